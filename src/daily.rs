@@ -1,0 +1,1 @@
+//! Finds or mints Daily rooms over the REST API.

@@ -1,0 +1,3 @@
+//! call-metrics.
+pub mod daily;
+pub mod log;

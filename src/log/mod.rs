@@ -1,0 +1,2 @@
+//! The beacon log: one writer appends, readers follow. The only thing that the collector and the report share.
+pub mod writer;

@@ -1,0 +1,1 @@
+//! Appends lines to the beacon log.
