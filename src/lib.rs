@@ -1,3 +1,7 @@
 //! call-metrics.
+pub mod beacon;
+pub mod cli;
 pub mod daily;
+pub mod digest;
 pub mod log;
+pub mod metric;

@@ -1,0 +1,206 @@
+//! A body that arrived to the line that is logged: validated, without white space between tokens, with our `_rx` at the end.
+
+use super::{Refusal, parse};
+
+/// Deepest nesting of a beacon that the collector takes. Daily's own go to 3; readers written elsewhere stop at a few dozen.
+pub const DEPTH_MAX: usize = 32;
+
+/// Checks that `body` is a beacon and gives the line to log, without its newline: the object as it was sent, byte for byte apart
+/// from white space between tokens, with `"_rx":{"t":received_ms}` as its last member. A `_rx` of the sender's own is left out.
+///
+/// # Errors
+///
+/// Says why the body is not a beacon.
+pub fn check(body: &[u8], received_ms: u64) -> Result<Vec<u8>, Refusal> {
+    parse(body)?;
+    // `parse` reads past what it does not know without looking closely. Other readers of the log do look: lone surrogates
+    // and numbers out of range would stop them, so they stop here.
+    serde_json::from_slice::<serde_json::Value>(body).map_err(|_| Refusal::NotJson)?;
+    compact(body, received_ms)
+}
+
+/// `body` is known to be a JSON object in UTF-8.
+fn compact(body: &[u8], received_ms: u64) -> Result<Vec<u8>, Refusal> {
+    let receipt = format!("\"_rx\":{{\"t\":{received_ms}}}}}");
+    let mut line = Vec::with_capacity(body.len() + 1 + receipt.len());
+    let mut depth = 0_usize;
+    // Where in `line` the current member of the outermost object begins, and whether its name was read already.
+    let (mut member_start, mut named) = (0, false);
+    let mut is_receipt = false;
+    let mut rest = body;
+    while let Some((&byte, tail)) = rest.split_first() {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => {}
+            b'"' => {
+                let (string, tail) = rest.split_at(string_len(rest));
+                if depth == 1 && !named {
+                    (named, is_receipt) = (true, is_receipt_name(string));
+                }
+                line.extend_from_slice(string);
+                rest = tail;
+                continue;
+            }
+            b',' | b'}' if depth == 1 => {
+                if is_receipt {
+                    line.truncate(member_start);
+                } else if named {
+                    line.push(b',');
+                }
+                (member_start, named, is_receipt) = (line.len(), false, false);
+                if byte == b'}' {
+                    break;
+                }
+            }
+            _ => {
+                match byte {
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' => depth -= 1,
+                    _ => {}
+                }
+                if DEPTH_MAX < depth {
+                    return Err(Refusal::TooDeep);
+                }
+                line.push(byte);
+                if depth == 1 && line.len() == 1 {
+                    member_start = 1;
+                }
+            }
+        }
+        rest = tail;
+    }
+    line.extend_from_slice(receipt.as_bytes());
+    Ok(line)
+}
+
+/// Length of the string literal that `text` begins with, quotes included.
+fn string_len(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// Whether a literal spells `_rx`, escaped or not.
+fn is_receipt_name(literal: &[u8]) -> bool {
+    literal == b"\"_rx\""
+        || (literal.contains(&b'\\')
+            && serde_json::from_slice::<String>(literal).is_ok_and(|name| name == "_rx"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const IDS: &str = r#""room":"r","meetingSessionId":"m","sessionId":"s","stats":{}"#;
+
+    #[track_caller]
+    fn line(body: &str) -> String {
+        String::from_utf8(check(body.as_bytes(), 7).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_object_is_kept_byte_for_byte_with_the_receipt_at_its_end() {
+        let body = format!(
+            "\r\n {{ {IDS} ,\n\t\"n\" : [ 1.50 , -0, 1E3 ], \"s\":\"a \\n \\u2028 {{ , }} \\\\\" }} "
+        );
+        assert_eq!(
+            line(&body),
+            format!(
+                "{{{IDS},\"n\":[1.50,-0,1E3],\"s\":\"a \\n \\u2028 {{ , }} \\\\\",\"_rx\":{{\"t\":7}}}}"
+            )
+        );
+    }
+
+    #[test]
+    fn a_forged_receipt_is_left_out_wherever_it_stands() {
+        let expect = format!("{{{IDS},\"_rx\":{{\"t\":7}}}}");
+        for forged in [
+            r#""_rx":{"t":1,"a":[{},2]}"#,
+            r#""_r\u0078":1"#,
+            r#""\u005frx" : "x""#,
+        ] {
+            assert_eq!(line(&format!("{{{IDS},{forged}}}")), expect);
+            assert_eq!(line(&format!("{{{forged},{IDS}}}")), expect);
+            assert_eq!(line(&format!("{{ {forged} , {IDS} , {forged} }}")), expect);
+        }
+        // Deeper down the name is the sender's own affair.
+        let inner = format!("{{{IDS},\"x\":{{\"_rx\":1}}}}");
+        assert_eq!(
+            line(&inner),
+            format!("{{{IDS},\"x\":{{\"_rx\":1}},\"_rx\":{{\"t\":7}}}}")
+        );
+    }
+
+    #[test]
+    fn what_other_readers_would_stumble_over_is_refused() {
+        let refused =
+            |extra: &str| check(format!("{{{IDS},\"x\":{extra}}}").as_bytes(), 7).unwrap_err();
+        assert_eq!(refused(r#""\ud800""#), Refusal::NotJson);
+        assert_eq!(refused("1e999"), Refusal::NotJson);
+        assert_eq!(refused("\"\n\""), Refusal::NotJson);
+        assert_eq!(refused("NaN"), Refusal::NotJson);
+        assert_eq!(
+            refused(&format!(
+                "{}{}",
+                "[".repeat(DEPTH_MAX),
+                "]".repeat(DEPTH_MAX)
+            )),
+            Refusal::TooDeep
+        );
+        assert_eq!(
+            refused(&format!("{}{}", "[".repeat(5_000), "]".repeat(5_000))),
+            Refusal::NotJson
+        );
+        let deep = format!("{}{}", "[".repeat(DEPTH_MAX - 1), "]".repeat(DEPTH_MAX - 1));
+        assert!(check(format!("{{{IDS},\"x\":{deep}}}").as_bytes(), 7).is_ok());
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map("[a-z_\"\\\\\n]{0,4}|_rx", inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_the_line_says_the_same_on_one_line(
+            members in prop::collection::btree_map("[a-z_ \"\\\\\n]{1,5}|_rx", any_json(), 0..5),
+            pretty in any::<bool>(),
+        ) {
+            let mut sent = json!({"room": "r", "meetingSessionId": "m", "sessionId": "s", "stats": {}});
+            for (name, value) in &members {
+                sent.as_object_mut().unwrap().entry(name.clone()).or_insert(value.clone());
+            }
+            let body = if pretty { serde_json::to_vec_pretty(&sent) } else { serde_json::to_vec(&sent) }.unwrap();
+            let Ok(line) = check(&body, 7) else {
+                // A random `samples` and the like: refused is fine, as long as it is refused for a reason.
+                prop_assert!(parse(&body).is_err());
+                return Ok(());
+            };
+            prop_assert!(!line.contains(&b'\n') && !line.contains(&b'\r'));
+            let receipt = br#","_rx":{"t":7}}"#;
+            prop_assert!(line.ends_with(receipt));
+            sent["_rx"] = json!({"t": 7});
+            prop_assert_eq!(serde_json::from_slice::<Value>(&line).unwrap(), sent);
+            prop_assert!(parse(&line).is_ok());
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a beacon is: one JSON object that a browser sent, in one of two shapes.
+//!
+//! - **v0**: one reading, as Daily's `getNetworkStats()` gives it, in `stats.latest`;
+//! - **v1**: the same, plus every reading since the last beacon as columns in `samples`.
+//!
+//! [`check`] is what the collector asks of a body, [`parse`] what the reader makes of a line; the first calls the second, so
+//! nothing is logged that is not read later. Units stay the source's own. Absent, `null` and not-a-number are `None`, never 0.
+//! A member named twice counts with its last value, as in `JSON.parse`. No file, socket or clock in here.
+
+mod check;
+mod parse;
+
+pub use check::{DEPTH_MAX, check};
+pub use parse::{VALUE_MAX, parse};
+
+use crate::metric::METRIC_COUNT;
+use std::borrow::Cow;
+
+/// One line of the log, or one body of a POST.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beacon<'a> {
+    /// The room as the sender names it, usually its URL. Any text.
+    pub room: Cow<'a, str>,
+    /// Daily's id of the meeting session. Any text.
+    pub meeting_session_id: Cow<'a, str>,
+    /// Daily's id of the participant in it. Any text.
+    pub session_id: Cow<'a, str>,
+    /// The name the person joined with, where the page was told to send it.
+    pub name: Option<Cow<'a, str>>,
+    /// What the page says of its browser: names and values as sent, few and short.
+    pub client: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// When the collector accepted it, ms since the epoch (`_rx.t`). `None` in logs of older collectors.
+    pub received_ms: Option<i64>,
+    /// Readings in the order sent. Empty: a heartbeat.
+    pub readings: Vec<Reading>,
+}
+
+/// The metrics at one instant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// The sender's clock, ms since the epoch.
+    pub timestamp_ms: i64,
+    /// By [`crate::metric::MetricId::index`]. `None`: not measured.
+    pub values: [Option<f64>; METRIC_COUNT],
+}
+
+impl Reading {
+    /// Whether `other`'s values are all here already; those that are not are taken over.
+    pub fn fill_from(&mut self, other: &Reading) {
+        for (value, other) in self.values.iter_mut().zip(other.values) {
+            *value = value.or(other);
+        }
+    }
+}
+
+/// Why something is not a beacon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing there.
+    #[error("empty: a beacon is a JSON object")]
+    Empty,
+    /// Not UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// Not JSON.
+    #[error("not JSON")]
+    NotJson,
+    /// JSON, but no object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// `room` is missing or no string.
+    #[error("`room` must be a string")]
+    BadRoom,
+    /// `meetingSessionId` is missing or no string.
+    #[error("`meetingSessionId` must be a string")]
+    BadMeetingSessionId,
+    /// `sessionId` is missing or no string.
+    #[error("`sessionId` must be a string")]
+    BadSessionId,
+    /// `stats` is missing or no object, or its `latest` is neither object nor null.
+    #[error("`stats` must be an object, and `stats.latest` too where it is there")]
+    BadStats,
+    /// `samples` is there, but is no object of arrays with a `timestamp`.
+    #[error("`samples` must be an object of arrays, `timestamp` among them")]
+    BadSamples,
+    /// Nested deeper than [`DEPTH_MAX`].
+    #[error("nested deeper than {DEPTH_MAX} levels")]
+    TooDeep,
+    /// A line of the log longer than the reader takes.
+    #[error("longer than a line may be")]
+    TooLong,
+}
+
+impl Refusal {
+    /// The reason as `X-Call-Metrics`, the counters and `skipped.byReason` spell it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Refusal::Empty => "empty",
+            Refusal::NotUtf8 => "not-utf8",
+            Refusal::NotJson => "not-json",
+            Refusal::NotAnObject => "not-an-object",
+            Refusal::BadRoom => "bad-room",
+            Refusal::BadMeetingSessionId => "bad-meeting-session-id",
+            Refusal::BadSessionId => "bad-session-id",
+            Refusal::BadStats => "bad-stats",
+            Refusal::BadSamples => "bad-samples",
+            Refusal::TooDeep => "too-deep",
+            Refusal::TooLong => "too-long",
+        }
+    }
+}

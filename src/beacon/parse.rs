@@ -1,0 +1,626 @@
+//! JSON text to a [`Beacon`], by serde_json in one pass. The one definition of what a beacon says.
+//!
+//! The visitors are written out by hand for two reasons: derived ones take an array where an object is due, and would
+//! refuse a whole beacon for one odd value. Here an odd value is a value not measured.
+
+use super::{Beacon, Reading, Refusal};
+use crate::metric::{METRIC_COUNT, MetricId};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Values beyond this, either way, count as not measured: no bitrate, loss or delay of this world is there, and sums stay finite.
+pub const VALUE_MAX: f64 = 1e15;
+/// Members of `client` that are kept, each at most [`CLIENT_BYTES_MAX`] long.
+const CLIENT_MEMBERS_MAX: usize = 8;
+/// Longest name or value within `client`, in bytes.
+const CLIENT_BYTES_MAX: usize = 128;
+
+/// Reads one beacon.
+///
+/// # Errors
+///
+/// Says why it is none. Any member that we do not know is no reason, nor is a metric of the wrong type.
+pub fn parse(text: &[u8]) -> Result<Beacon<'_>, Refusal> {
+    let text = std::str::from_utf8(text).map_err(|_| Refusal::NotUtf8)?;
+    if text.trim_ascii().is_empty() {
+        return Err(Refusal::Empty);
+    }
+    let top: Object<Top<'_>> = serde_json::from_str(text).map_err(|_| Refusal::NotJson)?;
+    let Object::Object(top) = top else {
+        return Err(Refusal::NotAnObject);
+    };
+    let room = top.room.ok_or(Refusal::BadRoom)?;
+    let meeting_session_id = top.meeting_session_id.ok_or(Refusal::BadMeetingSessionId)?;
+    let session_id = top.session_id.ok_or(Refusal::BadSessionId)?;
+    let latest = match top.stats {
+        Some(Object::Object(Stats { latest })) => match latest {
+            None | Some(Object::Null) => None,
+            Some(Object::Object(latest)) => latest.reading(),
+            Some(Object::Other) => return Err(Refusal::BadStats),
+        },
+        _ => return Err(Refusal::BadStats),
+    };
+    let mut readings = match top.samples {
+        None | Some(Object::Null) => Vec::new(),
+        Some(Object::Object(columns)) => columns.into_readings()?,
+        Some(Object::Other) => return Err(Refusal::BadSamples),
+    };
+    // `stats.latest` of a v1 beacon is its last column over again, not a reading of its own.
+    if let Some(latest) = latest {
+        match readings
+            .iter_mut()
+            .rev()
+            .find(|reading| reading.timestamp_ms == latest.timestamp_ms)
+        {
+            Some(same) => same.fill_from(&latest),
+            None => readings.push(latest),
+        }
+    }
+    Ok(Beacon {
+        room,
+        meeting_session_id,
+        session_id,
+        name: top.name,
+        client: top.client,
+        received_ms: top.received_ms,
+        readings,
+    })
+}
+
+/// Daily-js gives ms; its siblings in other languages give s, and µs have been seen. `None`: no instant at all.
+fn timestamp_ms(raw: f64) -> Option<i64> {
+    let ms = if raw > 1e14 {
+        raw / 1e3
+    } else if raw > 1e11 {
+        raw
+    } else {
+        raw * 1e3
+    };
+    // The largest instant that a JavaScript `Date` can hold.
+    (0.0 < ms && ms <= 8.64e15).then_some(ms.round() as i64)
+}
+
+/// The members of a beacon that we read.
+#[derive(Default)]
+struct Top<'a> {
+    room: Option<Cow<'a, str>>,
+    meeting_session_id: Option<Cow<'a, str>>,
+    session_id: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+    client: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    stats: Option<Object<Stats>>,
+    samples: Option<Object<Columns>>,
+    received_ms: Option<i64>,
+}
+
+impl<'de> FromMap<'de> for Top<'de> {
+    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+        let mut top = Top::default();
+        while let Some(Text(key)) = map.next_key()? {
+            match &*key {
+                "room" => top.room = map.next_value::<Scalar<'de>>()?.text(),
+                "meetingSessionId" => {
+                    top.meeting_session_id = map.next_value::<Scalar<'de>>()?.text()
+                }
+                "sessionId" => top.session_id = map.next_value::<Scalar<'de>>()?.text(),
+                "name" => top.name = map.next_value::<Scalar<'de>>()?.text(),
+                "stats" => top.stats = Some(map.next_value()?),
+                "samples" => top.samples = Some(map.next_value()?),
+                "client" => {
+                    top.client = map
+                        .next_value::<Object<Client<'de>>>()?
+                        .into_inner()
+                        .unwrap_or_default()
+                        .0
+                }
+                "_rx" => {
+                    top.received_ms = map
+                        .next_value::<Object<Received>>()?
+                        .into_inner()
+                        .and_then(|rx| rx.t)
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(top)
+    }
+}
+
+/// `stats`.
+struct Stats {
+    latest: Option<Object<Latest>>,
+}
+
+impl<'de> FromMap<'de> for Stats {
+    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+        let mut latest = None;
+        while let Some(Text(key)) = map.next_key()? {
+            match &*key {
+                "latest" => latest = Some(map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Stats { latest })
+    }
+}
+
+/// `stats.latest`.
+struct Latest {
+    timestamp_ms: Option<i64>,
+    values: [Option<f64>; METRIC_COUNT],
+}
+
+impl Latest {
+    /// `None` without a timestamp: Daily has no data yet.
+    fn reading(self) -> Option<Reading> {
+        let Latest {
+            timestamp_ms,
+            values,
+        } = self;
+        timestamp_ms.map(|timestamp_ms| Reading {
+            timestamp_ms,
+            values,
+        })
+    }
+}
+
+impl<'de> FromMap<'de> for Latest {
+    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+        let mut latest = Latest {
+            timestamp_ms: None,
+            values: [None; METRIC_COUNT],
+        };
+        while let Some(Text(key)) = map.next_key()? {
+            if let Some(metric) = MetricId::from_wire(&key) {
+                latest.values[metric.index()] = map.next_value::<Scalar<'de>>()?.value();
+            } else if key == "timestamp" {
+                latest.timestamp_ms = map
+                    .next_value::<Scalar<'de>>()?
+                    .number()
+                    .and_then(timestamp_ms);
+            } else {
+                drop(map.next_value::<IgnoredAny>()?);
+            }
+        }
+        Ok(latest)
+    }
+}
+
+/// `samples`: one array a metric, equally long. A shorter one is not measured at its end.
+#[derive(Default)]
+struct Columns {
+    timestamps: Option<Vec<Option<f64>>>,
+    values: Vec<(MetricId, Option<Vec<Option<f64>>>)>,
+}
+
+impl Columns {
+    fn into_readings(self) -> Result<Vec<Reading>, Refusal> {
+        let timestamps = self.timestamps.ok_or(Refusal::BadSamples)?;
+        let mut readings = Vec::with_capacity(timestamps.len());
+        let mut columns = Vec::with_capacity(self.values.len());
+        for (metric, column) in self.values {
+            columns.push((metric, column.ok_or(Refusal::BadSamples)?));
+        }
+        for (row, timestamp) in timestamps.into_iter().enumerate() {
+            // An instant that is no instant takes its row with it: there is no place on a time axis for it.
+            let Some(timestamp_ms) = timestamp.and_then(timestamp_ms) else {
+                continue;
+            };
+            let mut values = [None; METRIC_COUNT];
+            for (metric, column) in &columns {
+                let value = column.get(row).copied().flatten();
+                values[metric.index()] = value.filter(|value| value.abs() <= VALUE_MAX);
+            }
+            readings.push(Reading {
+                timestamp_ms,
+                values,
+            });
+        }
+        Ok(readings)
+    }
+}
+
+impl<'de> FromMap<'de> for Columns {
+    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+        let mut columns = Columns::default();
+        while let Some(Text(key)) = map.next_key()? {
+            if let Some(metric) = MetricId::from_wire(&key) {
+                columns
+                    .values
+                    .push((metric, map.next_value::<Numbers>()?.0));
+            } else if key == "timestamp" {
+                columns.timestamps = map.next_value::<Numbers>()?.0;
+            } else {
+                drop(map.next_value::<IgnoredAny>()?);
+            }
+        }
+        Ok(columns)
+    }
+}
+
+/// `client`.
+#[derive(Default)]
+struct Client<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'de> FromMap<'de> for Client<'de> {
+    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+        let mut members = Vec::new();
+        while let Some(Text(key)) = map.next_key()? {
+            if let Some(value) = map.next_value::<Scalar<'de>>()?.text()
+                && members.len() < CLIENT_MEMBERS_MAX
+                && key.len() <= CLIENT_BYTES_MAX
+                && value.len() <= CLIENT_BYTES_MAX
+            {
+                members.push((key, value));
+            }
+        }
+        Ok(Client(members))
+    }
+}
+
+/// `_rx`.
+struct Received {
+    t: Option<i64>,
+}
+
+impl<'de> FromMap<'de> for Received {
+    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+        let mut t = None;
+        while let Some(Text(key)) = map.next_key()? {
+            match &*key {
+                "t" => {
+                    t = map
+                        .next_value::<Scalar<'de>>()?
+                        .number()
+                        .map(|ms| ms.round() as i64)
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Received { t })
+    }
+}
+
+// ---- JSON values, taken as they come ----
+
+/// Something that is built from the members of an object.
+trait FromMap<'de>: Sized {
+    fn from_map<M: MapAccess<'de>>(map: M) -> Result<Self, M::Error>;
+}
+
+/// A value that should be an object.
+enum Object<T> {
+    Object(T),
+    Null,
+    Other,
+}
+
+impl<T> Object<T> {
+    fn into_inner(self) -> Option<T> {
+        match self {
+            Object::Object(inner) => Some(inner),
+            Object::Null | Object::Other => None,
+        }
+    }
+}
+
+impl<'de, T: FromMap<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Expect<T>(std::marker::PhantomData<T>);
+        impl<'de, T: FromMap<'de>> AnyValue<'de> for Expect<T> {
+            type Out = Object<T>;
+            fn map<M: MapAccess<'de>>(map: M) -> Result<Object<T>, M::Error> {
+                T::from_map(map).map(Object::Object)
+            }
+            fn null() -> Object<T> {
+                Object::Null
+            }
+            fn other() -> Object<T> {
+                Object::Other
+            }
+        }
+        deserializer.deserialize_any(Any(Expect(std::marker::PhantomData)))
+    }
+}
+
+/// A value that should be a number or a string.
+enum Scalar<'a> {
+    Number(f64),
+    Text(Cow<'a, str>),
+    Other,
+}
+
+impl<'a> Scalar<'a> {
+    fn number(&self) -> Option<f64> {
+        match self {
+            Scalar::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// A reading: a number of this world.
+    fn value(&self) -> Option<f64> {
+        self.number().filter(|value| value.abs() <= VALUE_MAX)
+    }
+
+    fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Scalar::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Expect;
+        impl<'de> AnyValue<'de> for Expect {
+            type Out = Scalar<'de>;
+            fn number(number: f64) -> Scalar<'de> {
+                Scalar::Number(number)
+            }
+            fn text(text: Cow<'de, str>) -> Scalar<'de> {
+                Scalar::Text(text)
+            }
+            fn other() -> Scalar<'de> {
+                Scalar::Other
+            }
+        }
+        deserializer.deserialize_any(Any(Expect))
+    }
+}
+
+/// A value that should be an array of numbers; what is no number in it is `None`.
+struct Numbers(Option<Vec<Option<f64>>>);
+
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Expect;
+        impl<'de> AnyValue<'de> for Expect {
+            type Out = Numbers;
+            fn seq<S: SeqAccess<'de>>(mut seq: S) -> Result<Numbers, S::Error> {
+                let mut numbers = Vec::new();
+                while let Some(item) = seq.next_element::<Scalar<'de>>()? {
+                    numbers.push(item.number());
+                }
+                Ok(Numbers(Some(numbers)))
+            }
+            fn other() -> Numbers {
+                Numbers(None)
+            }
+        }
+        deserializer.deserialize_any(Any(Expect))
+    }
+}
+
+/// A member's name, borrowed from the text unless it is escaped there.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Expect;
+        impl<'de> Visitor<'de> for Expect {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Expect)
+    }
+}
+
+/// What to make of each kind of JSON value. Whatever is not said falls to `other`, with its inside read past.
+trait AnyValue<'de> {
+    type Out;
+    fn other() -> Self::Out;
+    fn null() -> Self::Out {
+        Self::other()
+    }
+    fn number(_: f64) -> Self::Out {
+        Self::other()
+    }
+    fn text(_: Cow<'de, str>) -> Self::Out {
+        Self::other()
+    }
+    fn seq<S: SeqAccess<'de>>(mut seq: S) -> Result<Self::Out, S::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::other())
+    }
+    fn map<M: MapAccess<'de>>(mut map: M) -> Result<Self::Out, M::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::other())
+    }
+}
+
+/// The visitor that asks an [`AnyValue`].
+struct Any<A>(A);
+
+impl<'de, A: AnyValue<'de>> Visitor<'de> for Any<A> {
+    type Value = A::Out;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<A::Out, E> {
+        Ok(A::other())
+    }
+    fn visit_unit<E>(self) -> Result<A::Out, E> {
+        Ok(A::null())
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<A::Out, E> {
+        Ok(A::number(number as f64))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<A::Out, E> {
+        Ok(A::number(number as f64))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<A::Out, E> {
+        Ok(A::number(number))
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<A::Out, E> {
+        Ok(A::text(Cow::Borrowed(text)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<A::Out, E> {
+        Ok(A::text(Cow::Owned(text.to_owned())))
+    }
+    fn visit_seq<S: SeqAccess<'de>>(self, seq: S) -> Result<A::Out, S::Error> {
+        A::seq(seq)
+    }
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<A::Out, M::Error> {
+        A::map(map)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn beacon(rest: &str) -> String {
+        format!(r#"{{"room":"r","meetingSessionId":"m","sessionId":"s",{rest}}}"#)
+    }
+
+    fn check(text: &str, expect: Refusal) {
+        assert_eq!(parse(text.as_bytes()).unwrap_err(), expect, "{text}");
+    }
+
+    /// Timestamps, with the value of `recvBitsPerSecond` at each.
+    fn readings(text: &str) -> Vec<(i64, Option<f64>)> {
+        let recv = MetricId::from_wire("recvBitsPerSecond").unwrap().index();
+        let beacon = parse(text.as_bytes()).unwrap_or_else(|why| panic!("{why}: {text}"));
+        beacon
+            .readings
+            .iter()
+            .map(|r| (r.timestamp_ms, r.values[recv]))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_no_beacon_says_why() {
+        check("", Refusal::Empty);
+        check(" \t", Refusal::Empty);
+        check("{", Refusal::NotJson);
+        check("nope", Refusal::NotJson);
+        check(r#"{"room":"r"} {}"#, Refusal::NotJson);
+        check("[]", Refusal::NotAnObject);
+        check("null", Refusal::NotAnObject);
+        check("7", Refusal::NotAnObject);
+        check("{}", Refusal::BadRoom);
+        check(r#"{"room":7}"#, Refusal::BadRoom);
+        check(r#"{"room":"r"}"#, Refusal::BadMeetingSessionId);
+        check(
+            r#"{"room":"r","meetingSessionId":"m","sessionId":null}"#,
+            Refusal::BadSessionId,
+        );
+        check(
+            r#"{"room":"r","meetingSessionId":"m","sessionId":"s"}"#,
+            Refusal::BadStats,
+        );
+        for stats in ["null", "[]", "\"x\"", r#"{"latest":[]}"#, r#"{"latest":7}"#] {
+            check(&beacon(&format!(r#""stats":{stats}"#)), Refusal::BadStats);
+        }
+        for samples in [
+            "[]",
+            "7",
+            "{}",
+            r#"{"timestamp":7}"#,
+            r#"{"timestamp":[1],"recvBitsPerSecond":7}"#,
+        ] {
+            check(
+                &beacon(&format!(r#""stats":{{}},"samples":{samples}"#)),
+                Refusal::BadSamples,
+            );
+        }
+        assert_eq!(parse(b"{\"room\":\"\xff\"}").unwrap_err(), Refusal::NotUtf8);
+    }
+
+    #[test]
+    fn a_heartbeat_has_no_readings() {
+        for stats in [
+            "{}",
+            r#"{"latest":null}"#,
+            r#"{"latest":{}}"#,
+            r#"{"latest":{"recvBitsPerSecond":1}}"#,
+        ] {
+            assert_eq!(readings(&beacon(&format!(r#""stats":{stats}"#))), []);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_measured() {
+        for (value, expect) in [
+            ("0", Some(0.0)),
+            ("-1.5", Some(-1.5)),
+            ("1e15", Some(1e15)),
+            ("null", None),
+            ("\"7\"", None),
+            ("[7]", None),
+            ("{\"a\":[{}]}", None),
+            ("true", None),
+            ("1e16", None),
+        ] {
+            let text = beacon(&format!(
+                r#""stats":{{"latest":{{"timestamp":1667805615412,"recvBitsPerSecond":{value}}}}}"#
+            ));
+            assert_eq!(readings(&text), [(1_667_805_615_412, expect)], "{value}");
+        }
+    }
+
+    #[test]
+    fn columns_are_readings_and_latest_is_the_last_of_them() {
+        let text = beacon(
+            r#""stats":{"latest":{"timestamp":1795449872000,"recvBitsPerSecond":9,"networkRoundTripTime":0.07}},
+               "samples":{"timestamp":[1795449870000,null,1795449872000],"recvBitsPerSecond":[1,2,null],"unknown":[{}]}"#,
+        );
+        assert_eq!(
+            readings(&text),
+            [
+                (1_795_449_870_000, Some(1.0)),
+                (1_795_449_872_000, Some(9.0))
+            ]
+        );
+        let text = beacon(
+            r#""stats":{},"samples":{"timestamp":[1795449870000,1795449871000],"receiveBitsPerSecond":[1]}"#,
+        );
+        assert_eq!(
+            readings(&text),
+            [(1_795_449_870_000, Some(1.0)), (1_795_449_871_000, None)]
+        );
+    }
+
+    #[test]
+    fn timestamps_in_seconds_and_microseconds_are_told_apart() {
+        for (raw, expect) in [
+            (1_795_449_870.771, Some(1_795_449_870_771)),
+            (1_795_449_870_771.0, Some(1_795_449_870_771)),
+            (1_795_449_870_771_000.0, Some(1_795_449_870_771)),
+            (0.0, None),
+            (-5.0, None),
+            (1e300, None),
+        ] {
+            assert_eq!(timestamp_ms(raw), expect, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_member_named_twice_counts_with_its_last_value() {
+        let text = r#"{"room":"a","room":"b","meetingSessionId":"m","sessionId":"s","stats":7,"stats":{}}"#;
+        assert_eq!(parse(text.as_bytes()).unwrap().room, "b");
+    }
+
+    #[test]
+    fn the_receipt_and_the_client_are_read() {
+        let text = beacon(
+            r#""stats":{},"client":{"browser":"Chrome 156","os":7},"name":"Ana","_rx":{"t":1795449870771,"n":1}"#,
+        );
+        let beacon = parse(text.as_bytes()).unwrap();
+        assert_eq!(beacon.received_ms, Some(1_795_449_870_771));
+        assert_eq!(beacon.client, [("browser".into(), "Chrome 156".into())]);
+        assert_eq!(beacon.name.as_deref(), Some("Ana"));
+    }
+}

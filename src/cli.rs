@@ -1,0 +1,322 @@
+//! The shape of the command line and its environment variables; decides nothing. The door to `clap` and `dotenvy`.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What the command line said, unchecked.
+#[derive(Debug, Parser)]
+#[command(
+    name = "call-metrics",
+    version,
+    about = "Collects network stats of video calls from browsers and writes a static dashboard of them",
+    after_help = "Settings are also read from the environment and from `.env` in the working directory; a flag wins over both.\n\
+                  A first look without an account: call-metrics sample-log > sample.log && call-metrics build-report --log sample.log"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the call page, collect beacons, serve the report
+    Serve(ServeArgs),
+    /// Turn beacon logs into a static site
+    BuildReport(BuildReportArgs),
+    /// Print a made-up, lifelike beacon log, the same for the same arguments
+    SampleLog(SampleLogArgs),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:8080, or 0.0.0.0:$PORT where PORT is set]
+    #[arg(long, env = "CALL_METRICS_LISTEN", value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// File that beacons are appended to
+    #[arg(
+        long,
+        env = "CALL_METRICS_LOG",
+        value_name = "FILE",
+        default_value = "beacon.log"
+    )]
+    pub log: PathBuf,
+    /// Folder of static files; the report is in its `report/`
+    #[arg(
+        long,
+        env = "CALL_METRICS_PUBLIC",
+        value_name = "DIR",
+        default_value = "public"
+    )]
+    pub public: PathBuf,
+    /// Keep PUBLIC/report fresh while the log grows
+    #[arg(long, env = "CALL_METRICS_WATCH")]
+    pub watch: bool,
+    /// When a beacon is acknowledged
+    #[arg(
+        long,
+        env = "CALL_METRICS_DURABILITY",
+        value_enum,
+        default_value = "synced"
+    )]
+    pub durability: DurabilityArg,
+    /// Where the call page sends beacons: a path of this server or a whole URL [default: /beacon, or $BEACON_URL]
+    #[arg(long, env = "CALL_METRICS_BEACON_URL", value_name = "URL")]
+    pub beacon_url: Option<String>,
+    /// Another origin whose pages may send beacons, such as https://app.example.com; repeat for more
+    #[arg(
+        long,
+        env = "CALL_METRICS_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allow_origin: Vec<String>,
+    /// Another origin whose rooms the call page may show, besides Daily's own; repeat for more
+    #[arg(
+        long,
+        env = "CALL_METRICS_FRAME_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub frame_origin: Vec<String>,
+    /// Put before a room's name to make the name of its Daily room
+    #[arg(
+        long,
+        env = "CALL_METRICS_ROOM_PREFIX",
+        value_name = "TEXT",
+        default_value = "meet-"
+    )]
+    pub room_prefix: String,
+    /// Base URL of Daily's REST API [default: https://api.daily.co/v1, or $DAILY_API_URL]
+    #[arg(long, env = "CALL_METRICS_DAILY_API_URL", value_name = "URL")]
+    pub daily_api_url: Option<String>,
+    /// How often the call page reads the metrics, such as 2s or 500ms
+    #[arg(
+        long,
+        env = "CALL_METRICS_SAMPLE_INTERVAL",
+        value_name = "TIME",
+        default_value = "2s"
+    )]
+    pub sample_interval: String,
+    /// How often the call page sends what it read, such as 15s
+    #[arg(
+        long,
+        env = "CALL_METRICS_BEACON_INTERVAL",
+        value_name = "TIME",
+        default_value = "15s"
+    )]
+    pub beacon_interval: String,
+    /// Send the names that people join with; without it no name leaves the browser
+    #[arg(long, env = "CALL_METRICS_PARTICIPANT_NAMES")]
+    pub participant_names: bool,
+    /// Password for the report and the counters (HTTP Basic, any user name); without one they are served on loopback alone
+    #[arg(
+        long,
+        env = "CALL_METRICS_REPORT_PASSWORD",
+        value_name = "TEXT",
+        hide_env_values = true
+    )]
+    pub report_password: Option<String>,
+}
+
+/// Arguments of `build-report`.
+#[derive(Debug, Args)]
+pub struct BuildReportArgs {
+    /// Log to read: a file (with its rotated segments) or a glob; repeat for more
+    #[arg(
+        long,
+        env = "CALL_METRICS_LOG",
+        value_name = "FILE",
+        default_value = "beacon.log",
+        value_delimiter = ','
+    )]
+    pub log: Vec<String>,
+    /// Folder to write the site into
+    #[arg(
+        long,
+        env = "CALL_METRICS_OUT",
+        value_name = "DIR",
+        default_value = "public/report"
+    )]
+    pub out: PathBuf,
+    /// Stay, and rebuild whenever a log changes
+    #[arg(long, env = "CALL_METRICS_WATCH")]
+    pub watch: bool,
+    /// Write every file anew, also those that would not change
+    #[arg(long, env = "CALL_METRICS_FULL")]
+    pub full: bool,
+}
+
+/// Arguments of `sample-log`.
+#[derive(Debug, Args)]
+pub struct SampleLogArgs {
+    /// Number of calls
+    #[arg(long, env = "CALL_METRICS_CALLS", value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub calls: u32,
+    /// Another seed, other calls
+    #[arg(long, env = "CALL_METRICS_SEED", value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Days over which the calls are spread
+    #[arg(long, env = "CALL_METRICS_DAYS", value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub days: u32,
+    /// Instant by which the last call has ended
+    #[arg(
+        long,
+        env = "CALL_METRICS_UNTIL",
+        value_name = "TIME",
+        default_value = "2026-11-23T17:00:00Z"
+    )]
+    pub until: String,
+}
+
+/// `--durability`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DurabilityArg {
+    /// Once it is on disk: written and fsynced
+    Synced,
+    /// Once the operating system has it; a power cut may lose it
+    Written,
+}
+
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub enum Stop {
+    /// The person asked for help or the version: text for stdout, exit 0.
+    Say(String),
+    /// Wrong usage: what is wrong, and what to do.
+    Usage {
+        /// In one line.
+        message: String,
+        /// In one line.
+        hint: String,
+    },
+}
+
+/// Reads `.env` in the working directory, if there is one, into the environment; what is set already stays.
+///
+/// # Errors
+///
+/// A message that names the file and the line, never its content: it may hold the token.
+pub fn read_dot_env() -> Result<(), Stop> {
+    let path = Path::new(".env");
+    let cause = match dotenvy::from_path(path) {
+        Ok(()) => return Ok(()),
+        Err(dotenvy::Error::Io(cause)) if cause.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(());
+        }
+        Err(dotenvy::Error::LineParse(_, index)) => {
+            format!("no KEY=VALUE near byte {index} of a line")
+        }
+        Err(dotenvy::Error::Io(cause)) => cause.to_string(),
+        Err(_) => "it cannot be understood".to_owned(),
+    };
+    Err(Stop::Usage {
+        message: format!("cannot read settings `.env`: {cause}"),
+        hint: "write one KEY=VALUE a line, values with spaces in quotes, as in `.env.example`"
+            .to_owned(),
+    })
+}
+
+/// Reads the command line.
+///
+/// # Errors
+///
+/// Where it is wrong, or where it only asks for help or the version.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Stop> {
+    Cli::try_parse_from(args).map_err(|error| {
+        use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+        let text = error.render().to_string();
+        match error.kind() {
+            DisplayHelp | DisplayVersion => Stop::Say(text),
+            DisplayHelpOnMissingArgumentOrSubcommand => Stop::Usage {
+                message: "no command given".to_owned(),
+                hint: "run `call-metrics serve`, `build-report` or `sample-log`; `call-metrics --help` tells more".to_owned(),
+            },
+            _ => usage(&text),
+        }
+    })
+}
+
+/// clap's message, of several lines and in its own words, as one line of ours and a hint.
+fn usage(text: &str) -> Stop {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let what = lines.next().unwrap_or("wrong usage");
+    let what = what
+        .strip_prefix("error: ")
+        .unwrap_or(what)
+        .replace('\'', "`");
+    // "the following required arguments were not provided:" goes on in the next line.
+    let message = if what.ends_with(':') {
+        format!("{what} {}", lines.next().unwrap_or_default())
+    } else {
+        what
+    };
+    let tip = lines
+        .clone()
+        .find_map(|line| line.strip_prefix("tip: "))
+        .map(|tip| tip.replace('\'', "`"));
+    let hint = tip.unwrap_or_else(|| {
+        match lines.find_map(|line| line.strip_prefix("Usage: call-metrics ")) {
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                format!(
+                    "see `call-metrics {} --help`",
+                    rest.split(' ').next().unwrap_or_default()
+                )
+            }
+            _ => "see `call-metrics --help`".to_owned(),
+        }
+    });
+    Stop::Usage { message, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(args: &str, message: &str, hint: &str) {
+        let args = std::iter::once("call-metrics")
+            .chain(args.split_whitespace())
+            .map(OsString::from);
+        match parse(args) {
+            Err(Stop::Usage {
+                message: m,
+                hint: h,
+            }) => assert_eq!((m.as_str(), h.as_str()), (message, hint)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_told_in_one_line_with_a_hint() {
+        check(
+            "",
+            "no command given",
+            "run `call-metrics serve`, `build-report` or `sample-log`; `call-metrics --help` tells more",
+        );
+        check(
+            "serve --lissten x",
+            "unexpected argument `--lissten` found",
+            "a similar argument exists: `--listen`",
+        );
+        check(
+            "sample-log --calls many",
+            "invalid value `many` for `--calls <N>`: invalid digit found in string",
+            "see `call-metrics --help`",
+        );
+        check(
+            "bild-report",
+            "unrecognized subcommand `bild-report`",
+            "a similar subcommand exists: `build-report`",
+        );
+    }
+
+    #[test]
+    fn help_is_not_an_error() {
+        assert!(
+            matches!(parse(["call-metrics", "--help"].map(OsString::from)), Err(Stop::Say(text)) if text.contains("build-report"))
+        );
+    }
+}
