@@ -1,0 +1,70 @@
+//! Everything that a browser gets from inside the binary: page templates and assets. The door to `minijinja`.
+//!
+//! Knows how pages are rendered, not what they say: the collector fills the start and call page, the report its own.
+
+mod assets;
+
+pub use assets::{Asset, asset, assets, assets_digest, daily_js_integrity};
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde::Serialize;
+use std::sync::OnceLock;
+
+/// A page could not be rendered: a template asks for a value that nobody gave. A defect of ours, never of the input.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot render the page `{template}`")]
+pub struct Error {
+    template: &'static str,
+    source: minijinja::Error,
+}
+
+/// Renders the template `name` (a file of `site-templates/`) with `context`, escaping every value for HTML.
+///
+/// # Errors
+///
+/// Where the template uses a value that `context` does not hold.
+pub fn render(name: &'static str, context: impl Serialize) -> Result<String, Error> {
+    environment()
+        .get_template(name)
+        .and_then(|template| template.render(context))
+        .map_err(|source| Error { template: name, source })
+}
+
+/// The templates, by file name. Names end in `.html`, which is what turns minijinja's escaping on.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("_bar.html", include_str!("../../site-templates/_bar.html")),
+    ("start.html", include_str!("../../site-templates/start.html")),
+    ("call.html", include_str!("../../site-templates/call.html")),
+    ("report-overview.html", include_str!("../../site-templates/report-overview.html")),
+    ("report-call.html", include_str!("../../site-templates/report-call.html")),
+];
+
+fn environment() -> &'static Environment<'static> {
+    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        for (name, source) in TEMPLATES {
+            environment.add_template(name, source).expect("templates are parsed by a unit test");
+        }
+        environment
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_parses() {
+        for (name, _) in TEMPLATES {
+            assert!(environment().get_template(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_missing_is_an_error_and_not_a_hole() {
+        assert!(render("start.html", ()).is_err());
+    }
+}
