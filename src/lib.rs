@@ -1,6 +1,7 @@
 //! call-metrics.
 pub mod beacon;
 pub mod cli;
+pub mod collector;
 pub mod daily;
 pub mod digest;
 pub mod log;

@@ -1,0 +1,2 @@
+//! The collector.
+pub mod gate;
