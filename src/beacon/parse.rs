@@ -120,7 +120,7 @@ impl<'de> FromMap<'de> for Top<'de> {
                         .into_inner()
                         .and_then(|rx| rx.t)
                 }
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                _ => _ = map.next_value::<IgnoredAny>()?,
             }
         }
         Ok(top)
@@ -138,7 +138,7 @@ impl<'de> FromMap<'de> for Stats {
         while let Some(Text(key)) = map.next_key()? {
             match &*key {
                 "latest" => latest = Some(map.next_value()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                _ => _ = map.next_value::<IgnoredAny>()?,
             }
         }
         Ok(Stats { latest })
@@ -180,7 +180,7 @@ impl<'de> FromMap<'de> for Latest {
                     .number()
                     .and_then(timestamp_ms);
             } else {
-                drop(map.next_value::<IgnoredAny>()?);
+                let _ = map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(latest)
@@ -232,7 +232,7 @@ impl<'de> FromMap<'de> for Columns {
             } else if key == "timestamp" {
                 columns.timestamps = map.next_value::<Numbers>()?.0;
             } else {
-                drop(map.next_value::<IgnoredAny>()?);
+                let _ = map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(columns)
@@ -275,7 +275,7 @@ impl<'de> FromMap<'de> for Received {
                         .number()
                         .map(|ms| ms.round() as i64)
                 }
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                _ => _ = map.next_value::<IgnoredAny>()?,
             }
         }
         Ok(Received { t })
