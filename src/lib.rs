@@ -2,7 +2,9 @@
 pub mod beacon;
 pub mod cli;
 pub mod collector;
+pub mod config;
 pub mod daily;
 pub mod digest;
 pub mod log;
 pub mod metric;
+pub mod site;
