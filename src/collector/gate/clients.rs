@@ -190,7 +190,7 @@ fn evict(peers: &mut Peers, shared: &Shared) -> bool {
         .by_id
         .iter()
         .filter(|(_, peer)| peer.is_in(Phase::Idle) && since(peer) <= newest_ms)
-        .min_by_key(|(_, peer)| since(peer))
+        .min_by_key(|(id, peer)| (since(peer), **id))
         .map(|(id, _)| *id);
     let Some(peer) = oldest.and_then(|id| peers.by_id.remove(&id)) else {
         return false;
