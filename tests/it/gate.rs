@@ -21,14 +21,40 @@ fn check(server: &Server, request: &str, expect: &[u16]) {
 #[test]
 fn lengths_that_kill_tiny_http_are_turned_away() {
     let server = Server::start();
-    for length in ["99999999999999", "9000000000000000000", "18446744073709551615", "18446744073709551616", "65537"] {
+    for length in [
+        "99999999999999",
+        "9000000000000000000",
+        "18446744073709551615",
+        "18446744073709551616",
+        "65537",
+    ] {
         for path in ["/beacon", "/", "/ana", "/api/rooms", "/nowhere"] {
-            check(&server, &format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabc"), &[413]);
-            check(&server, &format!("GET {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabc"), &[413]);
+            check(
+                &server,
+                &format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabc"),
+                &[413],
+            );
+            check(
+                &server,
+                &format!("GET {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabc"),
+                &[413],
+            );
         }
     }
-    for length in ["-1", "", "5, 5", "+2", "0x10", "1e3", "5\r\nContent-Length: 6"] {
-        check(&server, &format!("POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabcde"), &[400]);
+    for length in [
+        "-1",
+        "",
+        "5, 5",
+        "+2",
+        "0x10",
+        "1e3",
+        "5\r\nContent-Length: 6",
+    ] {
+        check(
+            &server,
+            &format!("POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabcde"),
+            &[400],
+        );
     }
     server.assert_serves();
 }
@@ -52,7 +78,10 @@ fn what_two_readers_could_see_differently_is_refused_and_closed() {
         ("", 411),
     ] {
         let mut client = server.client();
-        client.send(format!("POST /beacon HTTP/1.1\r\nHost: h\r\n{framing}\r\n0\r\n\r\n{smuggled}").as_bytes());
+        client.send(
+            format!("POST /beacon HTTP/1.1\r\nHost: h\r\n{framing}\r\n0\r\n\r\n{smuggled}")
+                .as_bytes(),
+        );
         let answer = client.answer().expect("an answer");
         assert_eq!(answer.status, status, "{framing:?}");
         assert_eq!(answer.header("Connection"), Some("close"), "{framing:?}");
@@ -69,7 +98,10 @@ fn what_two_readers_could_see_differently_is_refused_and_closed() {
         ("GET / HTTP/1.1\nHost: h\n\n", &[400]),
         ("GET /\u{e9} HTTP/1.1\r\nHost: h\r\n\r\n", &[400]),
         ("\r\n\r\nGET /healthz HTTP/1.1\r\nHost: h\r\n\r\n", &[200]),
-        ("GET http://h/healthz HTTP/1.1\r\nHost: other\r\n\r\n", &[200]),
+        (
+            "GET http://h/healthz HTTP/1.1\r\nHost: other\r\n\r\n",
+            &[200],
+        ),
         ("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", &[204]),
         ("GET * HTTP/1.1\r\nHost: h\r\n\r\n", &[400]),
         ("CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", &[400]),
@@ -84,10 +116,32 @@ fn what_two_readers_could_see_differently_is_refused_and_closed() {
 fn heads_have_a_limit() {
     let server = Server::start();
     let endless = "x".repeat(1024 * 1024);
-    check(&server, &format!("GET /{endless} HTTP/1.1\r\nHost: h\r\n\r\n"), &[414]);
-    check(&server, &format!("GET / HTTP/1.1\r\nHost: h\r\nX: {endless}\r\n\r\n"), &[431]);
-    check(&server, &format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: y\r\n".repeat(10_000)), &[431]);
-    check(&server, &format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: y\r\n".repeat(100)), &[431]);
+    check(
+        &server,
+        &format!("GET /{endless} HTTP/1.1\r\nHost: h\r\n\r\n"),
+        &[414],
+    );
+    check(
+        &server,
+        &format!("GET / HTTP/1.1\r\nHost: h\r\nX: {endless}\r\n\r\n"),
+        &[431],
+    );
+    check(
+        &server,
+        &format!(
+            "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
+            "X: y\r\n".repeat(10_000)
+        ),
+        &[431],
+    );
+    check(
+        &server,
+        &format!(
+            "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
+            "X: y\r\n".repeat(100)
+        ),
+        &[431],
+    );
     server.assert_serves();
 }
 
@@ -98,11 +152,16 @@ fn bodies_up_to_the_limit_are_taken_and_no_byte_more() {
         let body = beacon_of(n_bytes);
         let answer = server.post_with("/beacon", "", &body);
         assert_eq!(answer.status, status, "{n_bytes}");
-        let chunked = format!("POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{n_bytes:x}\r\n{body}\r\n0\r\n\r\n");
+        let chunked = format!(
+            "POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{n_bytes:x}\r\n{body}\r\n0\r\n\r\n"
+        );
         assert_eq!(server.ask(&chunked).status, status, "{n_bytes} chunked");
     }
     let large = server.post_with("/beacon", "", &beacon_of(200_000));
-    assert_eq!((large.status, large.header("X-Call-Metrics")), (413, Some("body-too-large")));
+    assert_eq!(
+        (large.status, large.header("X-Call-Metrics")),
+        (413, Some("body-too-large"))
+    );
     assert_eq!(server.log().lines().count(), 4);
     server.assert_serves();
 }
@@ -112,14 +171,34 @@ fn chunks_become_a_beacon() {
     let server = Server::start();
     let body = beacon("chunked");
     let (front, back) = body.split_at(10);
-    let chunked = |rest: &str| format!("POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{rest}");
+    let chunked = |rest: &str| {
+        format!("POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{rest}")
+    };
     let (n_front, n_back) = (front.len(), back.len());
-    let good = format!("{n_front:x};ext=\"1\"\r\n{front}\r\n{n_back:X}\r\n{back}\r\n0\r\nTrailer: x\r\n\r\n");
+    let good = format!(
+        "{n_front:x};ext=\"1\"\r\n{front}\r\n{n_back:X}\r\n{back}\r\n0\r\nTrailer: x\r\n\r\n"
+    );
     check(&server, &chunked(&good), &[204]);
-    check(&server, &chunked(&format!("zz\r\n{body}\r\n0\r\n\r\n")), &[400]);
-    check(&server, &chunked(&format!("10000000000000000\r\n{body}\r\n0\r\n\r\n")), &[400]);
-    check(&server, &chunked(&format!("{:x}\r\n{body}", body.len() + 1)), &[400]);
-    check(&server, &chunked(&good.repeat(1).replace("0\r\nTrailer: x\r\n\r\n", "")), &[400]);
+    check(
+        &server,
+        &chunked(&format!("zz\r\n{body}\r\n0\r\n\r\n")),
+        &[400],
+    );
+    check(
+        &server,
+        &chunked(&format!("10000000000000000\r\n{body}\r\n0\r\n\r\n")),
+        &[400],
+    );
+    check(
+        &server,
+        &chunked(&format!("{:x}\r\n{body}", body.len() + 1)),
+        &[400],
+    );
+    check(
+        &server,
+        &chunked(&good.repeat(1).replace("0\r\nTrailer: x\r\n\r\n", "")),
+        &[400],
+    );
     // What follows a chunked body is the next request.
     let mut client = server.client();
     client.send(format!("{}{}", chunked(&good), post("/beacon", "", &beacon("next"))).as_bytes());
@@ -133,13 +212,22 @@ fn a_request_cut_short_at_any_byte_is_never_stored() {
     let server = Server::start();
     let small = post("/beacon", "", &beacon_of(900));
     let large = post("/beacon", "", &beacon_of(2_000));
-    let chunked = format!("POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n384\r\n{}\r\n0\r\n\r\n", beacon_of(900));
+    let chunked = format!(
+        "POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n384\r\n{}\r\n0\r\n\r\n",
+        beacon_of(900)
+    );
     for request in [small, large, chunked] {
         let body_start = request.find("\r\n\r\n").unwrap() + 4;
-        let ends = (0..request.len()).filter(|end| body_start.abs_diff(*end) < 12 || end % 97 == 0 || request.len() - end < 12);
+        let ends = (0..request.len()).filter(|end| {
+            body_start.abs_diff(*end) < 12 || end % 97 == 0 || request.len() - end < 12
+        });
         for end in ends {
             let status = status_of(&server, &request.as_bytes()[..end]);
-            assert!(matches!(status, 0 | 400), "{status} after {end} of {} bytes", request.len());
+            assert!(
+                matches!(status, 0 | 400),
+                "{status} after {end} of {} bytes",
+                request.len()
+            );
         }
         assert_eq!(status_of(&server, request.as_bytes()), 204);
     }
@@ -165,14 +253,22 @@ fn slow_clients_hold_up_nobody_and_are_let_go() {
     for _ in 0..20 {
         server.assert_serves();
     }
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
     for (i, mut client) in slow.into_iter().enumerate() {
         let mut answer = client.answer();
         if answer.as_ref().is_some_and(|answer| answer.status == 100) {
             answer = client.answer();
         }
         // A client that never said anything is not told anything either.
-        assert_eq!(answer.map(|answer| answer.status), (i % 4 != 3).then_some(408), "{i}");
+        assert_eq!(
+            answer.map(|answer| answer.status),
+            (i % 4 != 3).then_some(408),
+            "{i}"
+        );
         assert!(client.is_closed());
     }
 }
@@ -183,7 +279,10 @@ fn a_deadline_is_a_total_and_not_stretched_by_drops() {
     let mut client = server.client();
     let started = Instant::now();
     client.send(b"POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n");
-    client.stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    client
+        .stream
+        .set_read_timeout(Some(Duration::from_millis(20)))
+        .unwrap();
     // A byte every 20 ms, as the read's timeout paces it, until there is an answer.
     let mut answer = Vec::new();
     while answer.is_empty() {
@@ -194,7 +293,11 @@ fn a_deadline_is_a_total_and_not_stretched_by_drops() {
         }
         assert!(started.elapsed() < Duration::from_secs(3), "still reading");
     }
-    assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+    assert!(
+        answer.starts_with(b"HTTP/1.1 408 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
 }
 
 #[test]
@@ -215,8 +318,15 @@ fn clients_that_do_not_read_hold_up_nobody() {
         .collect();
     // And one that pipelines without reading: bounded by its own socket, not by our memory.
     let mut pipeline = server.client();
-    pipeline.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-    pipeline.send_what_goes("GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(100_000).as_bytes());
+    pipeline
+        .stream
+        .set_write_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    pipeline.send_what_goes(
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+            .repeat(100_000)
+            .as_bytes(),
+    );
     for _ in 0..20 {
         server.assert_serves();
     }
@@ -243,11 +353,22 @@ fn fifty_pipelined_beacons_are_answered_in_order_and_all_stored() {
     }
     client.send(requests.as_bytes());
     for i in 0..50 {
-        assert_eq!(client.answer().map(|answer| answer.status), Some(204), "beacon {i}");
-        assert_eq!(client.answer().map(|answer| answer.status), Some(404), "page {i}");
+        assert_eq!(
+            client.answer().map(|answer| answer.status),
+            Some(204),
+            "beacon {i}"
+        );
+        assert_eq!(
+            client.answer().map(|answer| answer.status),
+            Some(404),
+            "page {i}"
+        );
     }
     let log = server.log();
-    let ids: Vec<&str> = log.lines().filter_map(|line| line.split("\"sessionId\":\"").nth(1)?.get(..3)).collect();
+    let ids: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split("\"sessionId\":\"").nth(1)?.get(..3))
+        .collect();
     let expect: Vec<String> = (0..50).map(|i| format!("n{i:02}")).collect();
     assert_eq!(ids, expect);
 }
@@ -266,15 +387,26 @@ fn bursts_of_keep_alive_connections_leave_nobody_unanswered() {
                         barrier.wait();
                         let mut client = Client::connect(address);
                         let statuses = [0, 1].map(|n| {
-                            client.ask(post("/beacon", "", &beacon(&format!("{round}-{i}-{n}"))).as_bytes()).status
+                            client
+                                .ask(
+                                    post("/beacon", "", &beacon(&format!("{round}-{i}-{n}")))
+                                        .as_bytes(),
+                                )
+                                .status
                         });
                         (client, statuses)
                     })
                 })
                 .collect();
             // All stay connected until the last is answered.
-            let clients: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
-            clients.iter().filter(|(_, statuses)| *statuses == [204, 204]).count()
+            let clients: Vec<_> = clients
+                .into_iter()
+                .map(|client| client.join().unwrap())
+                .collect();
+            clients
+                .iter()
+                .filter(|(_, statuses)| *statuses == [204, 204])
+                .count()
         });
         assert_eq!(answered, 64, "round {round}");
     }
@@ -292,7 +424,12 @@ fn an_acknowledged_beacon_is_in_the_log_when_the_answer_arrives() {
                 let mut client = server.client();
                 for n in 0..25 {
                     let id = format!("ack-{i}-{n}.");
-                    assert_eq!(client.ask(post("/beacon", "", &beacon(&id)).as_bytes()).status, 204);
+                    assert_eq!(
+                        client
+                            .ask(post("/beacon", "", &beacon(&id)).as_bytes())
+                            .status,
+                        204
+                    );
                     assert!(std::fs::read_to_string(path).unwrap().contains(&id), "{id}");
                 }
             });
@@ -315,7 +452,11 @@ fn expect_is_met_before_the_body_and_upgrades_are_not() {
     client.send(b"POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(client.answer().map(|answer| answer.status), Some(413));
 
-    let upgrade = server.post_with("/beacon", "Connection: upgrade\r\nUpgrade: websocket\r\n", &body);
+    let upgrade = server.post_with(
+        "/beacon",
+        "Connection: upgrade\r\nUpgrade: websocket\r\n",
+        &body,
+    );
     assert_eq!(upgrade.status, 204);
     server.assert_serves();
 }
@@ -329,13 +470,25 @@ fn connections_are_kept_as_each_version_has_it() {
         assert_eq!((answer.status, answer.header("Connection")), (200, None));
     }
     let last = client.ask(b"HEAD /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    assert_eq!((last.status, last.header("Connection"), last.header("Content-Length")), (200, Some("close"), Some("3")));
+    assert_eq!(
+        (
+            last.status,
+            last.header("Connection"),
+            last.header("Content-Length")
+        ),
+        (200, Some("close"), Some("3"))
+    );
     assert!(client.is_closed());
 
     let mut client = server.client();
     let answer = client.ask(b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     assert_eq!(answer.header("Connection"), Some("keep-alive"));
-    assert_eq!(client.ask(b"GET /healthz HTTP/1.0\r\n\r\n").header("Connection"), Some("close"));
+    assert_eq!(
+        client
+            .ask(b"GET /healthz HTTP/1.0\r\n\r\n")
+            .header("Connection"),
+        Some("close")
+    );
     assert!(client.is_closed());
 }
 
@@ -344,10 +497,17 @@ fn peers_that_reset_or_flood_leave_the_server_serving() {
     let server = Server::start();
     for i in 0..200 {
         let client = server.client();
-        socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&client.stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
         let mut client = client;
         if i % 2 == 0 {
-            client.send_what_goes(post("/beacon", "", &beacon_of(3_000)).as_bytes().split_at(i).0);
+            client.send_what_goes(
+                post("/beacon", "", &beacon_of(3_000))
+                    .as_bytes()
+                    .split_at(i)
+                    .0,
+            );
         } else {
             client.send_what_goes(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         }
@@ -366,11 +526,19 @@ fn over_the_cap_an_idle_client_makes_room_and_else_the_new_one_is_told() {
     // Four that are in the middle of something: nobody is idle, so a fifth has to wait for another day.
     let mut busy: Vec<Client> = (0..4).map(|_| server.client()).collect();
     for client in &mut busy {
-        assert_eq!(client.ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
+        assert_eq!(
+            client
+                .ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+                .status,
+            200
+        );
         client.send(b"GET /healthz HTTP/1.1\r\n");
     }
     let answer = server.client().answer().expect("an answer");
-    assert_eq!((answer.status, answer.header("X-Call-Metrics")), (503, Some("too-many-connections")));
+    assert_eq!(
+        (answer.status, answer.header("X-Call-Metrics")),
+        (503, Some("too-many-connections"))
+    );
     assert!(answer.header("Retry-After").is_some());
     // Once they are idle, the one that has been so for longest makes room.
     for client in &mut busy {
@@ -394,14 +562,23 @@ fn over_the_cap_an_idle_client_makes_room_and_else_the_new_one_is_told() {
 fn a_stop_answers_what_was_accepted_and_ends_in_time() {
     let server = Server::start();
     let mut idle = server.client();
-    assert_eq!(idle.ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
+    assert_eq!(
+        idle.ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status,
+        200
+    );
     let mut half = server.client();
     half.send(b"POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n{");
     let address = server.address();
     let body = beacon("last words");
     let (front, back) = body.split_at(20);
     let mut late = server.client();
-    late.send(format!("POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{front}", body.len()).as_bytes());
+    late.send(
+        format!(
+            "POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{front}",
+            body.len()
+        )
+        .as_bytes(),
+    );
     // All three are known to the gate before the stop begins.
     let deadline = Instant::now() + PATIENCE;
     while server.counted("call_metrics_connections_open ") < 4.0 {
@@ -417,9 +594,19 @@ fn a_stop_answers_what_was_accepted_and_ends_in_time() {
         (stop.join().unwrap(), answer)
     });
     let answer = answer.expect("an answer");
-    assert_eq!((answer.status, answer.header("Connection")), (204, Some("close")));
+    assert_eq!(
+        (answer.status, answer.header("Connection")),
+        (204, Some("close"))
+    );
     assert!(server.log().contains("last words"));
-    assert!(is_drained && started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(
+        is_drained && started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
     assert!(half.is_closed());
-    assert!(std::net::TcpStream::connect(address).is_err(), "still listening");
+    assert!(
+        std::net::TcpStream::connect(address).is_err(),
+        "still listening"
+    );
 }

@@ -46,8 +46,14 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let public = folder.path().join("public");
         let log = folder.path().join("beacon.log");
-        let mut all: Vec<OsString> = ["call-metrics", "serve", "--public"].map(OsString::from).into();
-        all.extend([public.into_os_string(), "--log".into(), log.clone().into_os_string()]);
+        let mut all: Vec<OsString> = ["call-metrics", "serve", "--public"]
+            .map(OsString::from)
+            .into();
+        all.extend([
+            public.into_os_string(),
+            "--log".into(),
+            log.clone().into_os_string(),
+        ]);
         if !args.contains(&"--listen") {
             all.extend(["--listen", "127.0.0.1:0"].map(OsString::from));
         }
@@ -126,8 +132,15 @@ impl Server {
     /// The server does its work: the last assertion of every attack.
     pub(crate) fn assert_serves(&self) {
         let started = Instant::now();
-        assert_eq!(self.post_with("/beacon", "", &beacon("still there")).status, 204);
-        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        assert_eq!(
+            self.post_with("/beacon", "", &beacon("still there")).status,
+            204
+        );
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            started.elapsed()
+        );
         assert_eq!(self.collector.failed(), None);
     }
 }
@@ -222,11 +235,19 @@ impl Client {
 
     fn answer_of(&mut self, has_no_body: bool) -> Option<Answer> {
         let head_end = loop {
-            if let Some(at) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
+            if let Some(at) = self
+                .read
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
                 break at + 4;
             }
             if !self.fill() {
-                assert!(self.read.is_empty(), "cut short: {:?}", String::from_utf8_lossy(&self.read));
+                assert!(
+                    self.read.is_empty(),
+                    "cut short: {:?}",
+                    String::from_utf8_lossy(&self.read)
+                );
                 return None;
             }
         };
@@ -240,7 +261,11 @@ impl Client {
         if has_no_body || matches!(status, 100 | 204 | 304) {
             return Some(answer);
         }
-        let length: usize = answer.header("Content-Length").expect("a length").parse().unwrap();
+        let length: usize = answer
+            .header("Content-Length")
+            .expect("a length")
+            .parse()
+            .unwrap();
         while self.read.len() < length {
             assert!(self.fill(), "body cut short: {}", answer.head);
         }
