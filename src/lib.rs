@@ -1,7 +1,9 @@
 //! call-metrics.
 pub mod beacon;
+pub mod call;
 pub mod cli;
 pub mod daily;
 pub mod digest;
 pub mod log;
 pub mod metric;
+pub mod units;
