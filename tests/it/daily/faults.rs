@@ -207,6 +207,25 @@ fn nobody_at_the_address_is_said_so() {
 }
 
 #[test]
+fn nothing_is_told_to_a_server_that_does_not_prove_who_it_is() {
+    let fake = FakeDaily::start();
+    let api_url = fake.api_url().replace("http:", "https:");
+    let timeout = Duration::from_millis(300);
+    let daily = Daily::new(Settings {
+        api_url,
+        timeout,
+        ..settings(&fake)
+    })
+    .with_pauses(PAUSES);
+    let error = ask(&daily, "ana").unwrap_err();
+    assert!(
+        matches!(error, Error::Unreachable { .. } | Error::Timeout),
+        "{error:?}"
+    );
+    assert!(fake.requests().is_empty(), "{:?}", fake.requests());
+}
+
+#[test]
 fn an_address_that_is_none_is_said_so() {
     for url in ["", "daily", "http://", "ht!tp://x"] {
         let daily = Daily::new(Settings {
