@@ -1,5 +1,6 @@
 //! call-metrics.
 pub mod beacon;
+pub mod call;
 pub mod cli;
 pub mod collector;
 pub mod config;
@@ -8,3 +9,4 @@ pub mod digest;
 pub mod log;
 pub mod metric;
 pub mod site;
+pub mod units;

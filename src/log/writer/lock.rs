@@ -45,9 +45,10 @@ impl Lock {
             Err(TryLockError::Error(source)) => return Err(lock_error(source)),
         }
         // The number is a courtesy to whoever is refused; on a full disk the lock holds without it.
+        let pid = format!("{}\n", std::process::id());
         let _ = file
             .set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()));
+            .and_then(|()| file.write_all(pid.as_bytes()));
         Ok(Lock { file, path })
     }
 

@@ -54,6 +54,13 @@ impl Sink {
         clock: fn() -> u64,
     ) -> Result<(Sink, u64), OpenError> {
         let path = settings.path.clone();
+        if path.as_os_str().is_empty() {
+            // Refused here, or the lock would be made as `.lock`.
+            return Err(OpenError::Open {
+                path,
+                source: io::ErrorKind::NotFound.into(),
+            });
+        }
         if path.is_dir() {
             return Err(OpenError::Directory { path });
         }

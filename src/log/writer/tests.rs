@@ -3,6 +3,7 @@
 mod files;
 mod limits;
 mod medium;
+mod model;
 mod script;
 mod tails;
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::super::medium::{Disk, Medium};
@@ -32,6 +33,8 @@ struct Scene {
     syncs: VecDeque<i32>,
     truncates: VecDeque<i32>,
     ops: Vec<String>,
+    /// Inode and length at the last sync that succeeded.
+    synced: (u64, u64),
     hold: bool,
     held: bool,
 }
@@ -52,6 +55,12 @@ impl Script {
     /// What was done so far, in order.
     pub(super) fn ops(&self) -> Vec<String> {
         self.0.0.lock().unwrap().ops.clone()
+    }
+
+    /// Returns how many bytes of the file with this inode were synced last.
+    pub(super) fn synced_len(&self, inode: u64) -> u64 {
+        let (synced, len) = self.0.0.lock().unwrap().synced;
+        if synced == inode { len } else { 0 }
     }
 
     /// Makes the next append wait for [`Script::release`].
@@ -108,11 +117,13 @@ impl Medium for Script {
             scene.ops.push("sync".into());
             scene.syncs.pop_front().unwrap_or(0)
         };
-        if error == 0 {
-            Disk.sync(file)
-        } else {
-            Err(io::Error::from_raw_os_error(error))
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
         }
+        Disk.sync(file)?;
+        let metadata = file.metadata()?;
+        self.0.0.lock().unwrap().synced = (metadata.ino(), metadata.len());
+        Ok(())
     }
 
     fn truncate(&mut self, file: &File, len: u64) -> io::Result<()> {
