@@ -47,6 +47,9 @@ const SOCKET_NAME: &str = "http";
 /// Of the time for a stop, what is left to the handlers once the clients are gone.
 const HANDLERS_SHARE: u32 = 10;
 
+/// Hears why the collector cannot go on.
+pub type OnFailure = Box<dyn FnOnce(String) + Send>;
+
 /// What a collector works with, besides its settings.
 pub struct Parts {
     /// The log.
@@ -58,7 +61,7 @@ pub struct Parts {
     /// Limits of the gate.
     pub limits: gate::Limits,
     /// Called at most once, should the collector be unable to go on; it serves nobody any more.
-    pub on_failure: Box<dyn FnOnce(String) + Send>,
+    pub on_failure: OnFailure,
 }
 
 impl Parts {
@@ -146,7 +149,7 @@ pub struct Collector {
 /// Why the collector cannot go on, once.
 struct Failure {
     cause: OnceLock<String>,
-    on_failure: Mutex<Option<Box<dyn FnOnce(String) + Send>>>,
+    on_failure: Mutex<Option<OnFailure>>,
 }
 
 impl Failure {

@@ -126,10 +126,10 @@ fn file(app: &App, asked: &Asked, segments: &Segments, missing: fn() -> Reply) -
         Found::Folder => to_folder(asked),
         Found::File(path) => {
             // Through a link or another spelling, too, the report is the report.
-            if statics::is_of_report(app, &path) {
-                if let Some(refusal) = app.access.refusal(asked) {
-                    return refusal;
-                }
+            if statics::is_of_report(app, &path)
+                && let Some(refusal) = app.access.refusal(asked)
+            {
+                return refusal;
             }
             statics::file(app, asked, segments, &path)
         }

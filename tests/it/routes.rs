@@ -804,7 +804,7 @@ fn an_address_in_use_is_an_error_with_a_hint() {
     else {
         panic!("serve was asked for");
     };
-    let config = call_metrics::config::Serve::check(args, Default::default()).unwrap();
+    let config = call_metrics::config::Serve::check(*args, Default::default()).unwrap();
     let settings = call_metrics::log::writer::Settings::new(folder.path().join("b.log"));
     let writer = std::sync::Arc::new(call_metrics::log::writer::Writer::open(settings).unwrap());
     let parts = call_metrics::collector::Parts::new(writer, None, Default::default());

@@ -65,7 +65,7 @@ impl Server {
             let found = environment.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         });
-        let config = Serve::check(args, environment).unwrap();
+        let config = Serve::check(*args, environment).unwrap();
         let writer = Arc::new(Writer::open(Settings::new(&log)).unwrap());
         let report_status = Arc::new(ReportStatus::default());
         let daily = config.daily.clone().map(Daily::new);
