@@ -26,7 +26,7 @@ pub struct Error {
 pub fn render(name: &'static str, context: impl Serialize) -> Result<String, Error> {
     environment()
         .get_template(name)
-        .and_then(|template| template.render(context))
+        .and_then(|template| template.render(minijinja::value::Serde(context)))
         .map_err(|source| Error { template: name, source })
 }
 
