@@ -5,3 +5,4 @@ mod daily;
 mod gate;
 mod routes;
 mod support;
+mod watchdog;
