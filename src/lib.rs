@@ -5,3 +5,4 @@ pub mod daily;
 pub mod digest;
 pub mod log;
 pub mod metric;
+pub mod sample;
