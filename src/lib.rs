@@ -6,3 +6,4 @@ pub mod digest;
 pub mod log;
 pub mod metric;
 pub mod sample;
+pub mod watch;
