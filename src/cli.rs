@@ -23,7 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the call page, collect beacons, serve the report
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Turn beacon logs into a static site
     BuildReport(BuildReportArgs),
     /// Print a made-up, lifelike beacon log, the same for the same arguments

@@ -313,7 +313,7 @@ mod tests {
         });
         let args = ["call-metrics", "serve"].into_iter().chain(args.split_whitespace()).map(OsString::from);
         match parse(args).unwrap().command {
-            Command::Serve(args) => Serve::check(args, environment),
+            Command::Serve(args) => Serve::check(*args, environment),
             other => panic!("{other:?}"),
         }
     }

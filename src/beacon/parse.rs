@@ -26,25 +26,25 @@ pub fn parse(text: &[u8]) -> Result<Beacon<'_>, Refusal> {
     if text.trim_ascii().is_empty() {
         return Err(Refusal::Empty);
     }
-    let top: Object<Top<'_>> = serde_json::from_str(text).map_err(|_| Refusal::NotJson)?;
-    let Object::Object(top) = top else {
+    let top: Maybe<Top<'_>> = serde_json::from_str(text).map_err(|_| Refusal::NotJson)?;
+    let Maybe::Object(top) = top else {
         return Err(Refusal::NotAnObject);
     };
     let room = top.room.ok_or(Refusal::BadRoom)?;
     let meeting_session_id = top.meeting_session_id.ok_or(Refusal::BadMeetingSessionId)?;
     let session_id = top.session_id.ok_or(Refusal::BadSessionId)?;
     let latest = match top.stats {
-        Some(Object::Object(Stats { latest })) => match latest {
-            None | Some(Object::Null) => None,
-            Some(Object::Object(latest)) => latest.reading(),
-            Some(Object::Other) => return Err(Refusal::BadStats),
+        Some(Maybe::Object(Stats { latest })) => match latest {
+            None | Some(Maybe::Null) => None,
+            Some(Maybe::Object(latest)) => latest.reading(),
+            Some(Maybe::Other) => return Err(Refusal::BadStats),
         },
         _ => return Err(Refusal::BadStats),
     };
     let mut readings = match top.samples {
-        None | Some(Object::Null) => Vec::new(),
-        Some(Object::Object(columns)) => columns.into_readings()?,
-        Some(Object::Other) => return Err(Refusal::BadSamples),
+        None | Some(Maybe::Null) => Vec::new(),
+        Some(Maybe::Object(columns)) => columns.into_readings()?,
+        Some(Maybe::Other) => return Err(Refusal::BadSamples),
     };
     // `stats.latest` of a v1 beacon is its last column over again, not a reading of its own.
     if let Some(latest) = latest {
@@ -89,8 +89,8 @@ struct Top<'a> {
     session_id: Option<Cow<'a, str>>,
     name: Option<Cow<'a, str>>,
     client: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    stats: Option<Object<Stats>>,
-    samples: Option<Object<Columns>>,
+    stats: Option<Maybe<Stats>>,
+    samples: Option<Maybe<Columns>>,
     received_ms: Option<i64>,
 }
 
@@ -109,14 +109,14 @@ impl<'de> FromMap<'de> for Top<'de> {
                 "samples" => top.samples = Some(map.next_value()?),
                 "client" => {
                     top.client = map
-                        .next_value::<Object<Client<'de>>>()?
+                        .next_value::<Maybe<Client<'de>>>()?
                         .into_inner()
                         .unwrap_or_default()
                         .0
                 }
                 "_rx" => {
                     top.received_ms = map
-                        .next_value::<Object<Received>>()?
+                        .next_value::<Maybe<Received>>()?
                         .into_inner()
                         .and_then(|rx| rx.t)
                 }
@@ -129,7 +129,7 @@ impl<'de> FromMap<'de> for Top<'de> {
 
 /// `stats`.
 struct Stats {
-    latest: Option<Object<Latest>>,
+    latest: Option<Maybe<Latest>>,
 }
 
 impl<'de> FromMap<'de> for Stats {
@@ -290,34 +290,34 @@ trait FromMap<'de>: Sized {
 }
 
 /// A value that should be an object.
-enum Object<T> {
+enum Maybe<T> {
     Object(T),
     Null,
     Other,
 }
 
-impl<T> Object<T> {
+impl<T> Maybe<T> {
     fn into_inner(self) -> Option<T> {
         match self {
-            Object::Object(inner) => Some(inner),
-            Object::Null | Object::Other => None,
+            Maybe::Object(inner) => Some(inner),
+            Maybe::Null | Maybe::Other => None,
         }
     }
 }
 
-impl<'de, T: FromMap<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: FromMap<'de>> Deserialize<'de> for Maybe<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Expect<T>(std::marker::PhantomData<T>);
         impl<'de, T: FromMap<'de>> AnyValue<'de> for Expect<T> {
-            type Out = Object<T>;
-            fn map<M: MapAccess<'de>>(map: M) -> Result<Object<T>, M::Error> {
-                T::from_map(map).map(Object::Object)
+            type Out = Maybe<T>;
+            fn map<M: MapAccess<'de>>(map: M) -> Result<Maybe<T>, M::Error> {
+                T::from_map(map).map(Maybe::Object)
             }
-            fn null() -> Object<T> {
-                Object::Null
+            fn null() -> Maybe<T> {
+                Maybe::Null
             }
-            fn other() -> Object<T> {
-                Object::Other
+            fn other() -> Maybe<T> {
+                Maybe::Other
             }
         }
         deserializer.deserialize_any(Any(Expect(std::marker::PhantomData)))

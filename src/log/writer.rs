@@ -1,1 +1,214 @@
-//! Appends lines to the beacon log.
+//! Appends lines to the beacon log: group commit on one thread, durable before a line is called stored.
+//!
+//! Knows bytes and newlines, a path and a disk. It must not know HTTP, JSON or what a beacon is, must never
+//! acknowledge a line whose bytes are not where [`Settings::durability`] promises, and must never die of a failure:
+//! every fault fails the batch it hit, and the next batch or probe tries again.
+//!
+//! `commit` is the thread, `sink` the open file, `tail` and `lock` what happens at its opening, `medium` the few
+//! calls that tests make fail, `error` and `counters` what callers see.
+
+mod commit;
+mod counters;
+mod error;
+mod lock;
+mod medium;
+mod queue;
+mod sink;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, ThreadId};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use counters::{Counters, Histogram, SECONDS_BOUNDS};
+pub use error::{OpenError, WriteError};
+
+use medium::{Disk, Medium};
+use queue::{Entry, Queue};
+use sink::Sink;
+
+/// Records that may wait for the writer's thread unless [`Settings`] says otherwise.
+pub const QUEUE_RECORDS_MAX: usize = 4096;
+/// Bytes of one batch, newlines included, unless [`Settings`] says otherwise.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Records of one batch unless [`Settings`] says otherwise.
+pub const BATCH_RECORDS_MAX: usize = 1024;
+
+/// How a [`Writer`] works. [`Settings::new`] fills in the usual limits.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The log. Made if missing, its directories too. A symbolic link is followed.
+    pub path: PathBuf,
+    /// What has happened to a line when its callback hears `Ok`.
+    pub durability: Durability,
+    /// Lines that may wait, at least 1; one more is [`Busy`].
+    pub queue_records_max: usize,
+    /// Bytes of one batch, newlines included. A longer line makes a batch of its own.
+    pub batch_bytes_max: usize,
+    /// Lines of one batch, at least 1.
+    pub batch_records_max: usize,
+}
+
+impl Settings {
+    /// Returns settings for the log at `path`: synced, with the usual limits.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Settings {
+        Settings {
+            path: path.into(),
+            durability: Durability::Synced,
+            queue_records_max: QUEUE_RECORDS_MAX,
+            batch_bytes_max: BATCH_BYTES_MAX,
+            batch_records_max: BATCH_RECORDS_MAX,
+        }
+    }
+}
+
+/// What has happened to a line when its callback hears `Ok`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// An `fdatasync` that began after the write has returned: the line survives a power cut.
+    Synced,
+    /// The operating system has the line: it survives the death of this process, not of the machine.
+    Written,
+}
+
+/// Called exactly once, on the writer's thread, when the fate of the line is known.
+///
+/// It holds up every line behind it, so it should hand over and return. A panic in it is caught and counted.
+pub type Done = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
+
+/// The line was not taken: the queue is full or the writer has stopped. Holds the callback, not called.
+pub struct Busy(pub Done);
+
+impl std::fmt::Debug for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Busy")
+    }
+}
+
+/// The one writer of a beacon log. Share it in an `Arc`; dropping the last reference stops it.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    queue: Arc<Queue>,
+    thread_id: ThreadId,
+    /// `None` once joined.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Opens the log and starts the writer's thread.
+    ///
+    /// Makes the file and missing directories, takes the lock beside it (`LOG.lock`), and moves a last line without
+    /// a newline, the trace of a crash, into `LOG.torn-<unix ms>`.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be opened or is a directory, when another writer holds the lock, when a torn tail cannot
+    /// be moved away, or when the thread cannot be started. Nothing is left behind but the lock file.
+    pub fn open(settings: Settings) -> Result<Writer, OpenError> {
+        Writer::open_on(settings, Box::new(Disk), unix_ms)
+    }
+
+    /// [`Writer::open`] on a medium that may fail on purpose, with a clock of the caller's.
+    fn open_on(
+        settings: Settings,
+        medium: Box<dyn Medium>,
+        clock: fn() -> u64,
+    ) -> Result<Writer, OpenError> {
+        let path = settings.path.clone();
+        let (sink, sealed) = Sink::open(&settings, medium, clock)?;
+        let queue = Arc::new(Queue::new(&settings));
+        queue.count(|counters| counters.sealed_tails += sealed);
+        let thread = std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn({
+                let queue = Arc::clone(&queue);
+                move || commit::run(&queue, sink)
+            })
+            .map_err(|source| OpenError::Thread { source })?;
+        Ok(Writer {
+            path,
+            queue,
+            thread_id: thread.thread().id(),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Queues `line`, without its newline, and returns at once. Lines reach the log in the order of these calls.
+    ///
+    /// A line that holds a newline would be two: a bug of the caller, caught in debug builds; in others the line is
+    /// not written and `done` hears [`WriteError::RawNewline`].
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] with `done`, uncalled, when the queue is full or the writer has stopped.
+    pub fn append(&self, line: Vec<u8>, done: Done) -> Result<(), Busy> {
+        let valid = !line.contains(&b'\n');
+        debug_assert!(valid, "a line for the log must not hold a newline");
+        let entry = if valid {
+            Entry::line(line, done)
+        } else {
+            Entry::refused(done)
+        };
+        self.queue.push(entry).map_err(|entry| Busy(entry.done))
+    }
+
+    /// Returns `Ok` while lines can be stored as far as the writer knows.
+    ///
+    /// It also asks the thread to look after the file, at most every half second: that the path still leads to it
+    /// and, after a failure, that bytes can be written and synced again. So a log recovers, or is found gone, without
+    /// traffic; the next call tells.
+    ///
+    /// # Errors
+    ///
+    /// A reason for a person, after a failure until something was stored or a probe succeeded, and after a stop.
+    pub fn health(&self) -> Result<(), String> {
+        self.queue.health_and_probe()
+    }
+
+    /// Returns the numbers since the start.
+    pub fn counters(&self) -> Counters {
+        self.queue.counters()
+    }
+
+    /// Returns the path of the log as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes no more lines, stores those that are queued, syncs whatever the durability, and waits for the thread.
+    ///
+    /// Later calls wait for the first and do nothing else. Called from a callback it only begins the stop, because
+    /// the thread cannot wait for itself.
+    pub fn stop(&self) {
+        self.queue.stop();
+        if std::thread::current().id() == self.thread_id {
+            return;
+        }
+        let mut thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
+            // The thread catches every panic on its way; were one to slip out, there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Milliseconds since the epoch, to name what is put aside. The one look at the wall clock in this module.
+fn unix_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis().try_into().unwrap_or(u64::MAX))
+}

@@ -1,0 +1,196 @@
+//! Summary numbers of a sample, exact, as numpy and pandas give them.
+
+/// Bins of a histogram in the data files.
+pub const BIN_COUNT: usize = 20;
+
+/// What `describe()` says of one metric of one participant, in the metric's unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// Readings that hold a value. At least 1.
+    pub count: usize,
+    /// Readings that hold none.
+    pub missing: usize,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Sample standard deviation (n − 1). `None` for one value.
+    pub std: Option<f64>,
+    /// Smallest value.
+    pub min: f64,
+    /// Percentiles, with linear interpolation.
+    pub p5: f64,
+    /// See `p5`.
+    pub p25: f64,
+    /// The median.
+    pub p50: f64,
+    /// See `p5`.
+    pub p75: f64,
+    /// See `p5`.
+    pub p95: f64,
+    /// Largest value.
+    pub max: f64,
+    /// How the values are spread.
+    pub histogram: Histogram,
+}
+
+/// Equal bins over the range of the values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    /// One more than `counts`, ascending.
+    pub edges: Vec<f64>,
+    /// Values in each bin; all half open but the last.
+    pub counts: Vec<u64>,
+}
+
+/// Describes the `measured` values of `n_readings` readings. `None`: nothing was measured.
+pub fn describe(mut measured: Vec<f64>, n_readings: usize) -> Option<Summary> {
+    measured.sort_by(f64::total_cmp);
+    let sorted = measured;
+    let (&min, &max) = (sorted.first()?, sorted.last()?);
+    let count = sorted.len();
+    let mean = sorted.iter().sum::<f64>() / count as f64;
+    // Two passes: the one-pass formula loses every digit where the mean is large beside the spread.
+    let squares: f64 = sorted.iter().map(|value| (value - mean).powi(2)).sum();
+    Some(Summary {
+        count,
+        missing: n_readings.saturating_sub(count),
+        mean,
+        std: (1 < count).then(|| (squares / (count - 1) as f64).sqrt()),
+        min,
+        p5: percentile(&sorted, 0.05),
+        p25: percentile(&sorted, 0.25),
+        p50: percentile(&sorted, 0.50),
+        p75: percentile(&sorted, 0.75),
+        p95: percentile(&sorted, 0.95),
+        max,
+        histogram: histogram(&sorted, min, max),
+    })
+}
+
+/// The value below which the share `q` (0–1) of `sorted` lies, interpolated linearly between neighbours:
+/// method 7 of Hyndman and Fan, the default of `numpy.percentile`. 0 for no values.
+pub fn percentile(sorted: &[f64], q: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
+    let position = q * last as f64;
+    let below = (position.floor() as usize).min(last);
+    let above = (below + 1).min(last);
+    let share = position - below as f64;
+    let (a, b) = (sorted[below], sorted[above]);
+    // From the nearer neighbour, as numpy does it: monotone, and exact at both ends.
+    if share < 0.5 {
+        a + (b - a) * share
+    } else {
+        b - (b - a) * (1.0 - share)
+    }
+}
+
+/// [`BIN_COUNT`] equal bins over `[min, max]`, or over `min ± 0.5` where there is but one value: `numpy.histogram`.
+fn histogram(values: &[f64], min: f64, max: f64) -> Histogram {
+    let (low, high) = if min == max {
+        (min - 0.5, max + 0.5)
+    } else {
+        (min, max)
+    };
+    let edges = edges(low, high);
+    let counts = counts(values.iter().copied(), &edges);
+    Histogram { edges, counts }
+}
+
+/// [`BIN_COUNT`] + 1 edges from `low` to `high`, as `numpy.linspace` spaces them.
+pub fn edges(low: f64, high: f64) -> Vec<f64> {
+    let step = (high - low) / BIN_COUNT as f64;
+    let mut edges: Vec<f64> = (0..=BIN_COUNT).map(|bin| bin as f64 * step + low).collect();
+    edges[BIN_COUNT] = high;
+    edges
+}
+
+/// How many of `values` lie in each bin; those outside all bins are not counted.
+pub fn counts(values: impl Iterator<Item = f64>, edges: &[f64]) -> Vec<u64> {
+    let n_bins = edges.len().saturating_sub(1);
+    let mut counts = vec![0; n_bins];
+    for value in values {
+        // The first edge above it; the last bin is closed on both sides.
+        let above = edges.partition_point(|edge| *edge <= value);
+        let bin = if above == edges.len() && edges.last() == Some(&value) {
+            n_bins
+        } else {
+            above
+        };
+        if (1..=n_bins).contains(&bin) {
+            counts[bin - 1] += 1;
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Expected numbers were printed by numpy 2.x; the whole comparison, over made-up logs, is in tests/numbers.
+    #[test]
+    fn numbers_are_those_of_numpy() {
+        let s = describe(vec![3.0, 1.0, 2.0, 10.0], 6).unwrap();
+        assert_eq!(
+            (s.count, s.missing, s.mean, s.min, s.max),
+            (4, 2, 4.0, 1.0, 10.0)
+        );
+        assert!(
+            (s.std.unwrap() - 4.082_482_904_638_63).abs() < 1e-12,
+            "{:?}",
+            s.std
+        );
+        assert_eq!((s.p25, s.p50, s.p75), (1.75, 2.5, 4.75));
+        assert!(
+            (s.p5 - 1.15).abs() < 1e-12 && (s.p95 - 8.95).abs() < 1e-12,
+            "{s:?}"
+        );
+        assert_eq!(
+            s.histogram.counts,
+            [1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+        );
+        assert_eq!((s.histogram.edges[0], s.histogram.edges[20]), (1.0, 10.0));
+    }
+
+    #[test]
+    fn one_value_has_no_spread_and_a_range_of_half_each_way() {
+        let s = describe(vec![0.0], 1).unwrap();
+        assert_eq!((s.std, s.p5, s.p95), (None, 0.0, 0.0));
+        assert_eq!((s.histogram.edges[0], s.histogram.edges[20]), (-0.5, 0.5));
+        assert_eq!(s.histogram.counts[10], 1);
+        assert_eq!(s.histogram.counts.iter().sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn nothing_measured_is_no_summary() {
+        assert_eq!(describe(vec![], 5), None);
+    }
+
+    #[test]
+    fn a_large_mean_does_not_eat_the_spread() {
+        let s = describe(vec![1e12 + 1.0, 1e12 + 2.0, 1e12 + 3.0], 3).unwrap();
+        assert_eq!(s.std, Some(1.0));
+    }
+
+    #[test]
+    fn bins_are_half_open_but_the_last() {
+        let edges = [0.0, 1.0, 2.0];
+        assert_eq!(
+            counts([0.0, 0.5, 1.0, 2.0, 2.1, -0.1].into_iter(), &edges),
+            [2, 2]
+        );
+        assert_eq!(counts([1.0].into_iter(), &[]), Vec::<u64>::new());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn percentiles_are_ordered_and_every_value_has_a_bin(values in proptest::collection::vec(-1e15..1e15, 1..200)) {
+            let n = values.len();
+            let s = describe(values, n).unwrap();
+            let line = [s.min, s.p5, s.p25, s.p50, s.p75, s.p95, s.max];
+            proptest::prop_assert!(line.is_sorted(), "{line:?}");
+            proptest::prop_assert_eq!(s.histogram.counts.iter().sum::<u64>(), n as u64);
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What went wrong, when and for whom: spells in which a metric stays beyond its threshold, found with hysteresis.
+
+use super::series::Series;
+use super::verdict::{Cause, Side, causes};
+use super::{Call, Participant};
+use crate::metric::{MetricId, Thresholds};
+use std::collections::VecDeque;
+
+/// Readings looked at together; twice as many would miss short spells, half as many would report single hiccups (Twilio Voice uses 5).
+const WINDOW: usize = 5;
+/// That many of a window beyond the threshold raise an issue; none of a window clears it.
+const RAISE: usize = 3;
+/// After so long without a reading nothing is known of what was before: a spell ends there.
+const SILENCE_MS: i64 = 60_000;
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IssueType {
+    /// Outgoing packets do not arrive.
+    SendPacketLoss,
+    /// Incoming packets do not arrive.
+    RecvPacketLoss,
+    /// The way to the media server and back takes long.
+    RoundTripTime,
+    /// Packets arrive unevenly.
+    Jitter,
+}
+
+impl IssueType {
+    const ALL: [IssueType; 4] = [
+        IssueType::SendPacketLoss,
+        IssueType::RecvPacketLoss,
+        IssueType::RoundTripTime,
+        IssueType::Jitter,
+    ];
+
+    /// As data files spell it.
+    pub fn id(self) -> &'static str {
+        match self {
+            IssueType::SendPacketLoss => "send-packet-loss",
+            IssueType::RecvPacketLoss => "recv-packet-loss",
+            IssueType::RoundTripTime => "round-trip-time",
+            IssueType::Jitter => "jitter",
+        }
+    }
+
+    /// As a person says it.
+    pub fn title(self) -> &'static str {
+        match self {
+            IssueType::SendPacketLoss => "Upload loss",
+            IssueType::RecvPacketLoss => "Download loss",
+            IssueType::RoundTripTime => "Round-trip time",
+            IssueType::Jitter => "Jitter",
+        }
+    }
+
+    /// The metrics that show it; the first that was measured counts.
+    fn metrics(self) -> &'static [&'static str] {
+        match self {
+            IssueType::SendPacketLoss => &["totalSendPacketLoss", "videoSendPacketLoss"],
+            IssueType::RecvPacketLoss => &["totalRecvPacketLoss", "videoRecvPacketLoss"],
+            IssueType::RoundTripTime => &["networkRoundTripTime"],
+            IssueType::Jitter => &["audioRecvJitter", "videoRecvJitter"],
+        }
+    }
+
+    /// The metric that stands for it on a page.
+    pub fn metric(self) -> Option<MetricId> {
+        self.metrics()
+            .first()
+            .and_then(|id| MetricId::from_wire(id))
+    }
+}
+
+/// How wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Fair: noticeable.
+    Warning,
+    /// Poor: a hindrance.
+    Bad,
+}
+
+impl Severity {
+    /// As data files spell it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Bad => "bad",
+        }
+    }
+}
+
+/// One spell of trouble of one participant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Issue {
+    /// What.
+    pub issue_type: IssueType,
+    /// Whose, by position in [`Call::participants`].
+    pub participant: usize,
+    /// First reading beyond the threshold, ms since the epoch.
+    pub start_ms: i64,
+    /// Last reading beyond the threshold.
+    pub end_ms: i64,
+    /// The worst that held for [`RAISE`] of [`WINDOW`] readings.
+    pub severity: Severity,
+    /// Mean of the metric over the spell, in its unit.
+    pub value: f64,
+    /// Whose side it was on.
+    pub cause: Cause,
+}
+
+/// All issues of a call, in order of their start.
+pub(super) fn find(call: &Call) -> Vec<Issue> {
+    let mut issues: Vec<Issue> = Vec::new();
+    for (participant, Participant { series, .. }) in call.participants.iter().enumerate() {
+        for issue_type in IssueType::ALL {
+            issues.extend(spells(issue_type, participant, series));
+        }
+    }
+    issues.sort_by_key(|issue| (issue.start_ms, issue.participant, issue.issue_type));
+    let causes = causes(call, &issues);
+    for (issue, cause) in issues.iter_mut().zip(causes) {
+        issue.cause = cause;
+    }
+    issues
+}
+
+fn spells(issue_type: IssueType, participant: usize, series: &Series) -> Vec<Issue> {
+    let metrics: Vec<MetricId> = issue_type
+        .metrics()
+        .iter()
+        .filter_map(|id| MetricId::from_wire(id))
+        .collect();
+    let Some(thresholds) = metrics.first().and_then(|metric| metric.def().thresholds) else {
+        return Vec::new();
+    };
+    let columns: Vec<_> = metrics
+        .iter()
+        .filter_map(|&metric| series.column(metric))
+        .collect();
+    let mut detector = Detector::new(thresholds);
+    for (at, &timestamp_ms) in series.timestamps_ms().iter().enumerate() {
+        if let Some(value) = columns.iter().find_map(|column| column.get(at)) {
+            detector.feed(timestamp_ms, value);
+        }
+    }
+    let as_issue = |spell: Spell| Issue {
+        issue_type,
+        participant,
+        start_ms: spell.start_ms,
+        end_ms: spell.end_ms,
+        severity: spell.severity,
+        value: spell.sum / spell.n as f64,
+        cause: Cause {
+            side: Side::Undecided,
+            participant: None,
+        },
+    };
+    detector.finish().into_iter().map(as_issue).collect()
+}
+
+/// A spell while it is being followed. `sum` and `n` go up to `end_ms`, what came after waits in `Detector::after`.
+#[derive(Clone, Copy)]
+struct Spell {
+    start_ms: i64,
+    end_ms: i64,
+    severity: Severity,
+    sum: f64,
+    n: u32,
+}
+
+/// Raises when [`RAISE`] of the last [`WINDOW`] readings are beyond the threshold, clears when none of them is.
+struct Detector<'a> {
+    thresholds: &'a Thresholds,
+    window: VecDeque<(i64, f64)>,
+    open: Option<Spell>,
+    /// Sum and number of the readings since the open spell's last one beyond the threshold.
+    after: (f64, u32),
+    done: Vec<Spell>,
+}
+
+impl<'a> Detector<'a> {
+    fn new(thresholds: &'a Thresholds) -> Detector<'a> {
+        Detector {
+            thresholds,
+            window: VecDeque::with_capacity(WINDOW + 1),
+            open: None,
+            after: (0.0, 0),
+            done: Vec::new(),
+        }
+    }
+
+    fn feed(&mut self, timestamp_ms: i64, value: f64) {
+        if let Some(&(last_ms, _)) = self.window.back()
+            && SILENCE_MS < timestamp_ms - last_ms
+        {
+            self.close();
+            self.window.clear();
+        }
+        self.window.push_back((timestamp_ms, value));
+        if WINDOW < self.window.len() {
+            self.window.pop_front();
+        }
+        let beyond = |limit: f64| {
+            self.window
+                .iter()
+                .filter(|(_, value)| limit <= *value)
+                .count()
+        };
+        let (n_fair, n_poor) = (beyond(self.thresholds.fair), beyond(self.thresholds.poor));
+        let severity = if RAISE <= n_poor {
+            Severity::Bad
+        } else {
+            Severity::Warning
+        };
+        match &mut self.open {
+            Some(_) if n_fair == 0 => self.close(),
+            Some(spell) => {
+                spell.severity = spell.severity.max(severity);
+                self.after.0 += value;
+                self.after.1 += 1;
+                if self.thresholds.fair <= value {
+                    spell.end_ms = timestamp_ms;
+                    spell.sum += self.after.0;
+                    spell.n += self.after.1;
+                    self.after = (0.0, 0);
+                }
+            }
+            None if RAISE <= n_fair => {
+                let first = self
+                    .window
+                    .iter()
+                    .position(|(_, value)| self.thresholds.fair <= *value)
+                    .unwrap_or(0);
+                let since = || self.window.iter().skip(first);
+                self.open = Some(Spell {
+                    start_ms: since()
+                        .next()
+                        .map_or(timestamp_ms, |(start_ms, _)| *start_ms),
+                    end_ms: timestamp_ms,
+                    severity,
+                    sum: since().map(|(_, value)| value).sum(),
+                    n: since().count() as u32,
+                });
+            }
+            None => {}
+        }
+    }
+
+    fn close(&mut self) {
+        self.done.extend(self.open.take());
+        self.after = (0.0, 0);
+    }
+
+    fn finish(mut self) -> Vec<Spell> {
+        self.close();
+        self.done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Thresholds = Thresholds {
+        fair: 5.0,
+        poor: 10.0,
+        source: "a test",
+    };
+
+    /// Spells over readings 2 s apart, as `start-end severity mean`, in readings.
+    fn check(values: &[f64], expect: &[&str]) {
+        let mut detector = Detector::new(&LIMITS);
+        for (at, value) in values.iter().enumerate() {
+            detector.feed(at as i64 * 2_000, *value);
+        }
+        let found: Vec<String> = detector
+            .finish()
+            .iter()
+            .map(|s| {
+                format!(
+                    "{}-{} {} {}",
+                    s.start_ms / 2_000,
+                    s.end_ms / 2_000,
+                    s.severity.id(),
+                    s.sum / f64::from(s.n)
+                )
+            })
+            .collect();
+        assert_eq!(found, expect, "{values:?}");
+    }
+
+    #[test]
+    fn a_hiccup_is_no_issue() {
+        check(&[], &[]);
+        check(&[0.0, 9.0, 0.0, 0.0, 9.0, 0.0, 99.0, 0.0], &[]);
+        check(&[9.0, 9.0, 0.0, 0.0, 0.0, 9.0, 9.0], &[]);
+    }
+
+    #[test]
+    fn three_of_five_raise_and_none_of_five_clears() {
+        check(
+            &[0.0, 6.0, 0.0, 6.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0],
+            &["1-4 warning 4.5"],
+        );
+        check(
+            &[6.0, 6.0, 6.0, 0.0, 0.0, 0.0, 0.0, 9.0],
+            &["0-7 warning 3.375"],
+        );
+        check(
+            &[6.0, 6.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0, 6.0, 6.0],
+            &["0-2 warning 6", "8-10 warning 6"],
+        );
+    }
+
+    #[test]
+    fn it_is_bad_when_three_of_five_are_poor() {
+        check(&[5.0, 10.0, 10.0, 5.0, 5.0], &["0-4 warning 7"]);
+        check(&[5.0, 10.0, 10.0, 10.0, 5.0], &["0-4 bad 8"]);
+    }
+
+    #[test]
+    fn silence_ends_a_spell() {
+        let mut detector = Detector::new(&LIMITS);
+        for t in [
+            0,
+            2_000,
+            4_000,
+            4_000 + SILENCE_MS + 1,
+            6_000 + SILENCE_MS + 1,
+        ] {
+            detector.feed(t, 20.0);
+        }
+        let found = detector.finish();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].start_ms, found[0].end_ms), (0, 4_000));
+    }
+
+    #[test]
+    fn every_type_has_a_metric_with_thresholds() {
+        for issue_type in IssueType::ALL {
+            for id in issue_type.metrics() {
+                assert!(
+                    MetricId::from_wire(id).unwrap().def().thresholds.is_some(),
+                    "{id}"
+                );
+            }
+        }
+    }
+}

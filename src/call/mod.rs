@@ -1,0 +1,385 @@
+//! Beacons to calls, participants and series, and what is concluded from them.
+//!
+//! Pure: no file, socket, clock or thread. A call is one meeting session in one room; a participant is one session id in it.
+
+mod describe;
+mod issue;
+mod score;
+mod series;
+mod verdict;
+
+pub use describe::{BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile};
+pub use issue::{Issue, IssueType, Severity};
+pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
+pub use series::{Column, Series};
+pub use verdict::{Cause, Side, Verdict};
+
+use crate::beacon::Beacon;
+use crate::digest::fingerprint;
+use crate::metric::MetricId;
+use rustc_hash::FxHashMap;
+
+/// Characters of the room that a call's id begins with.
+const ID_ROOM_CHARS_MAX: usize = 32;
+
+/// Gathers beacons into calls.
+#[derive(Debug, Default)]
+pub struct Calls {
+    by_key: FxHashMap<(String, String), usize>,
+    calls: Vec<Gathering>,
+}
+
+#[derive(Debug)]
+struct Gathering {
+    room: String,
+    meeting_session_id: String,
+    by_session: FxHashMap<String, usize>,
+    participants: Vec<Participant>,
+}
+
+/// A person in a call.
+#[derive(Debug, Clone)]
+pub struct Participant {
+    /// Daily's id. Any text.
+    pub session_id: String,
+    /// As the newest beacon that names the person has it. Any text.
+    pub name: Option<String>,
+    /// What the browser said of itself, as the newest beacon has it.
+    pub client: Vec<(String, String)>,
+    /// First and last receipt of a beacon, ms since the epoch. `None`: logged without one.
+    pub received_ms: Option<(i64, i64)>,
+    /// Readings.
+    pub series: Series,
+}
+
+impl Participant {
+    /// First and last reading by the participant's own clock; where nothing was measured, first and last receipt. ms since the epoch.
+    pub fn span_ms(&self) -> Option<(i64, i64)> {
+        match self.series.timestamps_ms() {
+            [] => self.received_ms,
+            [only] => Some((*only, *only)),
+            [first, .., last] => Some((*first, *last)),
+        }
+    }
+}
+
+/// A finished call: participants by arrival, samples by time.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Stable, safe in a URL and in a file name, different for different calls.
+    pub id: String,
+    /// As beacons have it, usually a URL. Any text.
+    pub room: String,
+    /// Daily's id. Any text.
+    pub meeting_session_id: String,
+    /// People, by arrival. Never empty.
+    pub participants: Vec<Participant>,
+    /// Readings that were sent more than once.
+    pub duplicates: u64,
+}
+
+impl Call {
+    /// From the first person's arrival to the last one's end, ms since the epoch. `None`: no beacon says when.
+    pub fn span_ms(&self) -> Option<(i64, i64)> {
+        let spans = || self.participants.iter().filter_map(Participant::span_ms);
+        Some((
+            spans().map(|(start, _)| start).min()?,
+            spans().map(|(_, end)| end).max()?,
+        ))
+    }
+
+    /// Readings of all participants.
+    pub fn samples(&self) -> usize {
+        self.participants
+            .iter()
+            .map(|participant| participant.series.len())
+            .sum()
+    }
+
+    /// The room in short: the last part of its URL, or the whole text where it is none. Any text, maybe empty.
+    pub fn room_name(&self) -> &str {
+        let room = self.room.split(['?', '#']).next().unwrap_or_default();
+        match room.split_once("://") {
+            Some((_, rest)) => rest
+                .trim_end_matches('/')
+                .rsplit('/')
+                .next()
+                .unwrap_or(rest),
+            None => &self.room,
+        }
+    }
+}
+
+/// What is concluded from a call: everything that pages and data files say beyond the readings themselves.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// Of all readings of all participants. `None`: nothing was measured.
+    pub score: Option<Score>,
+    /// One for each of [`Call::participants`], in their order.
+    pub people: Vec<Person>,
+    /// By start.
+    pub issues: Vec<Issue>,
+    /// In a sentence.
+    pub verdict: Verdict,
+}
+
+/// What is concluded of one participant.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Of the participant's own readings. `None`: nothing was measured.
+    pub score: Option<Score>,
+    /// Metrics with at least one value, in the order of the table.
+    pub summaries: Vec<(MetricId, Summary)>,
+}
+
+/// Draws the conclusions.
+pub fn assess(call: &Call) -> Assessment {
+    let mut all = Vec::new();
+    let person = |participant: &Participant| {
+        let readings = score::readings(&participant.series);
+        all.extend_from_slice(&readings);
+        let n_readings = participant.series.len();
+        let summary = |(metric, column): (MetricId, Column<'_>)| {
+            Some((metric, describe(column.measured(), n_readings)?))
+        };
+        Person {
+            score: score::together(readings),
+            summaries: participant.series.metrics().filter_map(summary).collect(),
+        }
+    };
+    let people = call.participants.iter().map(person).collect();
+    let score = score::together(all);
+    let issues = issue::find(call);
+    let verdict = verdict::verdict(call, &issues, score);
+    Assessment {
+        score,
+        people,
+        issues,
+        verdict,
+    }
+}
+
+impl Calls {
+    /// Takes one beacon over.
+    pub fn add(&mut self, beacon: &Beacon<'_>) {
+        let key = (
+            beacon.room.as_ref().to_owned(),
+            beacon.meeting_session_id.as_ref().to_owned(),
+        );
+        let at = *self
+            .by_key
+            .entry(key)
+            .or_insert_with_key(|(room, meeting_session_id)| {
+                self.calls.push(Gathering {
+                    room: room.clone(),
+                    meeting_session_id: meeting_session_id.clone(),
+                    by_session: FxHashMap::default(),
+                    participants: Vec::new(),
+                });
+                self.calls.len() - 1
+            });
+        self.calls[at].participant(&beacon.session_id).add(beacon);
+    }
+
+    /// The calls, newest first.
+    pub fn finish(self) -> Vec<Call> {
+        let mut calls: Vec<Call> = self.calls.into_iter().map(Gathering::finish).collect();
+        calls.sort_by_cached_key(|call| {
+            (
+                std::cmp::Reverse(call.span_ms().map(|(start, _)| start)),
+                call.id.clone(),
+            )
+        });
+        calls
+    }
+}
+
+impl Gathering {
+    fn participant(&mut self, session_id: &str) -> &mut Participant {
+        let at = match self.by_session.get(session_id) {
+            Some(&at) => at,
+            None => {
+                self.by_session
+                    .insert(session_id.to_owned(), self.participants.len());
+                self.participants.push(Participant {
+                    session_id: session_id.to_owned(),
+                    name: None,
+                    client: Vec::new(),
+                    received_ms: None,
+                    series: Series::default(),
+                });
+                self.participants.len() - 1
+            }
+        };
+        &mut self.participants[at]
+    }
+
+    fn finish(self) -> Call {
+        let mut participants = self.participants;
+        let duplicates = participants
+            .iter_mut()
+            .map(|participant| participant.series.settle())
+            .sum();
+        // By session id where two came at once: the order of lines in a log means nothing.
+        participants.sort_by_cached_key(|participant| {
+            let start = participant.span_ms().map(|(start, _)| start);
+            (start.is_none(), start, participant.session_id.clone())
+        });
+        Call {
+            id: call_id(&self.room, &self.meeting_session_id),
+            room: self.room,
+            meeting_session_id: self.meeting_session_id,
+            participants,
+            duplicates,
+        }
+    }
+}
+
+impl Participant {
+    fn add(&mut self, beacon: &Beacon<'_>) {
+        if let Some(received_ms) = beacon.received_ms {
+            let (first, last) = self.received_ms.unwrap_or((received_ms, received_ms));
+            self.received_ms = Some((first.min(received_ms), last.max(received_ms)));
+        }
+        if let Some(name) = beacon
+            .name
+            .as_deref()
+            .filter(|name| !name.trim().is_empty())
+        {
+            self.name = Some(name.to_owned());
+        }
+        if !beacon.client.is_empty() {
+            let owned = |(name, value): &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+                (name.to_string(), value.to_string())
+            };
+            self.client = beacon.client.iter().map(owned).collect();
+        }
+        for reading in &beacon.readings {
+            self.series.push(reading);
+        }
+    }
+}
+
+/// The end of the room's name for people, a fingerprint of both keys for everything else.
+fn call_id(room: &str, meeting_session_id: &str) -> String {
+    let name: String = room
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .take(ID_ROOM_CHARS_MAX)
+        .collect();
+    let name = name.to_ascii_lowercase();
+    let name = if name.trim_matches('-').is_empty() {
+        "call"
+    } else {
+        name.trim_matches('-')
+    };
+    format!(
+        "{name}-{}",
+        fingerprint([room.as_bytes(), meeting_session_id.as_bytes()])
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::parse;
+
+    fn calls(lines: &[&str]) -> Vec<Call> {
+        let mut calls = Calls::default();
+        for line in lines {
+            calls.add(&parse(line.as_bytes()).unwrap());
+        }
+        calls.finish()
+    }
+
+    fn line(room: &str, session: &str, t: i64, received: i64) -> String {
+        format!(
+            r#"{{"room":"{room}","meetingSessionId":"m","sessionId":"{session}","stats":{{"latest":{{"timestamp":{t},"recvBitsPerSecond":1}}}},"_rx":{{"t":{received}}}}}"#
+        )
+    }
+
+    #[test]
+    fn newest_calls_come_first_and_people_by_arrival() {
+        let t = 1_795_449_870_000;
+        let lines = [
+            line("old", "b", t + 5, t),
+            line("old", "a", t + 9, t),
+            line("new", "c", t + 60_000, t),
+            line("old", "b", t + 5, t),
+        ];
+        let found = calls(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(
+            found
+                .iter()
+                .map(|call| call.room.as_str())
+                .collect::<Vec<_>>(),
+            ["new", "old"]
+        );
+        let people: Vec<_> = found[1]
+            .participants
+            .iter()
+            .map(|p| p.session_id.as_str())
+            .collect();
+        assert_eq!(people, ["b", "a"]);
+        assert_eq!((found[1].samples(), found[1].duplicates), (2, 1));
+        assert_eq!(found[1].span_ms(), Some((t + 5, t + 9)));
+    }
+
+    #[test]
+    fn heartbeats_alone_span_their_receipts() {
+        let beat = |t: i64| {
+            format!(
+                r#"{{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{{}},"_rx":{{"t":{t}}}}}"#
+            )
+        };
+        let found = calls(&[&beat(50), &beat(20)]);
+        assert_eq!(found[0].span_ms(), Some((20, 50)));
+        assert_eq!(found[0].samples(), 0);
+        let found = calls(&[r#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{}}"#]);
+        assert_eq!(found[0].span_ms(), None);
+    }
+
+    #[test]
+    fn ids_are_safe_short_and_distinct() {
+        for (room, start) in [
+            ("https://x.daily.co/meet-Ana", "meet-ana-"),
+            ("</script><img src=x>", "scriptimg-src-"),
+            ("../../etc/passwd", "passwd-"),
+            ("", "call-"),
+            ("---", "call-"),
+            ("מפגש", "call-"),
+        ] {
+            let id = call_id(room, "m");
+            if room.starts_with("</") {
+                assert!(id.starts_with("script"), "{id}");
+            } else {
+                assert!(id.starts_with(start), "{id}");
+            }
+            assert!(
+                id.len() <= 64
+                    && id
+                        .bytes()
+                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{id}"
+            );
+        }
+        assert_ne!(call_id("a", "bc"), call_id("ab", "c"));
+        assert_eq!(call_id("a", "b"), call_id("a", "b"));
+    }
+
+    #[test]
+    fn a_room_is_called_by_the_end_of_its_url() {
+        let name = |room: &str| {
+            let mut call = calls(&[&line("r", "s", 1_795_449_870_000, 1)]).remove(0);
+            call.room = room.to_owned();
+            call.room_name().to_owned()
+        };
+        assert_eq!(name("https://x.daily.co/meet-ana"), "meet-ana");
+        assert_eq!(name("https://x.daily.co/meet-ana/?t=1"), "meet-ana");
+        assert_eq!(name("stand/up"), "stand/up");
+        assert_eq!(name("https://x.daily.co"), "x.daily.co");
+    }
+}

@@ -1,0 +1,161 @@
+//! One participant's readings as columns: sorted by time, each instant once, absent values absent.
+
+use crate::beacon::Reading;
+use crate::metric::{METRIC_COUNT, MetricId};
+
+/// Columns of readings. Grows in any order; [`Series::settle`] puts it in order.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    timestamps_ms: Vec<i64>,
+    /// By [`MetricId::index`]; empty until a value of that metric is seen. Inside, NaN stands for "not measured":
+    /// a value on the wire is never NaN, and a column of plain numbers is half the size of one of options.
+    columns: [Vec<f64>; METRIC_COUNT],
+}
+
+impl Series {
+    /// Takes one reading over.
+    pub fn push(&mut self, reading: &Reading) {
+        let before = self.timestamps_ms.len();
+        self.timestamps_ms.push(reading.timestamp_ms);
+        for (column, value) in self.columns.iter_mut().zip(reading.values) {
+            if value.is_some() && column.is_empty() {
+                column.resize(before, f64::NAN);
+            }
+            if value.is_some() || !column.is_empty() {
+                column.push(value.unwrap_or(f64::NAN));
+            }
+        }
+    }
+
+    /// Sorts by time and keeps the first of the readings of one instant. Gives the number of those dropped.
+    pub fn settle(&mut self) -> u64 {
+        let n_before = self.timestamps_ms.len();
+        if self.timestamps_ms.is_sorted_by(|a, b| a < b) {
+            return 0;
+        }
+        let mut order: Vec<usize> = (0..n_before).collect();
+        // Stable: of one instant, the reading that came first stays first.
+        order.sort_by_key(|&at| self.timestamps_ms[at]);
+        order.dedup_by_key(|&mut at| self.timestamps_ms[at]);
+        self.timestamps_ms = order.iter().map(|&at| self.timestamps_ms[at]).collect();
+        for column in self.columns.iter_mut().filter(|column| !column.is_empty()) {
+            *column = order.iter().map(|&at| column[at]).collect();
+            if column.iter().all(|value| value.is_nan()) {
+                column.clear();
+            }
+        }
+        (n_before - order.len()) as u64
+    }
+
+    /// Number of readings.
+    pub fn len(&self) -> usize {
+        self.timestamps_ms.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.timestamps_ms.is_empty()
+    }
+
+    /// Instants, ms since the epoch, ascending once settled.
+    pub fn timestamps_ms(&self) -> &[i64] {
+        &self.timestamps_ms
+    }
+
+    /// Values of one metric, one for each instant. `None` where no reading holds any.
+    pub fn column(&self, metric: MetricId) -> Option<Column<'_>> {
+        let values = &self.columns[metric.index()];
+        (!values.is_empty()).then_some(Column { values })
+    }
+
+    /// The value of `metric` in reading `at`.
+    pub fn value(&self, metric: MetricId, at: usize) -> Option<f64> {
+        self.column(metric).and_then(|column| column.get(at))
+    }
+
+    /// The metrics that at least one reading holds, in the order of the table.
+    pub fn metrics(&self) -> impl Iterator<Item = (MetricId, Column<'_>)> {
+        MetricId::all().filter_map(|metric| Some((metric, self.column(metric)?)))
+    }
+}
+
+/// Values of one metric over all readings of a participant.
+#[derive(Debug, Clone, Copy)]
+pub struct Column<'a> {
+    values: &'a [f64],
+}
+
+impl<'a> Column<'a> {
+    /// One item a reading; `None` where it was not measured.
+    pub fn iter(self) -> impl Iterator<Item = Option<f64>> + 'a {
+        self.values.iter().map(|&value| measured(value))
+    }
+
+    /// The value in reading `at`.
+    pub fn get(self, at: usize) -> Option<f64> {
+        self.values.get(at).copied().and_then(measured)
+    }
+
+    /// The measured ones alone.
+    pub fn measured(self) -> Vec<f64> {
+        self.iter().flatten().collect()
+    }
+}
+
+fn measured(value: f64) -> Option<f64> {
+    (!value.is_nan()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(timestamp_ms: i64, first: Option<f64>, last: Option<f64>) -> Reading {
+        let mut values = [None; METRIC_COUNT];
+        values[0] = first;
+        values[METRIC_COUNT - 1] = last;
+        Reading {
+            timestamp_ms,
+            values,
+        }
+    }
+
+    fn metric(index: usize) -> MetricId {
+        MetricId::all().nth(index).unwrap()
+    }
+
+    #[test]
+    fn readings_are_put_in_order_and_the_first_of_an_instant_stays() {
+        let mut series = Series::default();
+        series.push(&reading(30, None, None));
+        series.push(&reading(10, Some(1.0), None));
+        series.push(&reading(30, Some(9.0), Some(9.0)));
+        series.push(&reading(20, None, None));
+        assert_eq!(series.settle(), 1);
+        assert_eq!(series.timestamps_ms(), [10, 20, 30]);
+        let first: Vec<_> = series.column(metric(0)).unwrap().iter().collect();
+        assert_eq!(first, [Some(1.0), None, None]);
+        assert!(
+            series.column(metric(METRIC_COUNT - 1)).is_none(),
+            "its only value was in the repeated reading"
+        );
+        assert_eq!(series.metrics().count(), 1);
+        assert_eq!(series.settle(), 0);
+    }
+
+    #[test]
+    fn a_metric_that_begins_late_is_absent_before() {
+        let mut series = Series::default();
+        series.push(&reading(1, None, None));
+        series.push(&reading(2, None, Some(0.0)));
+        series.push(&reading(3, None, None));
+        let last: Vec<_> = series
+            .column(metric(METRIC_COUNT - 1))
+            .unwrap()
+            .iter()
+            .collect();
+        assert_eq!(last, [None, Some(0.0), None]);
+        assert_eq!(series.value(metric(METRIC_COUNT - 1), 1), Some(0.0));
+        assert_eq!(series.value(metric(METRIC_COUNT - 1), 7), None);
+    }
+}

@@ -1,0 +1,364 @@
+//! Whose side trouble was on, and the one sentence that says how a call was.
+//!
+//! The rules, each tested below on a made-up call whose cause is known:
+//! 1. At least three people were measured at the time and at least 60 % of them had trouble: everyone (the room or the service).
+//! 2. Two were measured and both had trouble: undecided, it may be either's line or what lies between.
+//! 3. One person's send loss is the person's uplink, receive loss or jitter the downlink, a round-trip time either: undecided.
+
+use super::issue::{Issue, IssueType};
+use super::score::{Quality, Score};
+use super::{Call, Participant};
+use crate::metric::Unit;
+use crate::units;
+
+/// Fewer people than this cannot tell a room's trouble from one person's.
+const EVERYONE_MIN: usize = 3;
+/// Of the people measured at the time, in percent.
+const EVERYONE_SHARE_MIN: usize = 60;
+/// Characters of a name in a sentence.
+const NAME_CHARS_MAX: usize = 40;
+
+/// Where trouble came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// From one person to the media server.
+    Uplink,
+    /// From the media server to one person.
+    Downlink,
+    /// The room or the service.
+    Everyone,
+    /// There was none.
+    None,
+    /// The data do not tell.
+    Undecided,
+}
+
+impl Side {
+    /// As data files spell it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Side::Uplink => "uplink",
+            Side::Downlink => "downlink",
+            Side::Everyone => "everyone",
+            Side::None => "none",
+            Side::Undecided => "undecided",
+        }
+    }
+}
+
+/// A side, and whose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    /// Which.
+    pub side: Side,
+    /// Whose line, by position in [`Call::participants`]. `None`: nobody's alone.
+    pub participant: Option<usize>,
+}
+
+/// How a call was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// For a person. May hold a participant's name, so any text.
+    pub sentence: String,
+    /// Of the worst issue.
+    pub cause: Cause,
+}
+
+impl Participant {
+    /// What to call the person: the name, or the beginning of the session id. Any text.
+    pub fn label(&self) -> String {
+        let full = self
+            .name
+            .as_deref()
+            .map_or_else(|| self.session_id.chars().take(8).collect(), str::to_owned);
+        let mut label: String = full.chars().take(NAME_CHARS_MAX).collect();
+        if label.len() < full.len() {
+            label.push('…');
+        }
+        label
+    }
+}
+
+/// The cause of each of `issues`, in their order.
+pub(super) fn causes(call: &Call, issues: &[Issue]) -> Vec<Cause> {
+    issues
+        .iter()
+        .map(|issue| cause(call, issues, issue))
+        .collect()
+}
+
+fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
+    let measured = call
+        .participants
+        .iter()
+        .filter(|participant| measured_within(participant, issue))
+        .count();
+    let mut troubled: Vec<usize> = issues
+        .iter()
+        .filter(|other| overlap(issue, other))
+        .map(|other| other.participant)
+        .collect();
+    troubled.sort_unstable();
+    troubled.dedup();
+    let nobody_alone = |side| Cause {
+        side,
+        participant: None,
+    };
+    let his = |side| Cause {
+        side,
+        participant: Some(issue.participant),
+    };
+    if EVERYONE_MIN <= measured && EVERYONE_SHARE_MIN * measured <= 100 * troubled.len() {
+        nobody_alone(Side::Everyone)
+    } else if measured == 2 && troubled.len() == 2 {
+        nobody_alone(Side::Undecided)
+    } else {
+        match issue.issue_type {
+            IssueType::SendPacketLoss => his(Side::Uplink),
+            IssueType::RecvPacketLoss | IssueType::Jitter => his(Side::Downlink),
+            IssueType::RoundTripTime => his(Side::Undecided),
+        }
+    }
+}
+
+fn measured_within(participant: &Participant, issue: &Issue) -> bool {
+    let timestamps_ms = participant.series.timestamps_ms();
+    let first = timestamps_ms.partition_point(|&t| t < issue.start_ms);
+    timestamps_ms.get(first).is_some_and(|&t| t <= issue.end_ms)
+}
+
+/// At the same time for at least half of the shorter one.
+fn overlap(a: &Issue, b: &Issue) -> bool {
+    let common = a.end_ms.min(b.end_ms) - a.start_ms.max(b.start_ms);
+    let shorter = (a.end_ms - a.start_ms).min(b.end_ms - b.start_ms);
+    0 <= common && shorter <= 2 * common
+}
+
+/// The verdict of a call from its issues and its score.
+pub(super) fn verdict(call: &Call, issues: &[Issue], score: Option<Score>) -> Verdict {
+    let none = Cause {
+        side: Side::None,
+        participant: None,
+    };
+    // Worst first: bad before warning, then by how long it lasted; the earlier of equals.
+    let worst = issues
+        .iter()
+        .rev()
+        .max_by_key(|issue| (issue.severity, issue.end_ms - issue.start_ms));
+    let (sentence, cause) = match (worst, Quality::of(score)) {
+        (_, Quality::Unknown) => (
+            "Nobody sent readings, so nothing is known of how this call was.".to_owned(),
+            Cause {
+                side: Side::Undecided,
+                participant: None,
+            },
+        ),
+        (Some(issue), _) => (trouble(call, issues, issue), issue.cause),
+        (None, Quality::Good) => (calm(call), none),
+        (None, _) => (
+            "The connection was uneven, but no trouble lasted long enough to name.".to_owned(),
+            Cause {
+                side: Side::Undecided,
+                participant: None,
+            },
+        ),
+    };
+    Verdict { sentence, cause }
+}
+
+fn calm(call: &Call) -> String {
+    match call.participants.len() {
+        1 => "One person was there, and nothing out of the ordinary was measured.".to_owned(),
+        2 => "Both people had a good connection throughout.".to_owned(),
+        n => format!("All {n} people had a good connection throughout."),
+    }
+}
+
+fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
+    let when = if units::clock(issue.start_ms) == units::clock(issue.end_ms) {
+        format!("at {}", units::clock(issue.start_ms))
+    } else {
+        format!(
+            "from {} to {}",
+            units::clock(issue.start_ms),
+            units::clock(issue.end_ms)
+        )
+    };
+    let unit = issue
+        .issue_type
+        .metric()
+        .map_or(Unit::Ratio, |metric| metric.def().unit);
+    let value = units::quantity(unit, issue.value);
+    let who = call
+        .participants
+        .get(issue.participant)
+        .map(Participant::label)
+        .unwrap_or_default();
+    let what = match issue.issue_type {
+        IssueType::SendPacketLoss => format!("{who} lost {value} of outgoing packets {when}"),
+        IssueType::RecvPacketLoss => format!("{who} lost {value} of incoming packets {when}"),
+        IssueType::RoundTripTime => format!("{who} had a round-trip time of {value} {when}"),
+        IssueType::Jitter => format!("{who} had a jitter of {value} {when}"),
+    };
+    let rest = match issue.cause.side {
+        Side::Everyone => {
+            "; most others had trouble too, so it was the room or the service".to_owned()
+        }
+        Side::Undecided if issue.cause.participant.is_none() => {
+            "; the other one had trouble too".to_owned()
+        }
+        _ => others(call, issues, issue),
+    };
+    format!("{what}{rest}.")
+}
+
+/// What is known of everybody else at that time.
+fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
+    let others = || {
+        call.participants
+            .iter()
+            .enumerate()
+            .filter(|(at, other)| *at != issue.participant && measured_within(other, issue))
+    };
+    let troubled = others()
+        .filter(|(at, _)| {
+            issues
+                .iter()
+                .any(|other| other.participant == *at && overlap(issue, other))
+        })
+        .count();
+    match (others().count(), troubled) {
+        (0, _) => String::new(),
+        (1, 0) => "; the other one was fine".to_owned(),
+        (_, 0) => "; everyone else was fine".to_owned(),
+        (n, troubled) => format!("; {troubled} of the {n} others had trouble too"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::Reading;
+    use crate::call::series::Series;
+    use crate::call::{issue, score};
+    use crate::metric::{METRIC_COUNT, MetricId};
+
+    /// A call of people with ten minutes of readings, each with a metric that is `bad` in minutes 3 to 5.
+    fn call(people: &[Option<(&str, f64)>]) -> Call {
+        let participants = people.iter().enumerate().map(|(at, trouble)| {
+            let mut series = Series::default();
+            for n in 0..300_i64 {
+                let timestamp_ms = 1_795_449_600_000 + n * 2_000;
+                let mut values = [None; METRIC_COUNT];
+                let mut set = |id: &str, value| {
+                    values[MetricId::from_wire(id).unwrap().index()] = Some(value)
+                };
+                set("totalSendPacketLoss", 0.001);
+                set("totalRecvPacketLoss", 0.001);
+                if let Some((id, value)) = trouble
+                    && (90..180).contains(&n)
+                {
+                    set(id, *value);
+                }
+                series.push(&Reading {
+                    timestamp_ms,
+                    values,
+                });
+            }
+            Participant {
+                session_id: format!("session-{at}"),
+                name: Some(["Ana", "Bo", "Cy", "Di"][at].to_owned()),
+                client: Vec::new(),
+                received_ms: None,
+                series,
+            }
+        });
+        Call {
+            id: "c".to_owned(),
+            room: "r".to_owned(),
+            meeting_session_id: "m".to_owned(),
+            participants: participants.collect(),
+            duplicates: 0,
+        }
+    }
+
+    fn check(
+        people: &[Option<(&str, f64)>],
+        side: Side,
+        participant: Option<usize>,
+        sentence: &str,
+    ) {
+        let call = call(people);
+        let issues = issue::find(&call);
+        let scores = call
+            .participants
+            .iter()
+            .flat_map(|participant| score::readings(&participant.series))
+            .collect();
+        let verdict = verdict(&call, &issues, score::together(scores));
+        assert_eq!(verdict.sentence.replace('\u{a0}', " "), sentence);
+        assert_eq!(verdict.cause, Cause { side, participant });
+    }
+
+    #[test]
+    fn one_uplink() {
+        check(
+            &[None, Some(("totalSendPacketLoss", 0.12)), None],
+            Side::Uplink,
+            Some(1),
+            "Bo lost 12 % of outgoing packets from 16:03 to 16:05; everyone else was fine.",
+        );
+    }
+
+    #[test]
+    fn one_downlink() {
+        check(
+            &[None, Some(("totalRecvPacketLoss", 0.06))],
+            Side::Downlink,
+            Some(1),
+            "Bo lost 6 % of incoming packets from 16:03 to 16:05; the other one was fine.",
+        );
+    }
+
+    #[test]
+    fn the_room_or_the_service() {
+        let loss = Some(("totalRecvPacketLoss", 0.2));
+        check(
+            &[loss, loss, loss, None],
+            Side::Everyone,
+            None,
+            "Ana lost 20 % of incoming packets from 16:03 to 16:05; most others had trouble too, so it was the room or the service.",
+        );
+    }
+
+    #[test]
+    fn two_of_two_and_a_long_way_are_undecided() {
+        let loss = Some(("totalRecvPacketLoss", 0.2));
+        check(
+            &[loss, loss],
+            Side::Undecided,
+            None,
+            "Ana lost 20 % of incoming packets from 16:03 to 16:05; the other one had trouble too.",
+        );
+        check(
+            &[Some(("networkRoundTripTime", 0.7)), None, None],
+            Side::Undecided,
+            Some(0),
+            "Ana had a round-trip time of 700 ms from 16:03 to 16:05; everyone else was fine.",
+        );
+    }
+
+    #[test]
+    fn no_trouble_is_said_and_nothing_measured_is_never_good() {
+        check(
+            &[None, None],
+            Side::None,
+            None,
+            "Both people had a good connection throughout.",
+        );
+        let mut silent = call(&[None]);
+        silent.participants[0].series = Series::default();
+        let verdict = verdict(&silent, &[], None);
+        assert!(verdict.sentence.contains("nothing is known"));
+    }
+}

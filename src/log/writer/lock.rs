@@ -1,0 +1,75 @@
+//! The lock beside the log that keeps a second writer out. It must not touch the log.
+//!
+//! A file of its own, because the log may be renamed under its writer. It stays when the writer ends: to remove it
+//! would let a third writer lock a file that a second one still has open.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+
+/// A held lock. Dropping it, or the death of the process, lets it go.
+pub(super) struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Locks `LOG.lock` and writes the number of this process into it.
+    pub(super) fn take(log: &Path) -> Result<Lock, OpenError> {
+        let path = beside(log, ".lock");
+        let lock_error = |source| OpenError::Lock {
+            lock: path.clone(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o640)
+            .open(&path)
+            .map_err(lock_error)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let pid = read_pid(&mut file);
+                return Err(OpenError::Locked {
+                    path: log.into(),
+                    lock: path,
+                    pid,
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(lock_error(source)),
+        }
+        // The number is a courtesy to whoever is refused; on a full disk the lock holds without it.
+        let pid = format!("{}\n", std::process::id());
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.write_all(pid.as_bytes()));
+        Ok(Lock { file, path })
+    }
+
+    /// Returns whether the lock file is still where others will look for it.
+    pub(super) fn stands(&self) -> bool {
+        match (self.file.metadata(), fs::metadata(&self.path)) {
+            (Ok(ours), Ok(found)) => (ours.dev(), ours.ino()) == (found.dev(), found.ino()),
+            _ => false,
+        }
+    }
+}
+
+/// Returns the log's path with `suffix` added to the file name.
+pub(super) fn beside(log: &Path, suffix: &str) -> PathBuf {
+    let mut path = log.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

@@ -1,0 +1,141 @@
+//! A disk that fails as told, and can be held still.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, Condvar, Mutex};
+
+use super::super::medium::{Disk, Medium};
+use super::PATIENCE;
+
+/// What the next append does instead of appending.
+#[derive(Debug)]
+pub(super) enum Append {
+    /// Works.
+    Fine,
+    /// Writes this many bytes and says so.
+    Short(usize),
+    /// Writes this many bytes and claims to have written all.
+    Lie(usize),
+    /// Writes this many bytes and fails with this error number.
+    Fails(usize, i32),
+    Panics,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Script(Arc<(Mutex<Scene>, Condvar)>);
+
+#[derive(Default)]
+struct Scene {
+    appends: VecDeque<Append>,
+    /// Error numbers of syncs and truncations to come; 0 works.
+    syncs: VecDeque<i32>,
+    truncates: VecDeque<i32>,
+    ops: Vec<String>,
+    /// Inode and length at the last sync that succeeded.
+    synced: (u64, u64),
+    hold: bool,
+    held: bool,
+}
+
+impl Script {
+    pub(super) fn appends(&self, appends: impl IntoIterator<Item = Append>) {
+        self.0.0.lock().unwrap().appends.extend(appends);
+    }
+
+    pub(super) fn syncs(&self, errors: impl IntoIterator<Item = i32>) {
+        self.0.0.lock().unwrap().syncs.extend(errors);
+    }
+
+    pub(super) fn truncates(&self, errors: impl IntoIterator<Item = i32>) {
+        self.0.0.lock().unwrap().truncates.extend(errors);
+    }
+
+    /// What was done so far, in order.
+    pub(super) fn ops(&self) -> Vec<String> {
+        self.0.0.lock().unwrap().ops.clone()
+    }
+
+    /// Returns how many bytes of the file with this inode were synced last.
+    pub(super) fn synced_len(&self, inode: u64) -> u64 {
+        let (synced, len) = self.0.0.lock().unwrap().synced;
+        if synced == inode { len } else { 0 }
+    }
+
+    /// Makes the next append wait for [`Script::release`].
+    pub(super) fn hold(&self) {
+        self.0.0.lock().unwrap().hold = true;
+    }
+
+    pub(super) fn wait_until_held(&self) {
+        let scene = self.0.0.lock().unwrap();
+        let (scene, _) = self
+            .0
+            .1
+            .wait_timeout_while(scene, PATIENCE, |scene| !scene.held)
+            .unwrap();
+        assert!(scene.held, "the writer never came");
+    }
+
+    pub(super) fn release(&self) {
+        self.0.0.lock().unwrap().hold = false;
+        self.0.1.notify_all();
+    }
+}
+
+impl Medium for Script {
+    fn append(&mut self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        let fault = {
+            let mut scene = self.0.0.lock().unwrap();
+            scene.held = scene.hold;
+            self.0.1.notify_all();
+            let (mut scene, _) = self
+                .0
+                .1
+                .wait_timeout_while(scene, PATIENCE, |scene| scene.hold)
+                .unwrap();
+            scene.held = false;
+            scene.ops.push(format!("append {}", bytes.len()));
+            scene.appends.pop_front().unwrap_or(Append::Fine)
+        };
+        match fault {
+            Append::Fine => Disk.append(file, bytes),
+            Append::Short(n) => file.write(&bytes[..n]),
+            Append::Lie(n) => file.write(&bytes[..n]).map(|_| bytes.len()),
+            Append::Fails(n, error) => {
+                file.write_all(&bytes[..n])?;
+                Err(io::Error::from_raw_os_error(error))
+            }
+            Append::Panics => panic!("on purpose"),
+        }
+    }
+
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        let error = {
+            let mut scene = self.0.0.lock().unwrap();
+            scene.ops.push("sync".into());
+            scene.syncs.pop_front().unwrap_or(0)
+        };
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        Disk.sync(file)?;
+        let metadata = file.metadata()?;
+        self.0.0.lock().unwrap().synced = (metadata.ino(), metadata.len());
+        Ok(())
+    }
+
+    fn truncate(&mut self, file: &File, len: u64) -> io::Result<()> {
+        let error = {
+            let mut scene = self.0.0.lock().unwrap();
+            scene.ops.push(format!("truncate {len}"));
+            scene.truncates.pop_front().unwrap_or(0)
+        };
+        if error == 0 {
+            Disk.truncate(file, len)
+        } else {
+            Err(io::Error::from_raw_os_error(error))
+        }
+    }
+}

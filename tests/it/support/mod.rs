@@ -1,0 +1,3 @@
+//! What tests stand on: fakes of the world outside. It must not test anything itself.
+
+pub(crate) mod fake_daily;
