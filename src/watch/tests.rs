@@ -60,19 +60,20 @@ fn check(change: impl Fn(&Path)) {
     for events in [Events::Native, Events::Off] {
         let (_folder, log, mut watch, _stop) = log_and_watch(eager(events));
         change(&log);
-        assert_eq!(watch.wait(), Wake::Changed, "before the wait, {events:?}");
+        assert_ne!(watch.look(), watch.known, "before the wait, {events:?}");
+        assert_eq!(watch.wait(), Wake::Changed);
         assert_eq!(watch.look(), watch.known, "one change, one answer");
-    }
-    let (_folder, log, watch, stop) = log_and_watch(eager(Events::Off));
-    let answers = answers(watch);
-    change(&log);
-    assert_eq!(
-        answers.recv_timeout(PATIENCE),
-        Ok(Wake::Changed),
-        "by polling"
-    );
-    stop.stop();
 
+        let (_folder, log, watch, stop) = log_and_watch(eager(events));
+        let answers = answers(watch);
+        change(&log);
+        assert_eq!(
+            answers.recv_timeout(PATIENCE),
+            Ok(Wake::Changed),
+            "during the wait, {events:?}"
+        );
+        stop.stop();
+    }
     let (_folder, log, watch, stop) = log_and_watch(eager(Events::Native));
     let seen = stop.0.signals().hints;
     change(&log);
@@ -263,6 +264,33 @@ fn a_stop_wakes_at_once_and_for_good() {
     stop.stop();
     assert_eq!(watch.wait(), Wake::Stopped);
     assert_eq!(watch.wait(), Wake::Stopped);
+}
+
+#[test]
+fn a_stop_wakes_whoever_sleeps() {
+    // Several tries, so that some of them find the watch asleep.
+    for _ in 0..20 {
+        let (looks, looked) = mpsc::channel();
+        let paths = move || {
+            let _ = looks.send(());
+            Vec::new()
+        };
+        let stop = Stop::new();
+        let settings = Settings {
+            poll: NEVER,
+            min_interval: Duration::ZERO,
+            events: Events::Off,
+        };
+        let answers = answers(Watch::new(paths, settings, &stop));
+        for _ in 0..2 {
+            looked.recv_timeout(PATIENCE).unwrap();
+        }
+        for _ in 0..1_000 {
+            thread::yield_now();
+        }
+        stop.stop();
+        assert_eq!(answers.recv_timeout(PATIENCE), Ok(Wake::Stopped));
+    }
 }
 
 #[test]
