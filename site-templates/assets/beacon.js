@@ -40,7 +40,7 @@ const LEAST_DEADLINE_MS = 3_000;
 /** @returns {import("./outbox.js").World} */
 const browser = () => ({
   fetch: (url, init) => fetch(url, init),
-  sendBeacon: typeof navigator?.sendBeacon === "function" ? (url, body) => navigator.sendBeacon(url, body) : null,
+  sendBeacon: typeof globalThis.navigator?.sendBeacon === "function" ? (url, body) => navigator.sendBeacon(url, body) : null,
   now: () => Date.now(),
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (timer) => clearTimeout(timer),
