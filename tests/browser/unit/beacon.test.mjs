@@ -3,12 +3,14 @@ import { test } from "node:test";
 import { BeaconClient } from "../../../site-templates/assets/beacon.js";
 import { World, answerAt } from "./world.mjs";
 
+const ROOM = "https://example.daily.co/meet-ana";
+
 function begin(overrides = {}, options = {}) {
   const world = new World();
   const call = world.call(overrides);
   const readings = [];
   const client = new BeaconClient({
-    beaconUrl: "/beacon", room: "https://example.daily.co/meet-ana", client: {}, world: world.options,
+    beaconUrl: "/beacon", client: {}, world: world.options,
     onReading: (reading) => readings.push(reading), ...options,
   });
   return { world, call, client, readings, bodies: () => world.posts.map((post) => post.body) };
@@ -24,18 +26,19 @@ test("nothing is asked or sent before joining", async () => {
 
 test("reads every 2 s and sends every 15 s, counting from 0", async () => {
   const { world, call, client, bodies } = begin();
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(45_500);
   assert.deepEqual(bodies().map((body) => body.seq), [0, 1, 2]);
   assert.equal(bodies().flatMap(timestamps).length, 23);
   assert.equal(new Set(bodies().flatMap(timestamps)).size, 23);
+  assert.deepEqual(new Set(bodies().map((body) => body.room)), new Set([ROOM]));
   const { init } = world.posts[0];
   assert.deepEqual([init.method, init.keepalive, init.credentials, typeof init.body], ["POST", true, "omit", "string"]);
 });
 
 test("no data yet: a heartbeat", async () => {
   const { world, call, client, bodies, readings } = begin({ stats: async () => ({ stats: {}, networkState: "unknown" }) });
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(15_500);
   assert.equal(bodies().length, 1);
   assert.deepEqual(bodies()[0].stats, {});
@@ -52,7 +55,7 @@ for (const [name, stats] of Object.entries({
   test(`${name} are no readings, and polling goes on`, async () => {
     const { world, call, client, bodies } = begin();
     call.stats = (n) => (n <= 3 ? stats() : answerAt(world.time));
-    client.start(call);
+    client.start(call, ROOM);
     await world.pass(15_500);
     assert.equal(timestamps(bodies()[0]).length, 5);
   });
@@ -60,7 +63,7 @@ for (const [name, stats] of Object.entries({
 
 test("an answer that is not a promise is understood", async () => {
   const { world, call, client, bodies } = begin({ stats: () => answerAt(7) });
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(15_500);
   assert.deepEqual(timestamps(bodies()[0]), [7]);
 });
@@ -74,7 +77,7 @@ test("a request that hangs is given up after 3 s, never two at once, and the nex
     world.options.setTimeout(() => { open -= 1; }, 3_000);
     return new Promise(() => {});
   };
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(15_500);
   assert.equal(most, 1);
   assert.equal(timestamps(bodies()[0]).length, 4); // asked at 0, 4 (given up at 3 and 7), then 8, 10, 12, 14
@@ -83,7 +86,7 @@ test("a request that hangs is given up after 3 s, never two at once, and the nex
 test("the same timestamp is not repeated", async () => {
   const { world, call, client, bodies } = begin();
   call.stats = () => answerAt(Math.floor(world.time / 10_000));
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(30_500);
   const all = bodies().flatMap(timestamps);
   assert.equal(all.length, new Set(all).size);
@@ -94,14 +97,14 @@ test("a clock that is set back does not silence the readings", async () => {
   const { world, call, client, bodies } = begin();
   let t = 1_000_000;
   call.stats = (n) => answerAt(n === 4 ? (t = 10) : (t += 2_000));
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(15_500);
   assert.equal(timestamps(bodies()[0]).length, 8);
 });
 
 test("the meeting session changes: one beacon for each id, readings where they belong", async () => {
   const { world, call, client, bodies } = begin();
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(7_000);
   call.meeting = "m2";
   await world.pass(9_000);
@@ -110,7 +113,7 @@ test("the meeting session changes: one beacon for each id, readings where they b
 
 test("an id that comes late takes what waited for it", async () => {
   const { world, call, client, bodies } = begin({ meeting: undefined });
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(15_500);
   assert.equal(bodies().length, 0);
   call.meeting = "m9";
@@ -121,13 +124,13 @@ test("an id that comes late takes what waited for it", async () => {
 
 test("seq goes on for the same session and starts anew for another", async () => {
   const { world, call, client, bodies } = begin();
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(15_500);
   client.stop();
-  client.start(world.call());
+  client.start(world.call(), ROOM);
   await world.pass(15_500);
   client.stop();
-  client.start(world.call({ session: "s2" }));
+  client.start(world.call({ session: "s2" }), ROOM);
   await world.pass(15_500);
   const seqs = (id) => bodies().filter((body) => body.sessionId === id).map((body) => body.seq);
   assert.deepEqual(seqs("s1"), [...seqs("s1").keys()]);
@@ -137,7 +140,7 @@ test("seq goes on for the same session and starts anew for another", async () =>
 
 test("leaving flushes and stops", async () => {
   const { world, call, client, bodies } = begin();
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(5_000);
   client.event("left-meeting", undefined);
   client.stop();
@@ -154,14 +157,14 @@ test("leaving flushes and stops", async () => {
 test("what happened before joining is told by the first beacon", async () => {
   const { world, call, client, bodies } = begin();
   client.event("camera-error", { error: { type: "not-found" } });
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(15_500);
   assert.deepEqual(bodies()[0].events, [{ t: world.time - 15_500, type: "camera-error", error: "not-found" }]);
 });
 
 test("hiding sends what is at hand, synchronously and once", async () => {
   const { world, call, client } = begin();
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(5_000);
   client.hide();
   client.hide({ closing: true });
@@ -180,7 +183,7 @@ test("hiding without news sends nothing", async () => {
 test("names stay out unless asked for", async () => {
   for (const [names, expected] of [[false, undefined], [true, "Ada"]]) {
     const { world, call, client, bodies } = begin({}, { names });
-    client.start(call);
+    client.start(call, ROOM);
     await world.pass(15_500);
     assert.equal(bodies()[0].name, expected);
   }
@@ -190,7 +193,7 @@ test("a call object that throws at everything hurts nobody", async () => {
   const no = () => { throw new Error("no"); };
   const { world, call, client } = begin({ getNetworkStats: no, meetingSessionSummary: no, participants: no },
     { onReading: no, onDelivery: no });
-  client.start(call);
+  client.start(call, ROOM);
   client.event("error", null);
   await world.pass(40_000);
   client.hide({ closing: true });
@@ -200,7 +203,7 @@ test("a call object that throws at everything hurts nobody", async () => {
 
 test("after the machine slept, no burst", async () => {
   const { world, call, client } = begin();
-  client.start(call);
+  client.start(call, ROOM);
   await world.pass(4_500);
   world.time += 3_600_000;
   const asked = call.asked;

@@ -179,3 +179,61 @@ test("a sendBeacon that throws counts as refused", () => {
   assert.doesNotThrow(() => outbox.handOver());
   assert.equal(outbox.waiting, 1);
 });
+
+test("closed while the collector was down: the next page sends what was left, once", async () => {
+  const { world, outbox, add, seqs } = begin();
+  world.answer = () => "fail";
+  add(0); add(1);
+  outbox.pump();
+  await world.pass(500);
+  outbox.handOver();
+  outbox.handOver({ closing: true });
+  world.timers.clear(); // that page is gone
+  world.answer = () => 204;
+  world.posts.length = 0;
+  const next = new Outbox({ url: "/beacon", world: world.options });
+  assert.equal(new Outbox({ url: "/beacon", world: world.options }).waiting, 0);
+  next.pump();
+  await world.pass(5_000);
+  assert.deepEqual(seqs(), [0, 1]);
+});
+
+test("closed while all was well: nothing is left behind, so nothing comes twice", async () => {
+  const { world, outbox, add } = begin();
+  add(0);
+  outbox.pump();
+  await world.pass(500);
+  add(1);
+  outbox.handOver({ closing: true });
+  assert.equal(new Outbox({ url: "/beacon", world: world.options }).waiting, 0);
+});
+
+test("what was left for another collector, or long ago, is not sent", async () => {
+  const { world, outbox, add } = begin();
+  world.answer = () => "fail";
+  add(0);
+  outbox.pump();
+  await world.pass(500);
+  outbox.handOver({ closing: true });
+  assert.equal(new Outbox({ url: "https://other.example/beacon", world: world.options }).waiting, 0);
+  world.time += 24 * 3_600_000;
+  assert.equal(new Outbox({ url: "/beacon", world: world.options }).waiting, 0);
+});
+
+test("a page that comes back keeps its own, and sends what another page left", async () => {
+  const { world, outbox, add, seqs } = begin();
+  const other = new Outbox({ url: "/beacon", world: world.options });
+  other.add("s", JSON.stringify({ seq: 7 }));
+  world.answer = () => "fail";
+  add(0);
+  outbox.pump(); other.pump();
+  await world.pass(500);
+  outbox.handOver({ closing: true });
+  other.handOver({ closing: true });
+  world.timers.clear(); // the other page is gone, this one was only put aside
+  world.answer = () => 204;
+  world.posts.length = 0;
+  outbox.resume();
+  await world.pass(60_000);
+  assert.deepEqual(seqs().sort(), [0, 7]);
+});

@@ -36,6 +36,7 @@ export class World {
     clearTimeout: (id) => { this.timers.delete(id); },
     random: () => 1,
     warn: (message) => this.warnings.push(message),
+    store: memoryStore(),
   };
 
   /** Lets `ms` pass, timer by timer. */
@@ -71,3 +72,8 @@ export const answerAt = (timestamp, metrics = { sendBitsPerSecond: 1000.5 }) => 
   threshold: "good", quality: 100, networkState: "good",
   stats: { latest: { timestamp, ...metrics }, worstVideoRecvPacketLoss: 0 },
 });
+
+export function memoryStore() {
+  const data = new Map();
+  return { getItem: (key) => data.get(key) ?? null, setItem: (key, value) => { data.set(key, value); }, removeItem: (key) => { data.delete(key); } };
+}
