@@ -9,7 +9,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(settings: &BuildReport) -> Result<(), Failure> {
-    let rewrite = if settings.full { Rewrite::All } else { Rewrite::Changed };
+    let rewrite = if settings.full {
+        Rewrite::All
+    } else {
+        Rewrite::Changed
+    };
     if !settings.watch {
         let (built, took) = build(&settings.logs, &settings.out, rewrite)?;
         return summary(&built, &settings.out, took);
@@ -20,19 +24,31 @@ pub(super) fn run(settings: &BuildReport) -> Result<(), Failure> {
         move || stop.stop()
     })?;
     let mut told = Ok(());
-    keep_fresh(&settings.logs, &settings.out, rewrite, &stop, |outcome| match outcome {
-        Ok((built, took)) => told = summary(&built, &settings.out, took),
-        Err(failure) => say::error(&format!("{:#}", failure.error), failure.hint.as_deref()),
-    });
+    keep_fresh(
+        &settings.logs,
+        &settings.out,
+        rewrite,
+        &stop,
+        |outcome| match outcome {
+            Ok((built, took)) => told = summary(&built, &settings.out, took),
+            Err(failure) => say::error(&format!("{:#}", failure.error), failure.hint.as_deref()),
+        },
+    );
     told
 }
 
 /// Builds once.
-pub(super) fn build(logs: &[String], out: &Path, rewrite: Rewrite) -> Result<(Built, Duration), Failure> {
+pub(super) fn build(
+    logs: &[String],
+    out: &Path,
+    rewrite: Rewrite,
+) -> Result<(Built, Duration), Failure> {
     let begin = Instant::now();
     let built = report::build(logs, out, rewrite, now_ms() as i64).map_err(explained)?;
     for broken in &built.log.broken {
-        say::note(&format!("warning: a compressed log ends early, what comes before was read: {broken}"));
+        say::note(&format!(
+            "warning: a compressed log ends early, what comes before was read: {broken}"
+        ));
     }
     Ok((built, begin.elapsed()))
 }
@@ -80,9 +96,15 @@ fn explained(error: report::Error) -> Failure {
         report::Error::Find(segments::Error::Missing(_)) => {
             "pass `--log PATH`; `call-metrics serve` makes a log, `call-metrics sample-log > sample.log` a made-up one"
         }
-        report::Error::Find(segments::Error::NoMatch(_) | segments::Error::Glob { .. }) => "quote the pattern, and check it with `ls`",
-        report::Error::Find(segments::Error::Directory(_)) => "pass a file, or a pattern such as 'DIR/*.log'",
-        report::Error::Find(segments::Error::List { .. }) | report::Error::Read(_) => "run as a user who may read it, or pass `--log PATH`",
+        report::Error::Find(segments::Error::NoMatch(_) | segments::Error::Glob { .. }) => {
+            "quote the pattern, and check it with `ls`"
+        }
+        report::Error::Find(segments::Error::Directory(_)) => {
+            "pass a file, or a pattern such as 'DIR/*.log'"
+        }
+        report::Error::Find(segments::Error::List { .. }) | report::Error::Read(_) => {
+            "run as a user who may read it, or pass `--log PATH`"
+        }
         report::Error::Write { .. } => "pass `--out DIR` with a folder that you may write to",
         report::Error::Render(_) => "this is a defect of call-metrics: please report it",
     };

@@ -67,7 +67,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match parsed {
         Ok(cli) => run(cli),
         Err(Stop::Say(text)) => say::on_stdout(&text),
-        Err(Stop::Usage { message, hint }) => Err(Failure::usage(anyhow::Error::msg(message), hint)),
+        Err(Stop::Usage { message, hint }) => {
+            Err(Failure::usage(anyhow::Error::msg(message), hint))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,10 +93,17 @@ fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Calls `stop` at the first SIGTERM or SIGINT, on a thread of its own. A second signal ends the process at once.
 fn on_signal(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-    let failed = |cause: io::Error| Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"));
+    let failed = |cause: io::Error| {
+        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+    };
     let armed = Arc::new(AtomicBool::new(false));
     for signal in TERM_SIGNALS {
-        signal_hook::flag::register_conditional_shutdown(*signal, i32::from(EXIT_FAILED), Arc::clone(&armed)).map_err(failed)?;
+        signal_hook::flag::register_conditional_shutdown(
+            *signal,
+            i32::from(EXIT_FAILED),
+            Arc::clone(&armed),
+        )
+        .map_err(failed)?;
         signal_hook::flag::register(*signal, Arc::clone(&armed)).map_err(failed)?;
     }
     let mut signals = Signals::new(TERM_SIGNALS).map_err(failed)?;
@@ -112,15 +121,17 @@ fn on_signal(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
 /// Now, ms since the epoch. Only this layer asks the system.
 fn now_ms() -> u64 {
     // A clock before 1970 is a clock that was never set.
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Writes to stdout; a reader that went away (`| head`) has what it wanted.
 fn written(outcome: io::Result<()>) -> Result<(), Failure> {
     match outcome.and_then(|()| io::stdout().flush()) {
-        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::without_hint(anyhow::Error::new(cause).context("cannot write to stdout")))
-        }
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Failure::without_hint(
+            anyhow::Error::new(cause).context("cannot write to stdout"),
+        )),
         _ => Ok(()),
     }
 }

@@ -24,7 +24,15 @@ pub(super) fn on_stdout(text: &str) -> Result<(), Failure> {
 
 /// File names and causes may hold anything; a terminal obeys control characters.
 fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

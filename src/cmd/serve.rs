@@ -25,8 +25,9 @@ enum End {
 
 pub(super) fn run(settings: Serve) -> Result<(), Failure> {
     // Where a limit on file sizes is reached a write shall fail, and be answered so, not end the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
-        .map_err(|cause| Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals")))?;
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(|cause| {
+        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+    })?;
     let writer = WriterSettings {
         durability: settings.durability,
         ..WriterSettings::new(&settings.log)
@@ -42,7 +43,11 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
         &settings,
         Parts {
             on_failure: Box::new(on_failure),
-            ..Parts::new(Arc::clone(&writer), settings.daily.clone().map(Daily::new), Arc::clone(&report_status))
+            ..Parts::new(
+                Arc::clone(&writer),
+                settings.daily.clone().map(Daily::new),
+                Arc::clone(&report_status),
+            )
         },
     )?;
     super::on_signal(move || _ = tell.send(End::Signal))?;
@@ -54,7 +59,9 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
     tell_what_is_there(&settings, &collector);
 
     // The sender inside the signal thread lives as long as the process, so this ends by one of the two.
-    let end = ended.recv().unwrap_or_else(|_| End::Failed("nobody is left to say why".to_owned()));
+    let end = ended
+        .recv()
+        .unwrap_or_else(|_| End::Failed("nobody is left to say why".to_owned()));
     stop.stop();
     collector.stop(DRAIN);
     writer.stop();
@@ -80,7 +87,9 @@ fn keep_fresh(settings: &Serve, stop: &Stop, status: Arc<ReportStatus>) -> Resul
                 let took = outcome.as_ref().map_or(Duration::ZERO, |(_, took)| *took);
                 status.built(SystemTime::now(), took, outcome.is_ok());
                 // The same trouble is told once, however often the log grows meanwhile.
-                let trouble = outcome.err().map(|failure| (format!("{:#}", failure.error), failure.hint));
+                let trouble = outcome
+                    .err()
+                    .map(|failure| (format!("{:#}", failure.error), failure.hint));
                 if let Some((error, hint)) = &trouble
                     && told != trouble
                 {
@@ -90,7 +99,11 @@ fn keep_fresh(settings: &Serve, stop: &Stop, status: Arc<ReportStatus>) -> Resul
             });
         })
         .map(drop)
-        .map_err(|cause| Failure::without_hint(anyhow::Error::new(cause).context("cannot start the thread of the report")))
+        .map_err(|cause| {
+            Failure::without_hint(
+                anyhow::Error::new(cause).context("cannot start the thread of the report"),
+            )
+        })
 }
 
 fn tell_what_is_there(settings: &Serve, collector: &Collector) {
@@ -98,22 +111,41 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector) {
     let is_public = !address.ip().is_loopback();
     say::note(&format!("call page   http://{address}/"));
     match (is_public, settings.report_password.is_some()) {
-        (true, false) => say::note("report      not served: on an address that others reach it needs `--report-password`"),
-        _ => say::note(&format!("report      http://{address}/report/{}", if settings.watch { "" } else { " (without `--watch` nobody rebuilds it)" })),
+        (true, false) => say::note(
+            "report      not served: on an address that others reach it needs `--report-password`",
+        ),
+        _ => say::note(&format!(
+            "report      http://{address}/report/{}",
+            if settings.watch {
+                ""
+            } else {
+                " (without `--watch` nobody rebuilds it)"
+            }
+        )),
     }
     say::note(&format!("beacon log  {}", settings.log.display()));
     if settings.daily.is_none() {
-        say::note("calls need a Daily API key: set DAILY_TOKEN in the environment or in `.env` (https://dashboard.daily.co/developers) and restart");
+        say::note(
+            "calls need a Daily API key: set DAILY_TOKEN in the environment or in `.env` (https://dashboard.daily.co/developers) and restart",
+        );
         say::note("everything else works without; `make demo` shows a full dashboard");
     }
 }
 
 fn unopened(error: OpenError, log: &Path) -> Failure {
     match error {
-        OpenError::Locked { .. } => Failure::usage(error, "stop the other one, or pass `--log PATH` with a log of its own"),
-        OpenError::Directory { .. } => Failure::new(error, "pass a file, such as `--log beacon.log`"),
+        OpenError::Locked { .. } => Failure::usage(
+            error,
+            "stop the other one, or pass `--log PATH` with a log of its own",
+        ),
+        OpenError::Directory { .. } => {
+            Failure::new(error, "pass a file, such as `--log beacon.log`")
+        }
         _ => {
-            let hint = format!("run as a user who may write `{}`, or pass `--log PATH`", log.display());
+            let hint = format!(
+                "run as a user who may write `{}`, or pass `--log PATH`",
+                log.display()
+            );
             Failure::new(error, hint)
         }
     }
