@@ -144,7 +144,7 @@ fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
             counted(unknown as u64, "call", "calls")
         ));
     }
-    let mut detail = parts.join(", ");
+    let mut detail = parts.join("; ");
     if let Some(first) = detail.get(..1) {
         detail = first.to_uppercase() + detail.get(1..).unwrap_or_default() + ". ";
     }
