@@ -60,19 +60,20 @@ fn check(change: impl Fn(&Path)) {
     for events in [Events::Native, Events::Off] {
         let (_folder, log, mut watch, _stop) = log_and_watch(eager(events));
         change(&log);
-        assert_eq!(watch.wait(), Wake::Changed, "before the wait, {events:?}");
+        assert_ne!(watch.look(), watch.known, "before the wait, {events:?}");
+        assert_eq!(watch.wait(), Wake::Changed);
         assert_eq!(watch.look(), watch.known, "one change, one answer");
-    }
-    let (_folder, log, watch, stop) = log_and_watch(eager(Events::Off));
-    let answers = answers(watch);
-    change(&log);
-    assert_eq!(
-        answers.recv_timeout(PATIENCE),
-        Ok(Wake::Changed),
-        "by polling"
-    );
-    stop.stop();
 
+        let (_folder, log, watch, stop) = log_and_watch(eager(events));
+        let answers = answers(watch);
+        change(&log);
+        assert_eq!(
+            answers.recv_timeout(PATIENCE),
+            Ok(Wake::Changed),
+            "during the wait, {events:?}"
+        );
+        stop.stop();
+    }
     let (_folder, log, watch, stop) = log_and_watch(eager(Events::Native));
     let seen = stop.0.signals().hints;
     change(&log);
@@ -263,6 +264,39 @@ fn a_stop_wakes_at_once_and_for_good() {
     stop.stop();
     assert_eq!(watch.wait(), Wake::Stopped);
     assert_eq!(watch.wait(), Wake::Stopped);
+}
+
+#[test]
+fn a_stop_wakes_whoever_sleeps() {
+    // Several tries, so that some of them find the watch asleep, held back by the interval.
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("beacon.log");
+        let (looks, looked) = mpsc::channel();
+        let path = log.clone();
+        let paths = move || {
+            let _ = looks.send(());
+            vec![path.clone()]
+        };
+        let settings = Settings {
+            poll: NEVER,
+            min_interval: NEVER,
+            events: Events::Off,
+        };
+        let stop = Stop::new();
+        let mut watch = Watch::new(paths, settings, &stop);
+        append(&log, "one\n");
+        assert_eq!(watch.wait(), Wake::Changed);
+        append(&log, "two\n");
+        assert_eq!(looked.try_iter().count(), 2);
+        let answers = answers(watch);
+        looked.recv_timeout(PATIENCE).unwrap();
+        for _ in 0..1_000 {
+            thread::yield_now();
+        }
+        stop.stop();
+        assert_eq!(answers.recv_timeout(PATIENCE), Ok(Wake::Stopped));
+    }
 }
 
 #[test]
