@@ -18,7 +18,12 @@ pub struct Error {
     pub hint: String,
 }
 
-fn error(setting: &'static str, value: &str, cause: impl ToString, hint: impl Into<String>) -> Error {
+fn error(
+    setting: &'static str,
+    value: &str,
+    cause: impl ToString,
+    hint: impl Into<String>,
+) -> Error {
     Error {
         setting,
         value: value.to_owned(),
@@ -152,14 +157,25 @@ impl Serve {
             (None, Some(port)) => format!("0.0.0.0:{}", port.trim()),
             (None, None) => LISTEN_DEFAULT.to_owned(),
         };
-        let beacon_url = args.beacon_url.or(environment.beacon_url).unwrap_or_else(|| "/beacon".to_owned());
+        let beacon_url = args
+            .beacon_url
+            .or(environment.beacon_url)
+            .unwrap_or_else(|| "/beacon".to_owned());
         if !beacon_url.starts_with('/') || beacon_url.starts_with("//") {
             origin_of("--beacon-url", &beacon_url)?;
         }
         if beacon_url.bytes().any(|byte| !byte.is_ascii_graphic()) {
-            return Err(error("--beacon-url", &beacon_url, "spaces or control characters", "percent-encode them"));
+            return Err(error(
+                "--beacon-url",
+                &beacon_url,
+                "spaces or control characters",
+                "percent-encode them",
+            ));
         }
-        let api_url = args.daily_api_url.or(environment.daily_api_url).unwrap_or_else(|| DAILY_API_URL_DEFAULT.to_owned());
+        let api_url = args
+            .daily_api_url
+            .or(environment.daily_api_url)
+            .unwrap_or_else(|| DAILY_API_URL_DEFAULT.to_owned());
         origin_of("--daily-api-url", &api_url)?;
         let room_prefix = args.room_prefix;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -176,7 +192,12 @@ impl Serve {
             Some(token) => Some(daily::Settings {
                 api_url: api_url.trim_end_matches('/').to_owned(),
                 token: daily::Token::new(token.trim()).map_err(|cause| {
-                    error("DAILY_TOKEN", "***", cause, "copy the API key anew from https://dashboard.daily.co/developers")
+                    error(
+                        "DAILY_TOKEN",
+                        "***",
+                        cause,
+                        "copy the API key anew from https://dashboard.daily.co/developers",
+                    )
                 })?,
                 room_prefix,
                 timeout: DAILY_TIMEOUT,
@@ -199,7 +220,10 @@ impl Serve {
             sample_interval: interval("--sample-interval", &args.sample_interval)?,
             beacon_interval: interval("--beacon-interval", &args.beacon_interval)?,
             participant_names: args.participant_names,
-            report_password: args.report_password.filter(|password| !password.is_empty()).map(Password),
+            report_password: args
+                .report_password
+                .filter(|password| !password.is_empty())
+                .map(Password),
         })
     }
 }
@@ -222,10 +246,14 @@ impl SampleLog {
     ///
     /// Where `--until` is no instant.
     pub fn check(args: &SampleLogArgs) -> Result<SampleLog, Error> {
-        let until: jiff::Timestamp = args
-            .until
-            .parse()
-            .map_err(|cause| error("--until", &args.until, cause, "write an instant such as 2026-11-23T17:00:00Z"))?;
+        let until: jiff::Timestamp = args.until.parse().map_err(|cause| {
+            error(
+                "--until",
+                &args.until,
+                cause,
+                "write an instant such as 2026-11-23T17:00:00Z",
+            )
+        })?;
         Ok(SampleLog {
             calls: args.calls,
             seed: args.seed,
@@ -237,7 +265,9 @@ impl SampleLog {
 
 fn resolve(listen: &str) -> Result<Vec<SocketAddr>, Error> {
     let hint = "write an address and a port, such as 127.0.0.1:8080, or [::1]:8080 for IPv6";
-    let found = listen.to_socket_addrs().map_err(|cause| error("--listen", listen, cause, hint))?;
+    let found = listen
+        .to_socket_addrs()
+        .map_err(|cause| error("--listen", listen, cause, hint))?;
     let found: Vec<SocketAddr> = found.collect();
     if found.is_empty() {
         return Err(error("--listen", listen, "the name has no address", hint));
@@ -248,9 +278,13 @@ fn resolve(listen: &str) -> Result<Vec<SocketAddr>, Error> {
 fn interval(setting: &'static str, text: &str) -> Result<Duration, Error> {
     let hint = "write a time such as 2s, 500ms or 1m";
     let duration = match text.trim().parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|cause| error(setting, text, cause, hint))?,
+        Ok(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|cause| error(setting, text, cause, hint))?,
         Err(_) => {
-            let signed: jiff::SignedDuration = text.trim().parse().map_err(|cause| error(setting, text, cause, hint))?;
+            let signed: jiff::SignedDuration = text
+                .trim()
+                .parse()
+                .map_err(|cause| error(setting, text, cause, hint))?;
             Duration::try_from(signed).map_err(|cause| error(setting, text, cause, hint))?
         }
     };
@@ -261,7 +295,11 @@ fn interval(setting: &'static str, text: &str) -> Result<Duration, Error> {
 }
 
 fn origins(setting: &'static str, texts: &[String]) -> Result<Vec<String>, Error> {
-    texts.iter().filter(|text| !text.trim().is_empty()).map(|text| exact_origin(setting, text)).collect()
+    texts
+        .iter()
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| exact_origin(setting, text))
+        .collect()
 }
 
 /// An origin and nothing more, in the form in which browsers send it.
@@ -275,8 +313,12 @@ fn exact_origin(setting: &'static str, text: &str) -> Result<String, Error> {
     let origin = origin.to_ascii_lowercase();
     // Browsers leave the scheme's own port out.
     let shown = match origin.split_once("://") {
-        Some(("http", rest)) => rest.strip_suffix(":80").map(|host| format!("http://{host}")),
-        Some(("https", rest)) => rest.strip_suffix(":443").map(|host| format!("https://{host}")),
+        Some(("http", rest)) => rest
+            .strip_suffix(":80")
+            .map(|host| format!("http://{host}")),
+        Some(("https", rest)) => rest
+            .strip_suffix(":443")
+            .map(|host| format!("https://{host}")),
         _ => None,
     };
     Ok(shown.unwrap_or(origin))
@@ -286,7 +328,8 @@ fn exact_origin(setting: &'static str, text: &str) -> Result<String, Error> {
 fn origin_of<'a>(setting: &'static str, url: &'a str) -> Result<&'a str, Error> {
     let hint = "write it with its scheme, such as https://app.example.com";
     let after_scheme = ["http://", "https://"].iter().find(|scheme| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        url.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     });
     let Some(scheme) = after_scheme else {
         return Err(error(setting, url, "not an http or https URL", hint));
@@ -311,7 +354,10 @@ mod tests {
             let found = environment.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         });
-        let args = ["call-metrics", "serve"].into_iter().chain(args.split_whitespace()).map(OsString::from);
+        let args = ["call-metrics", "serve"]
+            .into_iter()
+            .chain(args.split_whitespace())
+            .map(OsString::from);
         match parse(args).unwrap().command {
             Command::Serve(args) => Serve::check(*args, environment),
             other => panic!("{other:?}"),
@@ -320,7 +366,8 @@ mod tests {
 
     #[test]
     fn the_port_of_the_host_counts_where_no_address_is_given() {
-        let listen = |args, environment: &[_]| serve(args, environment).unwrap().listen[0].to_string();
+        let listen =
+            |args, environment: &[_]| serve(args, environment).unwrap().listen[0].to_string();
         assert_eq!(listen("", &[]), "127.0.0.1:8080");
         assert_eq!(listen("", &[("PORT", "9000")]), "0.0.0.0:9000");
         assert_eq!(listen("", &[("PORT", "")]), "127.0.0.1:8080");
@@ -335,23 +382,44 @@ mod tests {
         assert!(settings.daily.is_some());
         assert!(!format!("{settings:?}").contains("sekret"));
         let refused = serve("", &[("DAILY_TOKEN", "sek\nret")]).unwrap_err();
-        assert!(!format!("{refused} {refused:?}").contains("ret\""), "{refused}");
+        assert!(
+            !format!("{refused} {refused:?}").contains("ret\""),
+            "{refused}"
+        );
         assert!(serve("", &[("DAILY_TOKEN", "  ")]).unwrap().daily.is_none());
     }
 
     #[test]
     fn origins_are_exact_and_in_the_form_of_browsers() {
-        let origin = |text: &str| serve(&format!("--allow-origin {text}"), &[]).map(|s| s.allow_origins.join(" "));
-        assert_eq!(origin("https://App.example.com:443/").unwrap(), "https://app.example.com");
-        assert_eq!(origin("http://a:8080,https://b").unwrap(), "http://a:8080 https://b");
-        for wrong in ["null", "app.example.com", "https://a/b", "https://", "https://a\\b", "ftp://a", "*"] {
+        let origin = |text: &str| {
+            serve(&format!("--allow-origin {text}"), &[]).map(|s| s.allow_origins.join(" "))
+        };
+        assert_eq!(
+            origin("https://App.example.com:443/").unwrap(),
+            "https://app.example.com"
+        );
+        assert_eq!(
+            origin("http://a:8080,https://b").unwrap(),
+            "http://a:8080 https://b"
+        );
+        for wrong in [
+            "null",
+            "app.example.com",
+            "https://a/b",
+            "https://",
+            "https://a\\b",
+            "ftp://a",
+            "*",
+        ] {
             assert!(origin(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn intervals_are_times_within_reason() {
-        let interval = |text: &str| serve(&format!("--sample-interval {text}"), &[]).map(|s| s.sample_interval.as_millis());
+        let interval = |text: &str| {
+            serve(&format!("--sample-interval {text}"), &[]).map(|s| s.sample_interval.as_millis())
+        };
         assert_eq!(interval("2s").unwrap(), 2_000);
         assert_eq!(interval("500ms").unwrap(), 500);
         assert_eq!(interval("3").unwrap(), 3_000);
@@ -364,10 +432,19 @@ mod tests {
     fn where_beacons_go_is_a_path_or_a_url() {
         let url = |args: &str, environment: &[_]| serve(args, environment).map(|s| s.beacon_url);
         assert_eq!(url("", &[]).unwrap(), "/beacon");
-        assert_eq!(url("", &[("BEACON_URL", "https://c.example/b")]).unwrap(), "https://c.example/b");
-        assert_eq!(url("--beacon-url /x", &[("BEACON_URL", "https://c.example/b")]).unwrap(), "/x");
+        assert_eq!(
+            url("", &[("BEACON_URL", "https://c.example/b")]).unwrap(),
+            "https://c.example/b"
+        );
+        assert_eq!(
+            url("--beacon-url /x", &[("BEACON_URL", "https://c.example/b")]).unwrap(),
+            "/x"
+        );
         for wrong in ["//evil", "javascript:alert(1)", "beacon"] {
-            assert!(url(&format!("--beacon-url {wrong}"), &[]).is_err(), "{wrong}");
+            assert!(
+                url(&format!("--beacon-url {wrong}"), &[]).is_err(),
+                "{wrong}"
+            );
         }
     }
 }

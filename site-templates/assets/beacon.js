@@ -3,11 +3,11 @@
 // timers and never throws into the page. Everything it needs of the world is an option, so that tests can be one.
 
 import { eventRecord } from "./events.js";
+import { browserStore } from "./leftovers.js";
 import { Outbox } from "./outbox.js";
 import { bodiesFrom, readingFrom } from "./sampler.js";
 
 /** @typedef {import("./sampler.js").Reading} Reading */
-/** @typedef {import("./sampler.js").Key} Key */
 /** @typedef {import("./sampler.js").EventRecord} EventRecord */
 
 /**
@@ -19,7 +19,6 @@ import { bodiesFrom, readingFrom } from "./sampler.js";
  *
  * @typedef {object} Options
  * @property {string} beaconUrl
- * @property {string} room  the room's URL
  * @property {{browser?: string, os?: string}} [client]
  * @property {boolean} [names]  put the participant's name into the beacons
  * @property {number} [sampleIntervalMs]
@@ -29,8 +28,7 @@ import { bodiesFrom, readingFrom } from "./sampler.js";
  * @property {Partial<import("./outbox.js").World>} [world]
  */
 
-/** An event or a reading, and whose it is. `meetingSessionId` is null while Daily has not told it. */
-/** @typedef {{sessionId: string, meetingSessionId: string | null, reading?: Reading, event?: EventRecord}} Item */
+/** An event or a reading, and whose. `meetingSessionId` is null while Daily has not told it. @typedef {{sessionId: string, meetingSessionId: string | null, reading?: Reading, event?: EventRecord}} Item */
 
 /** What waits for a beacon: 20 minutes of readings, should Daily never tell the id of the meeting. */
 const MOST_ITEMS = 600;
@@ -40,12 +38,13 @@ const LEAST_DEADLINE_MS = 3_000;
 /** @returns {import("./outbox.js").World} */
 const browser = () => ({
   fetch: (url, init) => fetch(url, init),
-  sendBeacon: typeof navigator?.sendBeacon === "function" ? (url, body) => navigator.sendBeacon(url, body) : null,
+  sendBeacon: typeof globalThis.navigator?.sendBeacon === "function" ? (url, body) => navigator.sendBeacon(url, body) : null,
   now: () => Date.now(),
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (timer) => clearTimeout(timer),
   random: () => Math.random(),
   warn: (message) => console.warn(message),
+  store: browserStore(),
 });
 
 /** @param {unknown} value @returns {string | null} */
@@ -58,6 +57,7 @@ function ask(ask) {
 
 export class BeaconClient {
   /** @type {Call | null} */ #call = null;
+  #room = "";
   /** @type {string | null} */ #sessionId = null;
   /** @type {string | null} */ #meetingSessionId = null;
   /** @type {string | null} */ #name = null;
@@ -80,11 +80,12 @@ export class BeaconClient {
   get running() { return this.#call !== null; }
   get waiting() { return this.#outbox.waiting; }
 
-  /** Joined: measure from now on. Readings and sends go on until `stop`. @param {Call} call */
-  start(call) {
+  /** Joined: measure from now on. Readings and sends go on until `stop`. @param {Call} call @param {string} room  its URL */
+  start(call, room) {
     if (this.#call === call) return;
     this.stop();
     this.#call = call;
+    this.#room = room;
     this.#sessionId = this.#meetingSessionId = this.#lastTimestamp = this.#pending = null;
     const who = this.#identify(call);
     for (const event of this.#early.splice(0)) this.#keep({ ...who, event });
@@ -118,7 +119,7 @@ export class BeaconClient {
   /** Hidden, or (`closing`) about to be gone: everything that is at hand, synchronously. */
   hide({ closing = false } = {}) {
     this.#gather({ final: closing, send: false });
-    this.#outbox.handOver();
+    this.#outbox.handOver({ closing });
   }
 
   /** Visible again. */
@@ -200,9 +201,8 @@ export class BeaconClient {
     if (!this.#call) return;
     const who = this.#identify(this.#call);
     if (who.sessionId !== "" && (who.meetingSessionId !== null || final)) {
-      /** @type {Map<string, import("./sampler.js").Batch>} */
-      const batches = new Map();
-      const batchOf = (/** @type {Key} */ key) => {
+      const batches = /** @type {Map<string, import("./sampler.js").Batch>} */ (new Map());
+      const batchOf = (/** @type {import("./sampler.js").Key} */ key) => {
         const name = JSON.stringify([key.sessionId, key.meetingSessionId]);
         const batch = batches.get(name) ?? { key, readings: [], events: [] };
         batches.set(name, batch);
@@ -231,13 +231,13 @@ export class BeaconClient {
   /** @param {import("./sampler.js").Batch} batch */
   #post(batch) {
     const { sessionId } = batch.key;
-    const { room, client = {}, names } = this.#options;
+    const { client = {}, names } = this.#options;
     const next = () => {
       const seq = this.#seq.get(sessionId) ?? 0;
       this.#seq.set(sessionId, seq + 1);
       return { seq, dropped: this.#outbox.lost(sessionId) };
     };
-    const made = ask(() => bodiesFrom({ room, client, ...(names && this.#name ? { name: this.#name } : {}) }, batch, next));
+    const made = ask(() => bodiesFrom({ room: this.#room, client, ...(names && this.#name ? { name: this.#name } : {}) }, batch, next));
     for (const body of made?.bodies ?? []) this.#outbox.add(sessionId, body);
     for (let lost = made?.lost ?? 1; lost > 0; lost -= 1) this.#outbox.countLost(sessionId);
   }

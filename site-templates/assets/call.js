@@ -30,20 +30,19 @@ let attempt = 0;
 let retries = 0;
 /** @type {any} */ let call = null;
 
-/** @param {import("./mint.js").Room} room */
-function clientFor(room) {
-  const key = `${room.beaconUrl} ${room.url}`;
-  const known = clients.get(key);
+/** @param {string} beaconUrl */
+function clientFor(beaconUrl) {
+  const known = clients.get(beaconUrl);
   if (known) return known;
   const client = new BeaconClient({
-    beaconUrl: room.beaconUrl, room: room.url, sampleIntervalMs, beaconIntervalMs,
+    beaconUrl, sampleIntervalMs, beaconIntervalMs,
     client: clientName(navigator.userAgent, navigator.maxTouchPoints),
     names: settings.participantNames === "true",
     onReading: (reading) => showConnection(connection.push(reading, Date.now())),
     onDelivery: (delivery, waiting) => view.delivery(delivery, waiting),
   });
   flushWhenHidden(client, document, window);
-  clients.set(key, client);
+  clients.set(beaconUrl, client);
   return client;
 }
 
@@ -93,7 +92,7 @@ function refused({ code, detail, retryAfterMs }) {
 
 /** @param {any} Daily @param {import("./mint.js").Room} room @param {() => boolean} current */
 function join(Daily, room, current) {
-  const client = clientFor(room);
+  const client = clientFor(room.beaconUrl);
   let over = false;
 
   /** @param {() => void} show */
@@ -140,7 +139,7 @@ function join(Daily, room, current) {
       view.joined();
       showConnection(connection.at(Date.now()));
       rememberRoom(roomName);
-      client.start(mine);
+      client.start(mine, room.url);
     },
     "network-connection": (event) => {
       interrupted = event?.event === "interrupted";

@@ -7,6 +7,7 @@
 // until that one is acknowledged: a collector that was down at the wrong moment costs nothing. The collector's
 // reader drops the repeats (same sessionId and seq, same sessionId and timestamp).
 
+import { keepLeftovers, takeLeftovers } from "./leftovers.js";
 import { byteLength } from "./sampler.js";
 
 /**
@@ -21,6 +22,7 @@ import { byteLength } from "./sampler.js";
  * @property {(timer: any) => void} clearTimeout
  * @property {() => number} random
  * @property {(message: string) => void} warn
+ * @property {import("./leftovers.js").Store | null} store  where what could not be sent waits for the next page
  * @typedef {object} Entry
  * @property {string} sessionId
  * @property {string} body
@@ -74,6 +76,7 @@ export class Outbox {
     this.#url = url;
     this.#world = world;
     this.#onDelivery = onDelivery;
+    this.#adopt();
   }
 
   /** How many are not known to have arrived. */
@@ -154,8 +157,12 @@ export class Outbox {
     }
   }
 
-  /** The page may be going away: hands over, synchronously, as much as may be in flight. Safe to call twice. */
-  handOver() {
+  /**
+   * The page may be going away: hands over, synchronously, as much as may be in flight. Safe to call twice.
+   * @param {{closing?: boolean}} [how]
+   */
+  handOver({ closing = false } = {}) {
+    if (closing && this.#delivery === "kept") keepLeftovers(this.#world.store, this.#url, this.#queue, this.#world.now());
     const send = this.#world.sendBeacon;
     if (!send) return this.pump();
     let inFlight = this.#sending?.bytes ?? 0;
@@ -175,8 +182,17 @@ export class Outbox {
 
   /** The page is back: what was handed over may be handed over again if it hides before a fetch got through. */
   resume() {
+    // What this page left behind before it came back, it still has; what another page left, it sends for it.
+    this.#adopt();
     for (const entry of this.#queue) entry.handed = false;
     this.pump();
+  }
+
+  #adopt() {
+    const own = new Set(this.#queue.map((entry) => entry.body));
+    for (const { sessionId, body } of takeLeftovers(this.#world.store, this.#url, this.#world.now())) {
+      if (!own.has(body)) this.add(sessionId, body);
+    }
   }
 
   /** @param {Entry} entry */

@@ -69,7 +69,7 @@ export class View {
     this.#call.dataset.error = code;
     this.#panel({
       title: words.title, text: words.text, help: words.help ?? "",
-      detail: detail === "" ? `Code: ${code}` : `Code: ${code}. ${detail}`,
+      detail: detail === "" || detail === code ? `Code: ${code}` : `Code: ${code}. ${detail}`,
       action: afterMs !== null ? "Try now" : words.retry ? "Try again" : "", onAction: retry,
     });
     document.title = `${words.title} · call-metrics`;

@@ -55,6 +55,19 @@ pub fn find(logs: &[String]) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
+/// The files of all `logs` as far as they are there, and each log by its own name: what to watch while waiting for more.
+pub fn watched(logs: &[String]) -> Vec<PathBuf> {
+    let one = |log: &String| {
+        let mut files = find(std::slice::from_ref(log)).unwrap_or_default();
+        let itself = PathBuf::from(log);
+        if !files.contains(&itself) {
+            files.push(itself);
+        }
+        files
+    };
+    logs.iter().flat_map(one).collect()
+}
+
 fn matching(pattern: &str) -> Result<Vec<PathBuf>, Error> {
     let paths = glob::glob(pattern).map_err(|source| Error::Glob {
         pattern: pattern.to_owned(),
@@ -240,6 +253,14 @@ mod tests {
         let log = |name: &str| folder.path().join(name).display().to_string();
         let files = find(&[log("*.log"), log("b.log"), log("./a.log")]).unwrap();
         assert_eq!(files.len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_watched() {
+        let folder = folder(&["beacon.log.1"]);
+        let log = folder.path().join("beacon.log");
+        let found = watched(&[log.display().to_string()]);
+        assert_eq!(found, [folder.path().join("beacon.log.1"), log]);
     }
 
     #[test]

@@ -17,10 +17,16 @@ const OWN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/site_assets.rs
 
 /// Third-party files, put into `OUT_DIR` by build.rs.
 const THIRD_PARTY: &[(&str, &[u8])] = &[
-    ("echarts.js", include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js"))),
+    (
+        "echarts.js",
+        include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js")),
+    ),
     ("NOTICE.txt", include_bytes!("../../NOTICE")),
     #[cfg(daily_js_bundled)]
-    ("daily.js", include_bytes!(concat!(env!("OUT_DIR"), "/daily.js"))),
+    (
+        "daily.js",
+        include_bytes!(concat!(env!("OUT_DIR"), "/daily.js")),
+    ),
     #[cfg(daily_js_bundled)]
     (
         "daily-js.LICENSES.txt",
@@ -30,7 +36,9 @@ const THIRD_PARTY: &[(&str, &[u8])] = &[
 
 /// Every embedded file.
 pub fn assets() -> impl Iterator<Item = Asset> {
-    OWN.iter().chain(THIRD_PARTY).map(|&(name, bytes)| Asset { name, bytes })
+    OWN.iter()
+        .chain(THIRD_PARTY)
+        .map(|&(name, bytes)| Asset { name, bytes })
 }
 
 /// The embedded file called `name`.
@@ -43,7 +51,8 @@ pub fn asset(name: &str) -> Option<Asset> {
 pub fn assets_digest() -> &'static str {
     static DIGEST: OnceLock<String> = OnceLock::new();
     DIGEST.get_or_init(|| {
-        let mut digest = fingerprint(assets().flat_map(|asset| [asset.name.as_bytes(), asset.bytes]));
+        let mut digest =
+            fingerprint(assets().flat_map(|asset| [asset.name.as_bytes(), asset.bytes]));
         digest.truncate(12);
         digest
     })

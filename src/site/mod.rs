@@ -6,7 +6,7 @@ mod assets;
 
 pub use assets::{Asset, asset, assets, assets_digest, daily_js_integrity};
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, value::Serde};
 use serde::Serialize;
 use std::sync::OnceLock;
 
@@ -26,17 +26,33 @@ pub struct Error {
 pub fn render(name: &'static str, context: impl Serialize) -> Result<String, Error> {
     environment()
         .get_template(name)
-        .and_then(|template| template.render(context))
-        .map_err(|source| Error { template: name, source })
+        .and_then(|template| template.render(Value::from(Serde(context))))
+        .map_err(|source| Error {
+            template: name,
+            source,
+        })
 }
 
 /// The templates, by file name. Names end in `.html`, which is what turns minijinja's escaping on.
 const TEMPLATES: &[(&str, &str)] = &[
     ("_bar.html", include_str!("../../site-templates/_bar.html")),
-    ("start.html", include_str!("../../site-templates/start.html")),
+    (
+        "_quality.html",
+        include_str!("../../site-templates/_quality.html"),
+    ),
+    (
+        "start.html",
+        include_str!("../../site-templates/start.html"),
+    ),
     ("call.html", include_str!("../../site-templates/call.html")),
-    ("report-overview.html", include_str!("../../site-templates/report-overview.html")),
-    ("report-call.html", include_str!("../../site-templates/report-call.html")),
+    (
+        "report-overview.html",
+        include_str!("../../site-templates/report-overview.html"),
+    ),
+    (
+        "report-call.html",
+        include_str!("../../site-templates/report-call.html"),
+    ),
 ];
 
 fn environment() -> &'static Environment<'static> {
@@ -46,7 +62,9 @@ fn environment() -> &'static Environment<'static> {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         for (name, source) in TEMPLATES {
-            environment.add_template(name, source).expect("templates are parsed by a unit test");
+            environment
+                .add_template(name, source)
+                .expect("templates are parsed by a unit test");
         }
         environment
     })

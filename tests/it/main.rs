@@ -2,4 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod daily;
+mod gate;
+mod routes;
 mod support;

@@ -1,3 +1,4 @@
 //! What tests stand on: fakes of the world outside. It must not test anything itself.
 
 pub(crate) mod fake_daily;
+pub(crate) mod http;

@@ -1,0 +1,71 @@
+// @ts-check
+// Keeps an open page of the report fresh: asks the server now and then for this very page, and when a newer build answers
+// puts it in place, leaving scroll position, focus and zoom where they are. A page opened from disk has nobody to ask.
+// A classic script: a report opened from disk cannot load modules.
+"use strict";
+
+(() => {
+  if (!location.protocol.startsWith("http")) return;
+  const INTERVAL_MS = 4000;
+  /** After failures, this much longer each time, up to a minute. */
+  const SLOWER = 2;
+  const INTERVAL_MS_MAX = 60_000;
+  let wait = INTERVAL_MS;
+
+  const main = () => /** @type {HTMLElement} */ (document.getElementById("report"));
+
+  /** Puts a newer build in the place of the one on show. @param {Document} next */
+  const replace = (next) => {
+    const fresh = next.getElementById("report");
+    if (!fresh) return;
+    // Other scripts and styles: only the browser can load those. It keeps the scroll position on a reload.
+    if (fresh.dataset.assets !== main().dataset.assets) return location.reload();
+    const { scrollX, scrollY } = window;
+    const path = focusPath();
+    main().replaceWith(document.adoptNode(fresh));
+    document.title = next.title;
+    document.dispatchEvent(new Event("reportchange"));
+    window.scrollTo(scrollX, scrollY);
+    focusAgain(path);
+  };
+
+  /** Where the focus is, as positions among siblings. */
+  const focusPath = () => {
+    /** @type {number[]} */
+    const path = [];
+    let element = /** @type {Element | null} */ (document.activeElement);
+    if (!element || !main().contains(element)) return undefined;
+    for (; element && element !== main(); element = element.parentElement) path.unshift([...(element.parentElement?.children ?? [])].indexOf(element));
+    return path;
+  };
+
+  /** @param {number[] | undefined} path */
+  const focusAgain = (path) => {
+    let element = /** @type {Element | undefined} */ (main());
+    for (const at of path ?? []) element = element?.children[at];
+    if (path && element instanceof HTMLElement) element.focus({ preventScroll: true });
+  };
+
+  const look = async () => {
+    if (document.visibilityState === "hidden") return;
+    // Answered with 304 and no body while nothing changed.
+    const answer = await fetch(location.pathname, { cache: "no-cache", headers: { accept: "text/html" } });
+    if (!answer.ok) throw new Error(String(answer.status));
+    const text = await answer.text();
+    if (text.includes(`data-digest="${main().dataset.digest}"`)) return;
+    replace(new DOMParser().parseFromString(text, "text/html"));
+  };
+
+  const again = async () => {
+    try {
+      await look();
+      wait = INTERVAL_MS;
+    } catch {
+      // The server is away, or the page is: what is on show stays.
+      wait = Math.min(wait * SLOWER, INTERVAL_MS_MAX);
+    }
+    setTimeout(again, wait);
+  };
+  setTimeout(again, wait);
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") look().catch(() => {}); });
+})();

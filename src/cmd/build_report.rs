@@ -1,0 +1,112 @@
+//! `build-report`: logs to a static site, once or whenever a log changes.
+
+use super::{Failure, now_ms, say};
+use crate::config::BuildReport;
+use crate::log::segments;
+use crate::report::{self, Built, Rewrite};
+use crate::watch::{Settings, Stop, Wake, Watch};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub(super) fn run(settings: &BuildReport) -> Result<(), Failure> {
+    let rewrite = if settings.full {
+        Rewrite::All
+    } else {
+        Rewrite::Changed
+    };
+    if !settings.watch {
+        let (built, took) = build(&settings.logs, &settings.out, rewrite)?;
+        return summary(&built, &settings.out, took);
+    }
+    let stop = Stop::new();
+    super::on_signal({
+        let stop = stop.clone();
+        move || stop.stop()
+    })?;
+    let mut told = Ok(());
+    keep_fresh(
+        &settings.logs,
+        &settings.out,
+        rewrite,
+        &stop,
+        |outcome| match outcome {
+            Ok((built, took)) => told = summary(&built, &settings.out, took),
+            Err(failure) => say::error(&format!("{:#}", failure.error), failure.hint.as_deref()),
+        },
+    );
+    told
+}
+
+/// Builds once.
+pub(super) fn build(
+    logs: &[String],
+    out: &Path,
+    rewrite: Rewrite,
+) -> Result<(Built, Duration), Failure> {
+    let begin = Instant::now();
+    let built = report::build(logs, out, rewrite, now_ms() as i64).map_err(explained)?;
+    for broken in &built.log.broken {
+        say::note(&format!(
+            "warning: a compressed log ends early, what comes before was read: {broken}"
+        ));
+    }
+    Ok((built, begin.elapsed()))
+}
+
+/// Builds now and after every change of a log, until `stop`. A log that is not there yet is waited for, and a build
+/// that fails is told and tried again at the next change: the report of before stays.
+pub(super) fn keep_fresh(
+    logs: &[String],
+    out: &Path,
+    rewrite: Rewrite,
+    stop: &Stop,
+    mut on_build: impl FnMut(Result<(Built, Duration), Failure>),
+) {
+    let mut watch = {
+        let logs = logs.to_vec();
+        Watch::new(move || segments::watched(&logs), Settings::default(), stop)
+    };
+    if let Some(warning) = watch.take_warning() {
+        say::note(&format!("warning: {:#}", anyhow::Error::new(warning)));
+    }
+    loop {
+        on_build(build(logs, out, rewrite));
+        if watch.wait() == Wake::Stopped {
+            return;
+        }
+    }
+}
+
+fn summary(built: &Built, out: &Path, took: Duration) -> Result<(), Failure> {
+    // For scripts: the nouns stay as they are, also after a 1.
+    say::on_stdout(&format!(
+        "{} calls, {} participants, {} samples, {} lines skipped -> {} ({:.2} s)\n",
+        built.calls,
+        built.participants,
+        built.samples,
+        built.log.skipped_total(),
+        out.display(),
+        took.as_secs_f64()
+    ))
+}
+
+/// A report's error with what to do about it.
+fn explained(error: report::Error) -> Failure {
+    let hint = match &error {
+        report::Error::Find(segments::Error::Missing(_)) => {
+            "pass `--log PATH`; `call-metrics serve` makes a log, `call-metrics sample-log > sample.log` a made-up one"
+        }
+        report::Error::Find(segments::Error::NoMatch(_) | segments::Error::Glob { .. }) => {
+            "quote the pattern, and check it with `ls`"
+        }
+        report::Error::Find(segments::Error::Directory(_)) => {
+            "pass a file, or a pattern such as 'DIR/*.log'"
+        }
+        report::Error::Find(segments::Error::List { .. }) | report::Error::Read(_) => {
+            "run as a user who may read it, or pass `--log PATH`"
+        }
+        report::Error::Write { .. } => "pass `--out DIR` with a folder that you may write to",
+        report::Error::Render(_) => "this is a defect of call-metrics: please report it",
+    };
+    Failure::new(error, hint)
+}

@@ -1,0 +1,137 @@
+//! One file a subcommand: wires the parts together, and says what to do when something fails.
+
+mod build_report;
+mod sample_log;
+mod say;
+mod serve;
+
+use crate::cli::{self, Cli, Command, Stop};
+use crate::config;
+use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::iterator::Signals;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Something failed.
+const EXIT_FAILED: u8 = 1;
+/// The arguments or the settings are wrong.
+const EXIT_USAGE: u8 = 2;
+
+/// Why a command did not do what it was told.
+#[derive(Debug)]
+pub struct Failure {
+    exit_code: u8,
+    error: anyhow::Error,
+    hint: Option<String>,
+}
+
+impl Failure {
+    fn new(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> Failure {
+        Failure {
+            exit_code: EXIT_FAILED,
+            error: error.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    fn usage(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> Failure {
+        Failure {
+            exit_code: EXIT_USAGE,
+            ..Failure::new(error, hint)
+        }
+    }
+
+    fn without_hint(error: impl Into<anyhow::Error>) -> Failure {
+        Failure {
+            exit_code: EXIT_FAILED,
+            error: error.into(),
+            hint: None,
+        }
+    }
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Failure {
+        let hint = error.hint.clone();
+        Failure::usage(error, hint)
+    }
+}
+
+/// Runs the program with `args`, its own name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let parsed = cli::read_dot_env().and_then(|()| cli::parse(args));
+    let outcome = match parsed {
+        Ok(cli) => run(cli),
+        Err(Stop::Say(text)) => say::on_stdout(&text),
+        Err(Stop::Usage { message, hint }) => {
+            Err(Failure::usage(anyhow::Error::msg(message), hint))
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say::error(&format!("{:#}", failure.error), failure.hint.as_deref());
+            ExitCode::from(failure.exit_code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Serve(args) => {
+            let environment = config::Environment::read(|name| std::env::var(name).ok());
+            serve::run(config::Serve::check(*args, environment)?)
+        }
+        Command::BuildReport(args) => build_report::run(&args.into()),
+        Command::SampleLog(args) => sample_log::run(&config::SampleLog::check(&args)?),
+    }
+}
+
+/// Calls `stop` at the first SIGTERM or SIGINT, on a thread of its own. A second signal ends the process at once.
+fn on_signal(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let failed = |cause: io::Error| {
+        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+    };
+    let armed = Arc::new(AtomicBool::new(false));
+    for signal in TERM_SIGNALS {
+        signal_hook::flag::register_conditional_shutdown(
+            *signal,
+            i32::from(EXIT_FAILED),
+            Arc::clone(&armed),
+        )
+        .map_err(failed)?;
+        signal_hook::flag::register(*signal, Arc::clone(&armed)).map_err(failed)?;
+    }
+    let mut signals = Signals::new(TERM_SIGNALS).map_err(failed)?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            if signals.forever().next().is_some() {
+                stop();
+            }
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// Now, ms since the epoch. Only this layer asks the system.
+fn now_ms() -> u64 {
+    // A clock before 1970 is a clock that was never set.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Writes to stdout; a reader that went away (`| head`) has what it wanted.
+fn written(outcome: io::Result<()>) -> Result<(), Failure> {
+    match outcome.and_then(|()| io::stdout().flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Failure::without_hint(
+            anyhow::Error::new(cause).context("cannot write to stdout"),
+        )),
+        _ => Ok(()),
+    }
+}

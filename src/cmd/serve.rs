@@ -1,0 +1,161 @@
+//! `serve`: the collector, the call page and the room proxy, and with `--watch` a report that stays fresh.
+
+use super::{Failure, build_report, say};
+use crate::collector::{self, Collector, Parts, ReportStatus};
+use crate::config::Serve;
+use crate::daily::Daily;
+use crate::log::writer::{OpenError, Settings as WriterSettings, Writer};
+use crate::report::Rewrite;
+use crate::watch::Stop;
+use anyhow::anyhow;
+use signal_hook::consts::SIGXFSZ;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, SystemTime};
+
+/// From the first signal until the last client is let go; the promise is 10 s for everything.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// Why serving ends.
+enum End {
+    Signal,
+    Failed(String),
+}
+
+pub(super) fn run(settings: Serve) -> Result<(), Failure> {
+    // Where a limit on file sizes is reached a write shall fail, and be answered so, not end the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(|cause| {
+        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+    })?;
+    let writer = WriterSettings {
+        durability: settings.durability,
+        ..WriterSettings::new(&settings.log)
+    };
+    let writer = Arc::new(Writer::open(writer).map_err(|error| unopened(error, &settings.log))?);
+    let report_status = Arc::new(ReportStatus::default());
+    let (tell, ended) = mpsc::channel();
+    let on_failure = {
+        let tell = tell.clone();
+        move |cause| _ = tell.send(End::Failed(cause))
+    };
+    let collector = Collector::start(
+        &settings,
+        Parts {
+            on_failure: Box::new(on_failure),
+            ..Parts::new(
+                Arc::clone(&writer),
+                settings.daily.clone().map(Daily::new),
+                Arc::clone(&report_status),
+            )
+        },
+    )?;
+    super::on_signal(move || _ = tell.send(End::Signal))?;
+    let stop = Stop::new();
+    if settings.watch {
+        keep_fresh(&settings, &stop, report_status)?;
+    }
+    say::on_stdout(&format!("listening on http://{}\n", collector.local_addr()))?;
+    tell_what_is_there(&settings, &collector);
+
+    // The sender inside the signal thread lives as long as the process, so this ends by one of the two.
+    let end = ended
+        .recv()
+        .unwrap_or_else(|_| End::Failed("nobody is left to say why".to_owned()));
+    stop.stop();
+    collector.stop(DRAIN);
+    writer.stop();
+    match end {
+        End::Signal => Ok(()),
+        End::Failed(cause) => Err(Failure::new(
+            anyhow!("cannot go on serving: {cause}"),
+            "have a supervisor restart it, as `deploy/call-metrics.service` does",
+        )),
+    }
+}
+
+/// Builds the report on a thread of its own, which ends with the process: files are replaced as a whole, so it may end anywhere.
+fn keep_fresh(settings: &Serve, stop: &Stop, status: Arc<ReportStatus>) -> Result<(), Failure> {
+    let logs = vec![settings.log.display().to_string()];
+    let out = settings.public.join("report");
+    let stop = stop.clone();
+    std::thread::Builder::new()
+        .name("report".to_owned())
+        .spawn(move || {
+            let mut told = None;
+            build_report::keep_fresh(&logs, &out, Rewrite::Changed, &stop, |outcome| {
+                let took = outcome.as_ref().map_or(Duration::ZERO, |(_, took)| *took);
+                status.built(SystemTime::now(), took, outcome.is_ok());
+                // The same trouble is told once, however often the log grows meanwhile.
+                let trouble = outcome
+                    .err()
+                    .map(|failure| (format!("{:#}", failure.error), failure.hint));
+                if let Some((error, hint)) = &trouble
+                    && told != trouble
+                {
+                    say::error(error, hint.as_deref());
+                }
+                told = trouble;
+            });
+        })
+        .map(drop)
+        .map_err(|cause| {
+            Failure::without_hint(
+                anyhow::Error::new(cause).context("cannot start the thread of the report"),
+            )
+        })
+}
+
+fn tell_what_is_there(settings: &Serve, collector: &Collector) {
+    let address = collector.local_addr();
+    let is_public = !address.ip().is_loopback();
+    say::note(&format!("call page   http://{address}/"));
+    match (is_public, settings.report_password.is_some()) {
+        (true, false) => say::note(
+            "report      not served: on an address that others reach it needs `--report-password`",
+        ),
+        _ => say::note(&format!(
+            "report      http://{address}/report/{}",
+            if settings.watch {
+                ""
+            } else {
+                " (without `--watch` nobody rebuilds it)"
+            }
+        )),
+    }
+    say::note(&format!("beacon log  {}", settings.log.display()));
+    if settings.daily.is_none() {
+        say::note(
+            "calls need a Daily API key: set DAILY_TOKEN in the environment or in `.env` (https://dashboard.daily.co/developers) and restart",
+        );
+        say::note("everything else works without; `make demo` shows a full dashboard");
+    }
+}
+
+fn unopened(error: OpenError, log: &Path) -> Failure {
+    match error {
+        OpenError::Locked { .. } => Failure::usage(
+            error,
+            "stop the other one, or pass `--log PATH` with a log of its own",
+        ),
+        OpenError::Directory { .. } => {
+            Failure::new(error, "pass a file, such as `--log beacon.log`")
+        }
+        _ => {
+            let hint = format!(
+                "run as a user who may write `{}`, or pass `--log PATH`",
+                log.display()
+            );
+            Failure::new(error, hint)
+        }
+    }
+}
+
+impl From<collector::Error> for Failure {
+    fn from(error: collector::Error) -> Failure {
+        Failure {
+            hint: error.hint().map(str::to_owned),
+            ..Failure::without_hint(error)
+        }
+    }
+}

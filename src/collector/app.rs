@@ -1,0 +1,35 @@
+//! What all handlers share: settings, the writer, Daily, counters, caches. Made once, before the first request.
+
+use super::access::Access;
+use super::counters::Counters;
+use super::gate::Gate;
+use super::gzip;
+use super::notices::Notices;
+use super::report_status::ReportStatus;
+use crate::daily::Daily;
+use crate::log::writer::Writer;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+pub(crate) struct App {
+    pub(crate) writer: Arc<Writer>,
+    /// `None`: no token, no rooms.
+    pub(crate) daily: Option<Daily>,
+    pub(crate) report_status: Arc<ReportStatus>,
+    pub(crate) public: PathBuf,
+    pub(crate) access: Access,
+    pub(crate) allow_origins: Arc<[String]>,
+    pub(crate) frame_origins: Vec<String>,
+    pub(crate) beacon_url: String,
+    pub(crate) sample_interval: Duration,
+    pub(crate) beacon_interval: Duration,
+    pub(crate) participant_names: bool,
+    /// A path that nobody outside knows, answered at once.
+    pub(crate) probe_path: String,
+    pub(crate) counters: Counters,
+    pub(crate) notices: Notices,
+    pub(crate) packed: gzip::Cache,
+    /// For its counters alone; there once it has started.
+    pub(crate) gate: OnceLock<Arc<Gate>>,
+}

@@ -1,0 +1,219 @@
+//! Takes requests from tiny_http and gives each to a thread that may block for it: beacons to nobody (the writer's thread
+//! answers), rooms to a thread of their own, the rest to a few workers. A panic costs one request, never a thread.
+
+use super::app::App;
+use super::asked::Asked;
+use super::counters::Kind;
+use super::exchange::Exchange;
+use super::reply::Reply;
+use super::{intake, rooms, routes};
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Threads for pages and files. They do not wait for anything but the disk.
+const WORKERS: usize = 4;
+/// Requests that may wait for a worker. The gate has no more than 64 in flight.
+const QUEUE: usize = 64;
+/// Rooms being asked for at once. Each holds one of the gate's connections for as long as Daily takes.
+const ROOMS_MAX: usize = 8;
+/// After a failure to receive, which cannot come twice in tiny_http 0.12; should it, not in a hot loop.
+const RECV_PAUSE: Duration = Duration::from_millis(50);
+
+/// The threads behind the private socket.
+pub(crate) struct Handlers {
+    server: Arc<tiny_http::Server>,
+    stopping: Arc<AtomicBool>,
+    dispatcher: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why there are no handlers.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cannot start the HTTP server")]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+}
+
+struct Dispatcher {
+    app: Arc<App>,
+    jobs: SyncSender<Exchange>,
+    n_rooms: Arc<AtomicUsize>,
+}
+
+impl Handlers {
+    /// Serves the connections of `listener`. `on_end` is called should the dispatcher end without being asked to.
+    pub(crate) fn start(
+        listener: UnixListener,
+        app: Arc<App>,
+        on_end: Box<dyn FnOnce(String) + Send>,
+    ) -> Result<Handlers, Error> {
+        let server = tiny_http::Server::from_listener(listener, None).map_err(Error::Server)?;
+        let server = Arc::new(server);
+        let (jobs, queue) = sync_channel(QUEUE);
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..WORKERS {
+            let queue = Arc::clone(&queue);
+            spawn("worker", move || work(&queue))?;
+        }
+        let stopping = Arc::new(AtomicBool::new(false));
+        let dispatcher = Dispatcher {
+            app,
+            jobs,
+            n_rooms: Arc::default(),
+        };
+        let thread = spawn("dispatcher", {
+            let server = Arc::clone(&server);
+            let stopping = Arc::clone(&stopping);
+            move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| dispatcher.run(&server, &stopping)));
+                if ended.is_err() {
+                    on_end("the dispatcher of requests panicked".to_owned());
+                }
+            }
+        })?;
+        Ok(Handlers {
+            server,
+            stopping,
+            dispatcher: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Ends the dispatcher; the workers end with it. What they were doing is nobody's any more: the gate has gone first.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.server.unblock();
+        let thread = self
+            .dispatcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(Error::Thread)
+}
+
+impl Dispatcher {
+    fn run(&self, server: &tiny_http::Server, stopping: &AtomicBool) {
+        loop {
+            match server.recv() {
+                Ok(request) => {
+                    // The request answers itself when it is dropped by a panic.
+                    if catch_unwind(AssertUnwindSafe(|| self.dispatch(request))).is_err() {
+                        note_panic(&self.app);
+                    }
+                }
+                Err(_) if stopping.load(Ordering::SeqCst) => return,
+                Err(cause) => {
+                    // Connections that are open go on; that no new one can be opened, the gate notices.
+                    self.app.notices.say(
+                        "receive",
+                        format_args!("the HTTP server accepts no connections: {cause}"),
+                    );
+                    thread::sleep(RECV_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn dispatch(&self, request: tiny_http::Request) {
+        let app = Arc::clone(&self.app);
+        let url = request.url();
+        let path = url.split('?').next().unwrap_or_default();
+        let is_post = *request.method() == tiny_http::Method::Post;
+        match path {
+            "/beacon" | "/" if is_post => {
+                intake::take(Exchange::new(request, app, Kind::Beacon));
+            }
+            "/api/rooms" if is_post => self.give_room(Exchange::new(request, app, Kind::Room)),
+            _ if path == app.probe_path => Reply::empty(204).send(request),
+            _ => match self.jobs.try_send(Exchange::new(request, app, Kind::Other)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(exchange) | TrySendError::Disconnected(exchange)) => {
+                    exchange.answer(Reply::busy("too many requests at once", 1));
+                }
+            },
+        }
+    }
+
+    /// A thread for each: they are rare, and wait for Daily for seconds.
+    fn give_room(&self, exchange: Exchange) {
+        let place = Place::take(&self.n_rooms);
+        let Some(place) = place else {
+            exchange.answer(rooms::busy());
+            return;
+        };
+        let thread = spawn("room", move || {
+            let _place = place;
+            answer_with(exchange, rooms::answer);
+        });
+        // Where there is no thread, the exchange was dropped, and with that answered.
+        if thread.is_err() {
+            self.app
+                .notices
+                .say("thread", "cannot start a thread for a room");
+        }
+    }
+}
+
+/// One of the places for rooms, given back on drop.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(n_taken: &Arc<AtomicUsize>) -> Option<Place> {
+        let place = Place(Arc::clone(n_taken));
+        (n_taken.fetch_add(1, Ordering::SeqCst) < ROOMS_MAX).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Answers what the queue holds until nobody fills it any more.
+fn work(queue: &Mutex<Receiver<Exchange>>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(exchange) = next else { return };
+        answer_with(exchange, |app, asked, _| routes::answer(app, asked));
+    }
+}
+
+/// Answers with what `handle` makes of it, or with 500 where it panics.
+fn answer_with(
+    mut exchange: Exchange,
+    handle: impl FnOnce(&App, &Asked, &mut tiny_http::Request) -> Reply,
+) {
+    let app = Arc::clone(&exchange.app);
+    let asked = Asked::of(exchange.request());
+    let request = exchange.request();
+    let replied = catch_unwind(AssertUnwindSafe(|| handle(&app, &asked, request)));
+    exchange.answer(replied.unwrap_or_else(|_| {
+        note_panic(&app);
+        Reply::text(500, "internal error")
+    }));
+}
+
+fn note_panic(app: &App) {
+    app.counters.panics.fetch_add(1, Ordering::Relaxed);
+    app.notices.say(
+        "panic",
+        "a handler panicked, this is a bug; its request was answered with 500",
+    );
+}

@@ -1,0 +1,49 @@
+//! One request and the duty to answer it: whatever becomes of the thread that holds it, the client hears something.
+
+use super::app::App;
+use super::counters::Kind;
+use super::reply::Reply;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(crate) struct Exchange {
+    /// `None` once answered.
+    request: Option<tiny_http::Request>,
+    pub(crate) app: Arc<App>,
+    pub(crate) kind: Kind,
+    started: Instant,
+}
+
+impl Exchange {
+    pub(crate) fn new(request: tiny_http::Request, app: Arc<App>, kind: Kind) -> Exchange {
+        Exchange {
+            request: Some(request),
+            app,
+            kind,
+            started: Instant::now(),
+        }
+    }
+
+    pub(crate) fn request(&mut self) -> &mut tiny_http::Request {
+        self.request
+            .as_mut()
+            .expect("only answering takes it, and that takes the exchange too")
+    }
+
+    pub(crate) fn answer(mut self, reply: Reply) {
+        self.send(reply);
+    }
+
+    fn send(&mut self, reply: Reply) {
+        if let Some(request) = self.request.take() {
+            self.app.counters.time(self.kind, self.started.elapsed());
+            reply.send(request);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.send(Reply::busy("internal error", 1).with("X-Call-Metrics", "internal-error"));
+    }
+}

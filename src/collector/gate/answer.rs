@@ -1,0 +1,260 @@
+//! The handlers' answer: read whole from the hop, checked, and re-framed for the client.
+//! Must not trust its framing more than a client's: an answer that cannot be measured is an oddity.
+
+use super::refusal::date_line;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of an answer's head.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+const HEADERS_MAX: usize = 64;
+/// Bytes asked of the hop while the head is not whole; most answers fit.
+const READ_BYTES: usize = 2 * 1024;
+
+/// Headers that speak of the hop, or that the gate writes itself.
+const OURS: [&str; 7] = [
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "content-length",
+    "server",
+    "upgrade",
+    "trailer",
+];
+
+/// An answer, as it goes to the client but for the last lines of its head.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Status line and headers.
+    head: Vec<u8>,
+    pub(super) body: Vec<u8>,
+    _share: Option<Share>,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The connection failed, or ended, or the time is up.
+    Io(io::Error),
+    /// Not an answer that can be measured.
+    Odd,
+    /// Larger than one answer may be.
+    TooLarge,
+    /// It would fit, but not beside those that are on their way.
+    OverBudget,
+}
+
+impl Answer {
+    /// Reads one answer. `to_head` says that the request was HEAD: a length is told, no body follows.
+    pub(super) fn read(
+        mut hop: impl Read,
+        to_head: bool,
+        answer_bytes_max: usize,
+        budget: &Arc<Budget>,
+    ) -> Result<Answer, Fault> {
+        let mut buffer = Vec::with_capacity(READ_BYTES);
+        let (mut answer, head_length, length) = loop {
+            let mut chunk = [0; READ_BYTES];
+            match hop.read(&mut chunk) {
+                Ok(0) => return Err(Fault::Io(io::ErrorKind::UnexpectedEof.into())),
+                Ok(n_bytes) => buffer.extend_from_slice(&chunk[..n_bytes]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Fault::Io(error)),
+            }
+            if let Some(parsed) = parse(&buffer, to_head)? {
+                break parsed;
+            }
+            if HEAD_BYTES_MAX < buffer.len() {
+                return Err(Fault::Odd);
+            }
+        };
+        if answer_bytes_max < length {
+            return Err(Fault::TooLarge);
+        }
+        answer._share = Some(budget.take(length).ok_or(Fault::OverBudget)?);
+        buffer.drain(..head_length);
+        let Some(missing) = length.checked_sub(buffer.len()) else {
+            // More than was announced: nobody knows what the rest belongs to.
+            return Err(Fault::Odd);
+        };
+        if 0 < missing {
+            buffer.reserve_exact(missing);
+            let n_read = hop
+                .by_ref()
+                .take(missing as u64)
+                .read_to_end(&mut buffer)
+                .map_err(Fault::Io)?;
+            if n_read < missing {
+                return Err(Fault::Io(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+        answer.body = buffer;
+        Ok(answer)
+    }
+
+    /// The head, ready to send.
+    pub(super) fn into_head_and_body(mut self, connection: &str) -> (Vec<u8>, Vec<u8>, impl Sized) {
+        if !connection.is_empty() {
+            self.head.extend_from_slice(b"Connection: ");
+            self.head.extend_from_slice(connection.as_bytes());
+            self.head.extend_from_slice(b"\r\n");
+        }
+        self.head.extend_from_slice(b"\r\n");
+        (self.head, self.body, self._share)
+    }
+}
+
+/// The answer's head, its length, and the length of the body that follows. `None` while it is not whole.
+fn parse(buffer: &[u8], to_head: bool) -> Result<Option<(Answer, usize, usize)>, Fault> {
+    let mut storage = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut storage);
+    let head_length = match response.parse(buffer) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(_) => return Err(Fault::Odd),
+    };
+    let status = response.code.ok_or(Fault::Odd)?;
+    if status < 200 {
+        return Err(Fault::Odd);
+    }
+    let mut head = Vec::with_capacity(head_length + 64);
+    let words = response.reason.unwrap_or_default();
+    head.extend_from_slice(format!("HTTP/1.1 {status} {words}\r\n").as_bytes());
+    let mut length = None;
+    let mut has_date = false;
+    for header in response.headers.iter() {
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        if is("transfer-encoding") {
+            return Err(Fault::Odd);
+        }
+        if is("content-length") {
+            let text = std::str::from_utf8(header.value).map_err(|_| Fault::Odd)?;
+            let value = text.parse::<usize>().map_err(|_| Fault::Odd)?;
+            if length.replace(value).is_some() {
+                return Err(Fault::Odd);
+            }
+        }
+        if OURS.iter().any(|name| is(name)) {
+            continue;
+        }
+        has_date |= is("date");
+        head.extend_from_slice(header.name.as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(header.value);
+        head.extend_from_slice(b"\r\n");
+    }
+    let length = length.ok_or(Fault::Odd)?;
+    if !has_date {
+        head.extend_from_slice(date_line().as_bytes());
+    }
+    let has_no_body = matches!(status, 204 | 304);
+    if !has_no_body {
+        head.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
+    }
+    let answer = Answer {
+        head,
+        body: Vec::new(),
+        _share: None,
+    };
+    let body_length = if has_no_body || to_head { 0 } else { length };
+    Ok(Some((answer, head_length, body_length)))
+}
+
+/// Bytes of answers on their way, over all clients: many slow readers of something large must not fill the memory.
+#[derive(Debug)]
+pub(super) struct Budget {
+    taken: AtomicUsize,
+    bytes_max: usize,
+}
+
+/// A part of the budget, given back on drop.
+#[derive(Debug)]
+struct Share {
+    budget: Arc<Budget>,
+    n_bytes: usize,
+}
+
+impl Budget {
+    pub(super) fn new(bytes_max: usize) -> Arc<Budget> {
+        Arc::new(Budget {
+            taken: AtomicUsize::new(0),
+            bytes_max,
+        })
+    }
+
+    fn take(self: &Arc<Budget>, n_bytes: usize) -> Option<Share> {
+        let before = self.taken.fetch_add(n_bytes, Ordering::Relaxed);
+        let share = Share {
+            budget: Arc::clone(self),
+            n_bytes,
+        };
+        (n_bytes <= self.bytes_max.saturating_sub(before)).then_some(share)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.taken.fetch_sub(self.n_bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, to_head: bool) -> Result<String, String> {
+        let budget = Budget::new(100);
+        match Answer::read(text.as_bytes(), to_head, 50, &budget) {
+            Ok(answer) => {
+                let (head, body, _share) = answer.into_head_and_body("close");
+                Ok(String::from_utf8_lossy(&[head, body].concat()).into_owned())
+            }
+            Err(fault) => Err(format!("{fault:?}")),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_re_framed() {
+        let from = "HTTP/1.1 200 OK\r\nServer: tiny-http (Rust)\r\nDate: D\r\nConnection: x\r\nETag: \"e\"\r\nContent-Length: 2\r\n\r\nok";
+        let head = "HTTP/1.1 200 OK\r\nDate: D\r\nETag: \"e\"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
+        assert_eq!(read(from, false), Ok(format!("{head}ok")));
+        assert_eq!(read(from.trim_end_matches("ok"), true), Ok(head.to_owned()));
+        assert_eq!(
+            read(
+                "HTTP/1.1 204 No Content\r\nDate: D\r\nContent-Length: 0\r\n\r\n",
+                false
+            ),
+            Ok("HTTP/1.1 204 No Content\r\nDate: D\r\nConnection: close\r\n\r\n".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_an_oddity() {
+        for odd in [
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\na",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab",
+            "HTTP/1.1 204 OK\r\nContent-Length: 1\r\n\r\na",
+            "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n",
+            "nonsense\r\n\r\n",
+        ] {
+            assert_eq!(read(odd, false), Err("Odd".to_owned()), "{odd:?}");
+        }
+        let large = "HTTP/1.1 200 OK\r\nContent-Length: 51\r\n\r\n";
+        assert_eq!(read(large, false), Err("TooLarge".to_owned()));
+    }
+
+    #[test]
+    fn a_share_of_the_budget_comes_back() {
+        let budget = Budget::new(10);
+        let first = budget.take(6);
+        assert!(first.is_some());
+        assert!(budget.take(5).is_none());
+        assert!(budget.take(4).is_some());
+        drop(first);
+        assert!(budget.take(10).is_some());
+    }
+}

@@ -1,0 +1,256 @@
+//! One client's connection: requests in, one at a time and in order, answers out. Runs on a thread of its own.
+//! Must not pass on anything but whole requests, nor wait for anything without a deadline.
+
+use super::chunked::{BODY_BYTES_MAX, Decoder};
+use super::clients::{Peer, Phase, Shared};
+use super::head::{Framing, Head, Scan, parse};
+use super::refusal::{BAD_CHUNK, BODY_TOO_LARGE, CUT_SHORT, MALFORMED, Refusal, TOO_SLOW};
+use super::socket::{Fill, Socket};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// The header in which handlers find the client's address. Never taken from a client: only headers on the gate's list are.
+pub const PEER_HEADER: &str = "x-call-metrics-peer";
+
+/// Empty lines before a request, which some old clients send after a body.
+const EMPTY_LINES_MAX: usize = 4;
+/// After an error: how much of what the client is still sending is read, so that it gets to read the answer.
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+const LINGER: Duration = Duration::from_secs(1);
+/// Answers up to this size leave in one write.
+const ONE_WRITE_BYTES: usize = 16 * 1024;
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Serves a client until it or the gate has enough.
+pub(super) fn serve(shared: &Shared, peer: &Peer) {
+    let mut connection = Connection {
+        shared,
+        peer,
+        socket: Socket::new(&peer.stream),
+        head: None,
+    };
+    while connection.serve_one() {}
+}
+
+struct Connection<'a> {
+    shared: &'a Shared,
+    peer: &'a Peer,
+    socket: Socket<'a>,
+    /// The head of the request at hand: a refusal is dressed for its origin, and without a body for HEAD.
+    head: Option<Head>,
+}
+
+/// A whole body.
+enum Body {
+    /// Where it lies in the socket's buffer, behind its head.
+    Buffered(Range<usize>),
+    /// Out of its chunks; head and chunks are off the buffer.
+    Decoded(Vec<u8>),
+}
+
+/// Why there is no request.
+enum Stop {
+    Silently,
+    Saying(Refusal),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Saying(refusal)
+    }
+}
+
+impl Connection<'_> {
+    /// One request and its answer; false once the connection is to be closed.
+    fn serve_one(&mut self) -> bool {
+        self.head = None;
+        match self.answer_one() {
+            Ok(is_kept) => is_kept,
+            Err(Stop::Silently) => false,
+            Err(Stop::Saying(refusal)) => {
+                self.refuse(refusal);
+                false
+            }
+        }
+    }
+
+    fn answer_one(&mut self) -> Result<bool, Stop> {
+        if !self.wait_for_first_byte()? {
+            return Ok(false);
+        }
+        self.peer.enter(Phase::Reading);
+        let head_length = self.read_head()?;
+        let parsed = parse(&self.socket.buffer()[..head_length])?;
+        let head = self.head.insert(parsed);
+        let (framing, keep_alive) = (head.framing, head.keep_alive);
+        let (is_http10, to_head) = (head.is_http10, head.is_head_method);
+        let mut request = std::mem::take(&mut head.forward);
+        let expects_continue = head.expects_continue;
+
+        let body = self.read_body(head_length, framing, expects_continue)?;
+        let address = self.peer.address;
+        match body {
+            Body::Buffered(range) => {
+                let end = range.end;
+                finish_request(&mut request, framing, &self.socket.buffer()[range], address);
+                self.socket.consume(end);
+            }
+            Body::Decoded(body) => finish_request(&mut request, framing, &body, address),
+        }
+
+        self.peer.enter(Phase::Answering);
+        self.shared.stats.count_request();
+        let answer = self.shared.hops.exchange(&request, to_head)?;
+        let is_kept = keep_alive && !self.shared.is_stopping();
+        let (mut head, body, _share) = answer.into_head_and_body(match (is_kept, is_http10) {
+            (false, _) => "close",
+            (true, true) => "keep-alive",
+            (true, false) => "",
+        });
+        let limits = &self.shared.limits;
+        let n_slow_seconds = (head.len() + body.len()) / limits.write_bytes_per_second;
+        let limit = limits.write + Duration::from_secs(n_slow_seconds as u64);
+        let is_written = if head.len() + body.len() <= ONE_WRITE_BYTES {
+            head.extend_from_slice(&body);
+            self.socket.write_all(&head, limit)
+        } else {
+            let started = Instant::now();
+            self.socket.write_all(&head, limit)
+                && self
+                    .socket
+                    .write_all(&body, limit.saturating_sub(started.elapsed()).max(LINGER))
+        };
+        if is_written && !is_kept && !self.socket.buffer().is_empty() {
+            self.socket.linger(LINGER_BYTES_MAX, LINGER);
+        }
+        Ok(is_written && is_kept)
+    }
+
+    /// True once a request has begun; false where the client left, or stayed silent for too long, or the gate stops.
+    fn wait_for_first_byte(&mut self) -> Result<bool, Stop> {
+        let mut n_empty_lines = 0;
+        loop {
+            while self.socket.buffer().starts_with(b"\r\n") {
+                n_empty_lines += 1;
+                if EMPTY_LINES_MAX < n_empty_lines {
+                    return Err(MALFORMED.into());
+                }
+                self.socket.consume(2);
+            }
+            if !matches!(self.socket.buffer(), b"" | b"\r") {
+                return Ok(true);
+            }
+            // First idle, then the look at the stop: the stop looks the other way round, so one of the two sees the other.
+            self.peer.enter(Phase::Idle);
+            if self.shared.is_stopping() {
+                return Ok(false);
+            }
+            if self.socket.fill_within(self.shared.limits.idle) != Fill::Some {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn read_head(&mut self) -> Result<usize, Stop> {
+        let mut scan = Scan::default();
+        let mut deadline = None;
+        loop {
+            if let Some(length) = scan.advance(self.socket.buffer())? {
+                return Ok(length);
+            }
+            // The clock is read only for a head that did not come in one piece.
+            let deadline =
+                *deadline.get_or_insert_with(|| Instant::now() + self.shared.limits.head);
+            self.fill(deadline)?;
+        }
+    }
+
+    fn fill(&mut self, deadline: Instant) -> Result<(), Stop> {
+        match self.socket.fill_until(deadline) {
+            Fill::Some => Ok(()),
+            Fill::Late => Err(TOO_SLOW.into()),
+            Fill::End if self.shared.is_stopping() => Err(Stop::Silently),
+            Fill::End => Err(CUT_SHORT.into()),
+        }
+    }
+
+    /// The body, whole.
+    fn read_body(
+        &mut self,
+        head_length: usize,
+        framing: Framing,
+        expects_continue: bool,
+    ) -> Result<Body, Stop> {
+        let deadline = Instant::now() + self.shared.limits.body;
+        match framing {
+            Framing::None => Ok(Body::Buffered(head_length..head_length)),
+            Framing::Length(length) => {
+                // Known before a byte of it is read: nothing that large is ever waited for.
+                let length = usize::try_from(length).map_err(|_| BODY_TOO_LARGE)?;
+                if BODY_BYTES_MAX < length {
+                    return Err(BODY_TOO_LARGE.into());
+                }
+                let end = head_length + length;
+                if self.socket.buffer().len() < end {
+                    self.send_continue(expects_continue)?;
+                }
+                while self.socket.buffer().len() < end {
+                    self.fill(deadline)?;
+                }
+                Ok(Body::Buffered(head_length..end))
+            }
+            Framing::Chunked => {
+                let mut decoder = Decoder::new();
+                let mut at = head_length;
+                if self.socket.buffer().len() == at {
+                    self.send_continue(expects_continue)?;
+                }
+                loop {
+                    at += decoder.push(&self.socket.buffer()[at..])?;
+                    if let Some(body) = decoder.finish() {
+                        self.socket.consume(at);
+                        return Ok(Body::Decoded(body));
+                    }
+                    if at < self.socket.buffer().len() {
+                        return Err(BAD_CHUNK.into());
+                    }
+                    self.socket.consume(at);
+                    at = 0;
+                    self.fill(deadline)?;
+                }
+            }
+        }
+    }
+
+    fn send_continue(&mut self, expects_continue: bool) -> Result<(), Stop> {
+        if expects_continue && !self.socket.write_all(CONTINUE, self.shared.limits.write) {
+            return Err(Stop::Silently);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.shared.stats.count_refusal(refusal.reason);
+        let (extra, with_body) = match &self.head {
+            Some(head) => {
+                let dress = &self.shared.refusal_headers;
+                let extra = dress(head.origin.as_deref(), head.host.as_deref());
+                (extra, !head.is_head_method)
+            }
+            None => (Vec::new(), true),
+        };
+        let bytes = refusal.to_bytes(&extra, with_body);
+        if self.socket.write_all(&bytes, self.shared.limits.write) {
+            self.socket.linger(LINGER_BYTES_MAX, LINGER);
+        }
+    }
+}
+
+fn finish_request(request: &mut Vec<u8>, framing: Framing, body: &[u8], address: SocketAddr) {
+    if framing != Framing::None {
+        request.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+    }
+    request.extend_from_slice(format!("{PEER_HEADER}: {address}\r\n\r\n").as_bytes());
+    request.extend_from_slice(body);
+}

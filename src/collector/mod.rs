@@ -1,0 +1,298 @@
+//! The collector: HTTP in, lines in the log out; the call page, rooms and the finished report on the side.
+//!
+//! A request passes [`gate`], which owns the public port, then tiny_http on a private Unix socket, then `dispatch`,
+//! which gives it to `intake` (beacons), `rooms` (`POST /api/rooms`) or `routes` (all else). The door to `tiny_http`,
+//! `httparse` and `socket2`. Must not know how a report is built.
+
+pub mod gate;
+
+mod access;
+mod app;
+mod asked;
+mod counters;
+mod dispatch;
+mod exchange;
+mod gzip;
+mod intake;
+mod media;
+mod notices;
+mod origin;
+mod pages;
+mod reply;
+mod report_status;
+mod rooms;
+mod routes;
+mod statics;
+
+pub use report_status::{LastBuild, ReportStatus};
+
+use crate::config;
+use crate::daily::Daily;
+use crate::log::writer::Writer;
+use app::App;
+use dispatch::Handlers;
+use gate::Gate;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Where the private socket goes when the usual place has too long a name, or none.
+const FALLBACK_TMP: &str = "/tmp";
+const SOCKET_NAME: &str = "http";
+/// Of the time for a stop, what is left to the handlers once the clients are gone.
+const HANDLERS_SHARE: u32 = 10;
+
+/// Hears why the collector cannot go on.
+pub type OnFailure = Box<dyn FnOnce(String) + Send>;
+
+/// What a collector works with, besides its settings.
+pub struct Parts {
+    /// The log.
+    pub writer: Arc<Writer>,
+    /// Daily; `None`: no rooms.
+    pub daily: Option<Daily>,
+    /// What whoever builds the report tells.
+    pub report_status: Arc<ReportStatus>,
+    /// Limits of the gate.
+    pub limits: gate::Limits,
+    /// Called at most once, should the collector be unable to go on; it serves nobody any more.
+    pub on_failure: OnFailure,
+}
+
+impl Parts {
+    /// Parts with the usual limits; a failure is only to be asked for.
+    pub fn new(
+        writer: Arc<Writer>,
+        daily: Option<Daily>,
+        report_status: Arc<ReportStatus>,
+    ) -> Parts {
+        Parts {
+            writer,
+            daily,
+            report_status,
+            limits: gate::Limits::for_this_process(),
+            on_failure: Box::new(|_| {}),
+        }
+    }
+}
+
+/// Why there is no collector.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another program listens there.
+    #[error("cannot listen on `{address}`: the address is in use")]
+    AddressInUse {
+        /// The address.
+        address: String,
+    },
+    /// The address cannot be had for another reason.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The document root cannot be made.
+    #[error("cannot make the folder `{}`", path.display())]
+    Public {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No place for the private socket between the gate and the handlers.
+    #[error("cannot make a socket in a temporary folder")]
+    Socket {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The inside did not come up.
+    #[error("cannot start the HTTP server")]
+    Start {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// What to do about it, in one line.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::AddressInUse { .. } => {
+                Some("stop the other program, or pass `--listen HOST:PORT` with another port")
+            }
+            Error::Listen { .. } => Some(
+                "pass `--listen HOST:PORT` with an address of this machine and a port above 1023",
+            ),
+            Error::Public { .. } => Some("pass `--public DIR` with a folder that can be written"),
+            Error::Socket { .. } => Some("set TMPDIR to a folder that can be written"),
+            Error::Start { .. } => None,
+        }
+    }
+}
+
+/// A running collector.
+pub struct Collector {
+    gate: Arc<Gate>,
+    handlers: Handlers,
+    failure: Arc<Failure>,
+    /// Holds the private socket; goes with the collector.
+    _folder: TempDir,
+}
+
+/// Why the collector cannot go on, once.
+struct Failure {
+    cause: OnceLock<String>,
+    on_failure: Mutex<Option<OnFailure>>,
+}
+
+impl Failure {
+    fn tell(&self, cause: String) {
+        let _ = self.cause.set(cause.clone());
+        let mut on_failure = self
+            .on_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(on_failure) = on_failure.take() {
+            on_failure(cause);
+        }
+    }
+}
+
+impl Collector {
+    /// Starts it; when this returns, clients are served.
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be had, or the document root or the private socket cannot be made.
+    pub fn start(config: &config::Serve, parts: Parts) -> Result<Collector, Error> {
+        std::fs::create_dir_all(&config.public).map_err(|source| Error::Public {
+            path: config.public.clone(),
+            source,
+        })?;
+        let (folder, socket, listener) =
+            private_socket().map_err(|source| Error::Socket { source })?;
+        let failure = Arc::new(Failure {
+            cause: OnceLock::new(),
+            on_failure: Mutex::new(Some(parts.on_failure)),
+        });
+        let tell = |failure: &Arc<Failure>| {
+            let failure = Arc::clone(failure);
+            Box::new(move |cause| failure.tell(cause))
+        };
+        let is_loopback = config
+            .listen
+            .iter()
+            .all(|address| address.ip().is_loopback());
+        let allow_origins: Arc<[String]> = config.allow_origins.clone().into();
+        let app = Arc::new(App {
+            writer: parts.writer,
+            daily: parts.daily,
+            report_status: parts.report_status,
+            public: config.public.clone(),
+            access: access::Access::new(is_loopback, config.report_password.as_ref()),
+            allow_origins: Arc::clone(&allow_origins),
+            frame_origins: config.frame_origins.clone(),
+            beacon_url: config.beacon_url.clone(),
+            sample_interval: config.sample_interval,
+            beacon_interval: config.beacon_interval,
+            participant_names: config.participant_names,
+            probe_path: format!("/-/{:016x}", fastrand::u64(..)),
+            counters: counters::Counters::default(),
+            notices: notices::Notices::to_stderr(),
+            packed: gzip::Cache::default(),
+            gate: OnceLock::new(),
+        });
+        let handlers =
+            Handlers::start(listener, Arc::clone(&app), tell(&failure)).map_err(|source| {
+                Error::Start {
+                    source: source.into(),
+                }
+            })?;
+        let gate = Gate::start(gate::Settings {
+            listen: config.listen.clone(),
+            hop_socket: socket,
+            probe_path: app.probe_path.clone(),
+            limits: parts.limits,
+            refusal_headers: Box::new(move |origin, host| {
+                let headers = origin::judge(&allow_origins, origin, host)
+                    .headers()
+                    .into_iter();
+                headers
+                    .map(|(name, value)| (name, value.into_owned()))
+                    .collect()
+            }),
+            on_dead: tell(&failure),
+        });
+        let gate = match gate {
+            Ok(gate) => Arc::new(gate),
+            Err(cause) => {
+                handlers.stop();
+                return Err(cause.into());
+            }
+        };
+        let _ = app.gate.set(Arc::clone(&gate));
+        Ok(Collector {
+            gate,
+            handlers,
+            failure,
+            _folder: folder,
+        })
+    }
+
+    /// The address that clients connect to, its port never 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.gate.local_addr()
+    }
+
+    /// Why it serves nobody any more; `None` while it does.
+    pub fn failed(&self) -> Option<&str> {
+        self.failure.cause.get().map(String::as_str)
+    }
+
+    /// Stops accepting, answers what was accepted, and returns within about `deadline`. The writer must outlive this: it
+    /// answers the last beacons. True where every client was served to the end.
+    pub fn stop(&self, deadline: Duration) -> bool {
+        let started = Instant::now();
+        let is_drained = self.gate.stop(deadline - deadline / HANDLERS_SHARE);
+        self.handlers.stop();
+        is_drained && started.elapsed() <= deadline
+    }
+}
+
+impl From<gate::Error> for Error {
+    fn from(error: gate::Error) -> Error {
+        match error {
+            gate::Error::Listen { address, source }
+                if source.kind() == io::ErrorKind::AddrInUse =>
+            {
+                Error::AddressInUse { address }
+            }
+            gate::Error::Listen { address, source } => Error::Listen { address, source },
+            other => Error::Start {
+                source: other.into(),
+            },
+        }
+    }
+}
+
+/// A socket that nobody but this user can reach.
+fn private_socket() -> io::Result<(TempDir, PathBuf, UnixListener)> {
+    let make = |parent: &Path| {
+        let folder = tempfile::Builder::new()
+            .prefix("call-metrics-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir_in(parent)?;
+        let path = folder.path().join(SOCKET_NAME);
+        let listener = UnixListener::bind(&path)?;
+        Ok((folder, path, listener))
+    };
+    // The path of a socket has some hundred bytes at most, which a long TMPDIR exceeds.
+    make(&std::env::temp_dir()).or_else(|_: io::Error| make(Path::new(FALLBACK_TMP)))
+}

@@ -1,0 +1,137 @@
+//! An answer as handlers make it, and its way out through tiny_http.
+//! No value that came from outside reaches a header unless it is plain text: tiny_http lets line ends through.
+
+use std::borrow::Cow;
+use std::io::Cursor;
+use std::sync::Arc;
+
+/// Every answer says so: a browser must not guess a type.
+const NOSNIFF: (&str, &str) = ("X-Content-Type-Options", "nosniff");
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub(crate) body: Bytes,
+}
+
+/// A body: of the binary, made for this answer, or shared with a cache.
+#[derive(Clone, Debug)]
+pub(crate) enum Bytes {
+    Static(&'static [u8]),
+    Owned(Vec<u8>),
+    Shared(Arc<[u8]>),
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Bytes::Static(bytes) => bytes,
+            Bytes::Owned(bytes) => bytes,
+            Bytes::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl Reply {
+    /// No body, as in 204 and 304.
+    pub(crate) fn empty(status: u16) -> Reply {
+        Reply {
+            status,
+            headers: Vec::new(),
+            body: Bytes::Static(b""),
+        }
+    }
+
+    /// One line for a person or a log.
+    pub(crate) fn text(status: u16, line: impl std::fmt::Display) -> Reply {
+        Reply::with_body(
+            status,
+            "text/plain; charset=utf-8",
+            Bytes::Owned(format!("{line}\n").into_bytes()),
+        )
+        .with("Cache-Control", "no-store")
+    }
+
+    pub(crate) fn json(status: u16, value: &serde_json::Value) -> Reply {
+        Reply::with_body(
+            status,
+            "application/json",
+            Bytes::Owned(format!("{value}\n").into_bytes()),
+        )
+        .with("Cache-Control", "no-store")
+    }
+
+    pub(crate) fn with_body(status: u16, content_type: &'static str, body: Bytes) -> Reply {
+        let mut reply = Reply::empty(status);
+        reply.body = body;
+        reply.with("Content-Type", content_type)
+    }
+
+    /// The request may be right, but its method is not.
+    pub(crate) fn wrong_method(allow: &'static str) -> Reply {
+        Reply::text(405, format_args!("this address takes {allow}")).with("Allow", allow)
+    }
+
+    /// Later.
+    pub(crate) fn busy(line: &str, retry_after_s: u64) -> Reply {
+        Reply::text(503, line).with("Retry-After", retry_after_s.to_string())
+    }
+
+    /// Adds a header. A value that is not plain text is left out.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Reply {
+        let value = value.into();
+        if value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    pub(crate) fn with_all(
+        self,
+        headers: impl IntoIterator<Item = (&'static str, Cow<'static, str>)>,
+    ) -> Reply {
+        headers
+            .into_iter()
+            .fold(self, |reply, (name, value)| reply.with(name, value))
+    }
+
+    /// Sends it. Whether the client got it, nobody here can tell.
+    pub(crate) fn send(self, request: tiny_http::Request) {
+        let length = self.body.as_ref().len();
+        let extra = [(NOSNIFF.0, Cow::Borrowed(NOSNIFF.1))];
+        let headers = self
+            .headers
+            .iter()
+            .chain(&extra)
+            .filter_map(|(name, value)| {
+                tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
+            })
+            .collect();
+        let response = tiny_http::Response::new(
+            tiny_http::StatusCode(self.status),
+            headers,
+            Cursor::new(self.body),
+            Some(length),
+            None,
+        );
+        // The gate takes answers with a length alone.
+        let _ = request.respond(response.with_chunked_threshold(usize::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_with_a_line_end_adds_no_header() {
+        for bad in ["a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0", "\u{e9}"] {
+            let reply = Reply::empty(308).with("Location", bad.to_owned());
+            assert!(reply.headers.is_empty(), "{bad:?}");
+        }
+        let reply = Reply::empty(308).with("Location", "/report/");
+        assert_eq!(reply.headers.len(), 1);
+    }
+}

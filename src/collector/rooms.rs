@@ -1,0 +1,149 @@
+//! `POST /api/rooms`: a name in, a Daily room out, JSON both ways. For our own pages alone.
+//! Must not let a word of Daily's key out, nor repeat what Daily said to strangers beyond its meaning.
+
+use super::app::App;
+use super::asked::Asked;
+use super::intake::with_causes;
+use super::origin::{Verdict, judge};
+use super::reply::Reply;
+use super::routes::is_reserved;
+use crate::daily::{Error, RoomName};
+use serde_json::{Value, json};
+use std::io::Read;
+use std::time::Duration;
+
+/// Where a key is to be had.
+const KEYS_URL: &str = "https://dashboard.daily.co/developers";
+/// Bytes of a request: a name, and room for members of later versions.
+const BODY_BYTES_MAX: u64 = 8 * 1024;
+/// Where Daily does not say when to come back.
+const RETRY_AFTER_S: u64 = 2;
+
+/// Answers one request; blocks for as long as Daily takes.
+pub(crate) fn answer(app: &App, asked: &Asked, request: &mut tiny_http::Request) -> Reply {
+    let verdict = judge(
+        &app.allow_origins,
+        asked.header("origin"),
+        asked.header("host"),
+    );
+    let is_foreign = !matches!(verdict, Verdict::NoOrigin | Verdict::Same)
+        || asked.header("sec-fetch-site") == Some("cross-site");
+    if is_foreign {
+        return error(
+            403,
+            "origin-refused",
+            "rooms are opened from this server's own pages only",
+        );
+    }
+    let mut body = Vec::new();
+    let read = request
+        .as_reader()
+        .take(BODY_BYTES_MAX + 1)
+        .read_to_end(&mut body);
+    if read.is_err() || BODY_BYTES_MAX < body.len() as u64 {
+        return error(
+            400,
+            "invalid-request",
+            "send a short JSON object such as {\"name\":\"ana\"}",
+        );
+    }
+    let Ok(Value::Object(members)) = serde_json::from_slice(&body) else {
+        return error(
+            400,
+            "invalid-request",
+            "send a JSON object such as {\"name\":\"ana\"}",
+        );
+    };
+    let name = members
+        .get("name")
+        .and_then(Value::as_str)
+        .map(RoomName::parse);
+    let name = match name {
+        Some(Ok(name)) if is_reserved(name.as_str()) => {
+            return error(
+                400,
+                "invalid-room-name",
+                "this name is an address of the server; choose another",
+            );
+        }
+        Some(Ok(name)) => name,
+        Some(Err(cause)) => return error(400, "invalid-room-name", &cause.to_string()),
+        None => {
+            return error(
+                400,
+                "invalid-room-name",
+                "`name` is missing, or not a string",
+            );
+        }
+    };
+    let Some(daily) = &app.daily else {
+        let message = format!(
+            "this server has no Daily API key: set DAILY_TOKEN in its environment or in `.env` and restart it; a key is at {KEYS_URL}"
+        );
+        return error(503, "daily-token-missing", &message);
+    };
+    match daily.find_or_mint(&name) {
+        Ok(room) => Reply::json(
+            200,
+            &json!({ "name": room.name, "url": room.url, "beaconUrl": app.beacon_url }),
+        ),
+        Err(cause) => failed(app, &cause),
+    }
+}
+
+fn failed(app: &App, cause: &Error) -> Reply {
+    app.notices.say(
+        cause.code(),
+        format_args!("no room: {}", with_causes(cause)),
+    );
+    let code = cause.code();
+    match cause {
+        Error::Auth => {
+            let message = format!(
+                "Daily refused this server's API key: set DAILY_TOKEN to a valid one, from {KEYS_URL}, and restart"
+            );
+            error(502, code, &message)
+        }
+        Error::Timeout => error(504, code, "Daily did not answer in time; try again"),
+        Error::RateLimited { retry_after } => {
+            // Rounded up: coming back early is too often again.
+            let whole = |after: Duration| after.as_secs() + u64::from(0 < after.subsec_nanos());
+            let seconds = retry_after.map_or(RETRY_AFTER_S, whole).max(1);
+            error(
+                429,
+                code,
+                "too many rooms are being asked for; try again in a moment",
+            )
+            .with("Retry-After", seconds.to_string())
+        }
+        Error::Refused { .. } => error(
+            502,
+            code,
+            "Daily refused to open this room; the server's log says why",
+        ),
+        Error::Unreachable { .. } => error(
+            502,
+            code,
+            "Daily cannot be reached from this server; try again",
+        ),
+        Error::BadAnswer { .. } => error(
+            502,
+            code,
+            "Daily gave an answer that makes no sense; try again",
+        ),
+    }
+}
+
+/// All places are taken.
+pub(crate) fn busy() -> Reply {
+    error(
+        503,
+        "busy",
+        "many rooms are being opened just now; try again in a moment",
+    )
+    .with("Retry-After", RETRY_AFTER_S.to_string())
+}
+
+fn error(status: u16, code: &str, message: &str) -> Reply {
+    Reply::json(status, &json!({ "error": code, "message": message }))
+}

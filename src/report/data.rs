@@ -1,0 +1,367 @@
+//! The files under `data/`: what a program reads of the report. Their keys are a contract (README, "Report files").
+
+use super::gather::LogStats;
+use crate::call::{Assessment, Call, Cause, Issue, Participant, Person, Quality, Score, Summary};
+use crate::units;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use std::collections::BTreeMap;
+
+/// Version of the layout of both files.
+const SCHEMA_VERSION: u32 = 1;
+/// Significant digits of the numbers in `series`; `metrics` are whole.
+const SERIES_DIGITS: usize = 6;
+
+/// Where the page of a call lies, from the report's folder.
+pub(super) fn page_path(call: &Call) -> String {
+    format!("calls/{}.html", call.id)
+}
+
+/// Where the data of a call lie, from the report's folder.
+pub(super) fn data_path(call: &Call) -> String {
+    format!("data/calls/{}.json", call.id)
+}
+
+/// `data/report.json`.
+pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms: i64) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Report<'a> {
+        schema_version: u32,
+        generated_at: String,
+        log: Log<'a>,
+        totals: Totals,
+        calls: Vec<Row<'a>>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Log<'a> {
+        files: usize,
+        bytes: u64,
+        lines: u64,
+        beacons: u64,
+        samples: usize,
+        duplicates: u64,
+        skipped: Skipped<'a>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Skipped<'a> {
+        total: u64,
+        by_reason: &'a BTreeMap<&'static str, u64>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Totals {
+        calls: usize,
+        participants: usize,
+        participant_seconds: f64,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Row<'a> {
+        id: &'a str,
+        room: &'a str,
+        meeting_session_id: &'a str,
+        start: Option<i64>,
+        end: Option<i64>,
+        participants: usize,
+        samples: usize,
+        quality: &'static str,
+        score: Option<u8>,
+        page: String,
+        data: String,
+    }
+    fn row((call, assessment): &(Call, Assessment)) -> Row<'_> {
+        Row {
+            id: &call.id,
+            room: &call.room,
+            meeting_session_id: &call.meeting_session_id,
+            start: call.span_ms().map(|(start, _)| start),
+            end: call.span_ms().map(|(_, end)| end),
+            participants: call.participants.len(),
+            samples: call.samples(),
+            quality: Quality::of(assessment.score).word(),
+            score: assessment.score.map(Score::value),
+            page: page_path(call),
+            data: data_path(call),
+        }
+    }
+    let totals = super::totals(calls);
+    let report = Report {
+        schema_version: SCHEMA_VERSION,
+        generated_at: units::rfc3339(generated_ms),
+        log: Log {
+            files: log.files,
+            bytes: log.bytes,
+            lines: log.lines,
+            beacons: log.beacons,
+            samples: totals.samples,
+            duplicates: totals.duplicates,
+            skipped: Skipped {
+                total: log.skipped_total(),
+                by_reason: &log.skipped,
+            },
+        },
+        totals: Totals {
+            calls: calls.len(),
+            participants: totals.participants,
+            participant_seconds: totals.participant_ms as f64 / 1e3,
+        },
+        calls: calls.iter().map(row).collect(),
+    };
+    json(&report)
+}
+
+/// `data/calls/<call-id>.json`.
+pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct File<'a> {
+        schema_version: u32,
+        id: &'a str,
+        room: &'a str,
+        meeting_session_id: &'a str,
+        start: Option<i64>,
+        end: Option<i64>,
+        quality: &'static str,
+        score: Option<u8>,
+        participants: Vec<OneParticipant<'a>>,
+        issues: Vec<OneIssue<'a>>,
+        verdict: Verdict<'a>,
+    }
+    #[derive(Serialize)]
+    struct OneIssue<'a> {
+        #[serde(rename = "type")]
+        issue_type: &'static str,
+        #[serde(rename = "sessionId")]
+        session_id: &'a str,
+        start: i64,
+        end: i64,
+        severity: &'static str,
+        value: f64,
+        cause: OneCause<'a>,
+    }
+    #[derive(Serialize)]
+    struct OneCause<'a> {
+        side: &'static str,
+        #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+        session_id: Option<&'a str>,
+    }
+    #[derive(Serialize)]
+    struct Verdict<'a> {
+        sentence: &'a str,
+        cause: OneCause<'a>,
+    }
+    let session = |at: usize| {
+        call.participants
+            .get(at)
+            .map(|participant| participant.session_id.as_str())
+    };
+    let cause = |cause: Cause| OneCause {
+        side: cause.side.id(),
+        session_id: cause.participant.and_then(session),
+    };
+    let issue = |issue: &Issue| OneIssue {
+        issue_type: issue.issue_type.id(),
+        session_id: session(issue.participant).unwrap_or_default(),
+        start: issue.start_ms,
+        end: issue.end_ms,
+        severity: issue.severity.id(),
+        value: issue.value,
+        cause: cause(issue.cause),
+    };
+    let people = call.participants.iter().zip(&assessment.people);
+    json(&File {
+        schema_version: SCHEMA_VERSION,
+        id: &call.id,
+        room: &call.room,
+        meeting_session_id: &call.meeting_session_id,
+        start: call.span_ms().map(|(start, _)| start),
+        end: call.span_ms().map(|(_, end)| end),
+        quality: Quality::of(assessment.score).word(),
+        score: assessment.score.map(Score::value),
+        participants: people
+            .map(|(participant, person)| one_participant(participant, person))
+            .collect(),
+        issues: assessment.issues.iter().map(issue).collect(),
+        verdict: Verdict {
+            sentence: &assessment.verdict.sentence,
+            cause: cause(assessment.verdict.cause),
+        },
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OneParticipant<'a> {
+    session_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    client: Members<'a>,
+    start: Option<i64>,
+    end: Option<i64>,
+    samples: usize,
+    quality: &'static str,
+    score: Option<u8>,
+    metrics: Metrics<'a>,
+    series: OneSeries<'a>,
+}
+
+fn one_participant<'a>(participant: &'a Participant, person: &'a Person) -> OneParticipant<'a> {
+    OneParticipant {
+        session_id: &participant.session_id,
+        name: participant.name.as_deref(),
+        client: Members(&participant.client),
+        start: participant.span_ms().map(|(start, _)| start),
+        end: participant.span_ms().map(|(_, end)| end),
+        samples: participant.series.len(),
+        quality: Quality::of(person.score).word(),
+        score: person.score.map(Score::value),
+        metrics: Metrics(person),
+        series: OneSeries(participant),
+    }
+}
+
+struct Members<'a>(&'a [(String, String)]);
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+struct Metrics<'a>(&'a Person);
+
+impl Serialize for Metrics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct One<'a> {
+            unit: &'static str,
+            count: usize,
+            missing: usize,
+            mean: f64,
+            std: Option<f64>,
+            min: f64,
+            p5: f64,
+            p25: f64,
+            p50: f64,
+            p75: f64,
+            p95: f64,
+            max: f64,
+            histogram: Histogram<'a>,
+        }
+        #[derive(Serialize)]
+        struct Histogram<'a> {
+            edges: &'a [f64],
+            counts: &'a [u64],
+        }
+        let mut map = serializer.serialize_map(Some(self.0.summaries.len()))?;
+        for (metric, summary) in &self.0.summaries {
+            let Summary {
+                count,
+                missing,
+                mean,
+                std,
+                min,
+                p5,
+                p25,
+                p50,
+                p75,
+                p95,
+                max,
+                histogram,
+            } = summary;
+            let one = One {
+                unit: metric.def().unit.symbol(),
+                count: *count,
+                missing: *missing,
+                mean: *mean,
+                std: *std,
+                min: *min,
+                p5: *p5,
+                p25: *p25,
+                p50: *p50,
+                p75: *p75,
+                p95: *p95,
+                max: *max,
+                histogram: Histogram {
+                    edges: &histogram.edges,
+                    counts: &histogram.counts,
+                },
+            };
+            map.serialize_entry(metric.def().id, &one)?;
+        }
+        map.end()
+    }
+}
+
+struct OneSeries<'a>(&'a Participant);
+
+impl Serialize for OneSeries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let series = &self.0.series;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("timestamp", series.timestamps_ms())?;
+        for (metric, column) in series.metrics() {
+            let values: Vec<Option<f64>> = column
+                .iter()
+                .map(|value| value.map(|value| rounded(value, SERIES_DIGITS)))
+                .collect();
+            map.serialize_entry(metric.def().id, &values)?;
+        }
+        map.end()
+    }
+}
+
+/// `value` to so many significant digits.
+pub(super) fn rounded(value: f64, digits: usize) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let exponent = value.abs().log10().floor() as i32;
+    let places = digits as i32 - 1 - exponent;
+    // Dividing by a power of ten, not multiplying by its inverse, which is no exact number: 0.1 stays 0.1.
+    if 0 <= places {
+        let scale = 10_f64.powi(places);
+        let scaled = value * scale;
+        if scaled.is_finite() {
+            scaled.round() / scale
+        } else {
+            value
+        }
+    } else {
+        let scale = 10_f64.powi(-places);
+        (value / scale).round() * scale
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    // Numbers are finite (beacon::VALUE_MAX) and keys are strings, so there is nothing that JSON can't hold.
+    let mut text = serde_json::to_vec(value).expect("made of finite numbers and string keys");
+    text.push(b'\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_keep_six_digits() {
+        for (value, expect) in [
+            (1_312_764.918_203, 1_312_760.0),
+            (0.061_224_489_795, 0.061_224_5),
+            (0.1, 0.1),
+            (0.0, 0.0),
+            (-0.000_123_456_78, -0.000_123_457),
+            (1e15, 1e15),
+            (2.0, 2.0),
+            (999_999.7, 1_000_000.0),
+        ] {
+            assert_eq!(rounded(value, 6), expect);
+        }
+        assert!((rounded(1e-300, 6) - 1e-300).abs() < 1e-305);
+        assert_eq!(rounded(5e-324, 6), 5e-324);
+    }
+}

@@ -1,0 +1,78 @@
+//! What pages show: texts and numbers ready for the templates, which hold layout alone.
+
+mod call;
+mod overview;
+mod ribbon;
+
+pub(super) use call::{Rooms, call};
+pub(super) use overview::overview;
+
+use crate::call::{Quality, Score};
+use crate::metric::Thresholds;
+use serde::Serialize;
+
+/// A quality as pages show it: a class for colour, an icon and the word; never colour alone.
+#[derive(Debug, Serialize)]
+struct Verdict {
+    /// `good`, `fair`, `poor` or `unknown`: names a class and an icon.
+    id: &'static str,
+    /// Its word, with a capital.
+    word: &'static str,
+    /// 0–100, or nothing.
+    score: Option<u8>,
+}
+
+fn verdict(score: Option<Score>) -> Verdict {
+    let quality = Quality::of(score);
+    Verdict {
+        id: quality.word(),
+        word: match quality {
+            Quality::Good => "Good",
+            Quality::Fair => "Fair",
+            Quality::Poor => "Poor",
+            Quality::Unknown => "Unknown",
+        },
+        score: score.map(Score::value),
+    }
+}
+
+/// Which threshold a value is beyond: the name of a class, empty below both.
+fn level(thresholds: Option<&Thresholds>, value: f64) -> &'static str {
+    match thresholds {
+        Some(thresholds) if thresholds.poor <= value => "poor",
+        Some(thresholds) if thresholds.fair <= value => "fair",
+        _ => "",
+    }
+}
+
+/// JSON that stands inside a `<script>`: whatever a name holds, it can't end the element or begin a comment.
+fn for_script(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' => safe.push_str("\\u003c"),
+            '>' => safe.push_str("\\u003e"),
+            '&' => safe.push_str("\\u0026"),
+            '\u{2028}' => safe.push_str("\\u2028"),
+            '\u{2029}' => safe.push_str("\\u2029"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_cannot_leave_its_script() {
+        let hostile = serde_json::to_string("</script><!--<script>&\u{2028}").unwrap();
+        let safe = for_script(&hostile);
+        assert!(!safe.contains(['<', '>', '&', '\u{2028}']), "{safe}");
+        assert_eq!(
+            serde_json::from_str::<String>(&safe).unwrap(),
+            "</script><!--<script>&\u{2028}"
+        );
+    }
+}

@@ -1,0 +1,308 @@
+//! The overview: a sentence, totals, every call in a table, and how good the data are.
+
+use super::super::gather::LogStats;
+use super::super::{Error, Totals, data, totals};
+use super::ribbon::{Ribbon, ribbon};
+use super::{Verdict, level, verdict};
+use crate::call::{Assessment, Call, Quality};
+use crate::digest::fingerprint;
+use crate::metric::{MetricId, Unit};
+use crate::site;
+use crate::units::{self, counted};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Overview<'a> {
+    assets: String,
+    version: &'static str,
+    digest: String,
+    headline: String,
+    detail: String,
+    tiles: Vec<Tile>,
+    calls: Vec<Row<'a>>,
+    data: Vec<Fact>,
+    broken: &'a [String],
+    generated: String,
+    generated_iso: String,
+}
+
+#[derive(Serialize)]
+struct Tile {
+    title: &'static str,
+    value: String,
+    note: String,
+}
+
+#[derive(Serialize)]
+struct Fact {
+    title: &'static str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    page: String,
+    room: &'a str,
+    verdict: Verdict,
+    started: String,
+    started_iso: String,
+    duration: String,
+    people: usize,
+    loss: Cell,
+    round_trip: Cell,
+    issue: String,
+    ribbon: Option<Ribbon>,
+}
+
+/// A number in a table and the threshold that it is beyond.
+#[derive(Serialize)]
+struct Cell {
+    text: String,
+    level: &'static str,
+}
+
+/// `index.html`.
+pub(in crate::report) fn overview(
+    log: &LogStats,
+    calls: &[(Call, Assessment)],
+    generated_ms: i64,
+) -> Result<String, Error> {
+    let totals = totals(calls);
+    let rows: Vec<Row<'_>> = calls
+        .iter()
+        .map(|(call, assessment)| row(call, assessment))
+        .collect();
+    let (headline, detail) = headline(calls, totals);
+    let context = Overview {
+        assets: format!("assets/{}/", site::assets_digest()),
+        version: env!("CARGO_PKG_VERSION"),
+        digest: fingerprint([
+            generated_ms.to_string().as_bytes(),
+            log.lines.to_string().as_bytes(),
+        ]),
+        headline,
+        detail,
+        tiles: tiles(calls, totals),
+        calls: rows,
+        data: facts(log, calls, totals),
+        broken: &log.broken,
+        generated: units::day_and_clock(generated_ms),
+        generated_iso: units::rfc3339(generated_ms),
+    };
+    Ok(site::render("report-overview.html", context)?)
+}
+
+/// Number of calls of each quality.
+fn tally(calls: &[(Call, Assessment)], quality: Quality) -> usize {
+    calls
+        .iter()
+        .filter(|(_, assessment)| Quality::of(assessment.score) == quality)
+        .count()
+}
+
+fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
+    let [good, fair, poor, unknown] = [
+        Quality::Good,
+        Quality::Fair,
+        Quality::Poor,
+        Quality::Unknown,
+    ]
+    .map(|quality| tally(calls, quality));
+    let known = good + fair + poor;
+    let headline = match (calls.len(), known) {
+        (0, _) => {
+            return (
+                "No calls yet.".to_owned(),
+                "The log holds no beacon so far.".to_owned(),
+            );
+        }
+        (1, 0) => "Nobody sent readings in the one call.".to_owned(),
+        (n, 0) => format!("Nobody sent readings in any of {n} calls."),
+        (_, 1) if good == 1 => "The call was good.".to_owned(),
+        (_, 1) => format!("The call was {}.", if fair == 1 { "fair" } else { "poor" }),
+        (_, 2) if good == 2 => "Both calls were good.".to_owned(),
+        _ if good == known => format!("All {known} calls were good."),
+        _ if good == 0 => format!("None of {known} calls was good."),
+        _ => format!("{good} of {known} calls were good."),
+    };
+    let mut parts = Vec::new();
+    if 0 < fair && 1 < known {
+        parts.push(format!(
+            "{fair} {} fair",
+            if fair == 1 { "was" } else { "were" }
+        ));
+    }
+    if 0 < poor && 1 < known {
+        parts.push(format!(
+            "{poor} {} poor",
+            if poor == 1 { "was" } else { "were" }
+        ));
+    }
+    if 0 < unknown && 0 < known {
+        parts.push(format!(
+            "of {} nothing is known",
+            counted(unknown as u64, "call", "calls")
+        ));
+    }
+    let mut detail = parts.join(", ");
+    if let Some(first) = detail.get(..1) {
+        detail = first.to_uppercase() + detail.get(1..).unwrap_or_default() + ". ";
+    }
+    // The worst one in its own words, unless all is well.
+    let worst = calls
+        .iter()
+        .filter(|(_, assessment)| Quality::Fair <= Quality::of(assessment.score))
+        .min_by_key(|(_, a)| a.score);
+    if let Some((call, assessment)) = worst {
+        detail += &format!(
+            "The worst, in {}: {}",
+            call.room_name(),
+            assessment.verdict.sentence
+        );
+    } else {
+        detail += &format!(
+            "{} were measured.",
+            counted(totals.samples as u64, "reading", "readings")
+        );
+    }
+    (headline, detail)
+}
+
+fn tiles(calls: &[(Call, Assessment)], totals: Totals) -> Vec<Tile> {
+    let known = calls.len() - tally(calls, Quality::Unknown);
+    let good = tally(calls, Quality::Good);
+    let minutes = (totals.participant_ms as f64 / 60_000.0).round() as u64;
+    let span = match (calls.last(), calls.first()) {
+        (Some((oldest, _)), Some((newest, _))) => match (oldest.span_ms(), newest.span_ms()) {
+            (Some((from, _)), Some((to, _))) if units::day(from) == units::day(to) => {
+                units::day(from)
+            }
+            (Some((from, _)), Some((to, _))) => {
+                format!("{} – {}", units::day(from), units::day(to))
+            }
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    vec![
+        Tile {
+            title: "Calls",
+            value: units::count(calls.len() as u64),
+            note: span,
+        },
+        Tile {
+            title: "Participants",
+            value: units::count(totals.participants as u64),
+            note: "one for each time somebody joined".to_owned(),
+        },
+        Tile {
+            title: "Participant-minutes",
+            value: units::count(minutes),
+            note: "from first to last reading".to_owned(),
+        },
+        Tile {
+            title: "Good calls",
+            value: if known == 0 {
+                units::MISSING.to_owned()
+            } else {
+                units::quantity(Unit::Ratio, good as f64 / known as f64)
+            },
+            note: format!("{good} of {known} with readings"),
+        },
+        Tile {
+            title: "Readings",
+            value: units::count(totals.samples as u64),
+            note: counted(totals.duplicates, "repeat left out", "repeats left out"),
+        },
+    ]
+}
+
+fn facts(log: &LogStats, calls: &[(Call, Assessment)], totals: Totals) -> Vec<Fact> {
+    let skipped = if log.skipped.is_empty() {
+        "none".to_owned()
+    } else {
+        let reasons = log
+            .skipped
+            .iter()
+            .map(|(reason, n)| format!("{} {}", units::count(*n), reason.replace('-', " ")));
+        format!(
+            "{}: {}",
+            units::count(log.skipped_total()),
+            reasons.collect::<Vec<_>>().join(", ")
+        )
+    };
+    let fact = |title, value| Fact { title, value };
+    vec![
+        fact("Lines read", units::count(log.lines)),
+        fact("Beacons", units::count(log.beacons)),
+        fact("Skipped", skipped),
+        fact("Repeated readings", units::count(totals.duplicates)),
+        fact(
+            "Unknown calls",
+            units::count(tally(calls, Quality::Unknown) as u64),
+        ),
+        fact(
+            "Log",
+            format!(
+                "{}, {}",
+                counted(log.files as u64, "file", "files"),
+                units::bytes(log.bytes)
+            ),
+        ),
+    ]
+}
+
+fn row<'a>(call: &'a Call, assessment: &Assessment) -> Row<'a> {
+    let span = call.span_ms();
+    let worst = assessment
+        .issues
+        .iter()
+        .rev()
+        .max_by_key(|issue| (issue.severity, issue.end_ms - issue.start_ms));
+    Row {
+        page: data::page_path(call),
+        room: call.room_name(),
+        verdict: verdict(assessment.score),
+        started: span.map_or_else(
+            || units::MISSING.to_owned(),
+            |(start, _)| units::day_and_clock(start),
+        ),
+        started_iso: span
+            .map(|(start, _)| units::rfc3339(start))
+            .unwrap_or_default(),
+        duration: span.map_or_else(
+            || units::MISSING.to_owned(),
+            |(start, end)| units::duration(end - start),
+        ),
+        people: call.participants.len(),
+        loss: worst_p95(assessment, &["totalSendPacketLoss", "totalRecvPacketLoss"]),
+        round_trip: worst_p95(assessment, &["networkRoundTripTime"]),
+        issue: worst.map_or_else(
+            || units::MISSING.to_owned(),
+            |issue| issue.issue_type.title().to_owned(),
+        ),
+        ribbon: ribbon(call, &assessment.issues, None, assessment.score.is_some()),
+    }
+}
+
+/// The largest p95 of any participant in any of `metrics`.
+fn worst_p95(assessment: &Assessment, metrics: &[&str]) -> Cell {
+    let summaries = assessment
+        .people
+        .iter()
+        .flat_map(|person| &person.summaries);
+    let theirs: Vec<(MetricId, f64)> = summaries
+        .filter(|(metric, _)| metrics.contains(&metric.def().id))
+        .map(|(metric, summary)| (*metric, summary.p95))
+        .collect();
+    match theirs.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+        Some((metric, value)) => Cell {
+            text: units::quantity(metric.def().unit, value),
+            level: level(metric.def().thresholds, value),
+        },
+        None => Cell {
+            text: units::MISSING.to_owned(),
+            level: "",
+        },
+    }
+}

@@ -1,0 +1,182 @@
+//! Series made small enough for a page, without losing a peak: smallest and largest value of each stretch of time survive.
+
+use crate::call::Series;
+use crate::metric::MetricId;
+
+/// Points of all series of a page together; six bytes each make some 360 KB.
+const PAGE_POINTS_MAX: usize = 60_000;
+/// No series gets more: the width of a large screen, twice.
+const SERIES_POINTS_MAX: usize = 2_000;
+/// No series gets less, however many people there are.
+const SERIES_POINTS_MIN: usize = 80;
+/// A silence so many times the usual interval is a gap in the line.
+const GAP_INTERVALS: i64 = 3;
+/// No shorter silence is a gap.
+const GAP_MIN_MS: i64 = 10_000;
+
+/// Points that each series of a page may have where there are `n_series`.
+pub(super) fn points_max(n_series: usize) -> usize {
+    (PAGE_POINTS_MAX / n_series.max(1)).clamp(SERIES_POINTS_MIN, SERIES_POINTS_MAX)
+}
+
+/// The instants of one participant's points, the same for all metrics.
+#[derive(Debug)]
+pub(super) struct Thinned {
+    /// ms since the epoch, ascending.
+    pub(super) timestamps_ms: Vec<i64>,
+    /// A longer silence between two points is a gap, in ms.
+    pub(super) gap_ms: i64,
+    /// Readings of each stretch; two points a stretch. Empty: every reading is a point.
+    stretches: Vec<std::ops::Range<usize>>,
+}
+
+impl Thinned {
+    /// Decides on the instants of at most about `points_max` points.
+    pub(super) fn new(series: &Series, points_max: usize) -> Thinned {
+        let timestamps_ms = series.timestamps_ms();
+        let gap_ms = (GAP_INTERVALS * usual_interval_ms(timestamps_ms)).max(GAP_MIN_MS);
+        let (Some(&first), Some(&last)) = (timestamps_ms.first(), timestamps_ms.last()) else {
+            return Thinned {
+                timestamps_ms: Vec::new(),
+                gap_ms,
+                stretches: Vec::new(),
+            };
+        };
+        if timestamps_ms.len() <= points_max {
+            return Thinned {
+                timestamps_ms: timestamps_ms.to_vec(),
+                gap_ms,
+                stretches: Vec::new(),
+            };
+        }
+        let n_stretches = (points_max / 2).max(1) as i64;
+        let length_ms = (last - first) / n_stretches + 1;
+        let mut stretches: Vec<std::ops::Range<usize>> = Vec::new();
+        let mut instants = Vec::new();
+        let mut at = 0;
+        while at < timestamps_ms.len() {
+            let begin_ms = first + (timestamps_ms[at] - first) / length_ms * length_ms;
+            let end = at + timestamps_ms[at..].partition_point(|&t| t < begin_ms + length_ms);
+            instants.extend([
+                timestamps_ms[at],
+                (timestamps_ms[at] + length_ms / 2).min(begin_ms + length_ms - 1),
+            ]);
+            stretches.push(at..end);
+            at = end;
+        }
+        Thinned {
+            timestamps_ms: instants,
+            gap_ms: gap_ms.max(2 * length_ms),
+            stretches,
+        }
+    }
+
+    /// Values of one metric at [`Thinned::timestamps_ms`]: of each stretch the smallest and the largest, in the order in which they came.
+    pub(super) fn values(&self, series: &Series, metric: MetricId) -> Vec<Option<f64>> {
+        let Some(column) = series.column(metric) else {
+            return vec![None; self.timestamps_ms.len()];
+        };
+        if self.stretches.is_empty() {
+            return column.iter().collect();
+        }
+        self.stretches
+            .iter()
+            .flat_map(|stretch| {
+                let measured = || stretch.clone().filter_map(|at| Some((at, column.get(at)?)));
+                let low = measured().min_by(|a, b| a.1.total_cmp(&b.1));
+                let high = measured().max_by(|a, b| a.1.total_cmp(&b.1));
+                match (low, high) {
+                    (Some(low), Some(high)) if low.0 <= high.0 => [Some(low.1), Some(high.1)],
+                    (Some(low), Some(high)) => [Some(high.1), Some(low.1)],
+                    _ => [None, None],
+                }
+            })
+            .collect()
+    }
+}
+
+/// The median time between two readings; 2 s (Daily's own) where there are fewer than two.
+fn usual_interval_ms(timestamps_ms: &[i64]) -> i64 {
+    let mut intervals: Vec<i64> = timestamps_ms
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .collect();
+    intervals.sort_unstable();
+    intervals.get(intervals.len() / 2).copied().unwrap_or(2_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::Reading;
+    use crate::metric::METRIC_COUNT;
+
+    fn series(n: i64, value: impl Fn(i64) -> Option<f64>) -> Series {
+        let mut series = Series::default();
+        for at in 0..n {
+            let mut values = [None; METRIC_COUNT];
+            values[0] = value(at);
+            series.push(&Reading {
+                timestamp_ms: 1_000_000 + at * 2_000,
+                values,
+            });
+        }
+        series
+    }
+
+    fn metric() -> MetricId {
+        MetricId::all().next().unwrap()
+    }
+
+    #[test]
+    fn a_short_series_is_kept_as_it_is() {
+        let series = series(50, |at| (at != 7).then_some(at as f64));
+        let thinned = Thinned::new(&series, 100);
+        assert_eq!(thinned.timestamps_ms, series.timestamps_ms());
+        assert_eq!(
+            thinned.values(&series, metric())[6..9],
+            [Some(6.0), None, Some(8.0)]
+        );
+        assert_eq!(thinned.gap_ms, 10_000);
+    }
+
+    #[test]
+    fn peaks_survive_wherever_they_are() {
+        for peak in 0..1_000 {
+            let series = series(1_000, |at| {
+                Some(if at == peak {
+                    99.0
+                } else if at == (peak + 500) % 1_000 {
+                    -9.0
+                } else {
+                    1.0
+                })
+            });
+            let thinned = Thinned::new(&series, 100);
+            let values = thinned.values(&series, metric());
+            assert_eq!(values.len(), thinned.timestamps_ms.len());
+            assert!(values.len() <= 102, "{}", values.len());
+            assert!(
+                values.contains(&Some(99.0)) && values.contains(&Some(-9.0)),
+                "{peak}"
+            );
+            assert!(thinned.timestamps_ms.is_sorted());
+        }
+    }
+
+    #[test]
+    fn a_stretch_without_values_is_a_gap() {
+        let series = series(1_000, |at| (!(300..700).contains(&at)).then_some(1.0));
+        let thinned = Thinned::new(&series, 100);
+        assert!(thinned.values(&series, metric()).contains(&None));
+    }
+
+    #[test]
+    fn nothing_is_nothing() {
+        let thinned = Thinned::new(&Series::default(), 100);
+        assert!(
+            thinned.timestamps_ms.is_empty()
+                && thinned.values(&Series::default(), metric()).is_empty()
+        );
+    }
+}
