@@ -7,7 +7,7 @@
 
 use super::issue::{Issue, IssueType};
 use super::score::{Quality, Score};
-use super::{Call, Participant};
+use super::{Call, Participant, shown};
 use crate::metric::Unit;
 use crate::units;
 use std::collections::BTreeSet;
@@ -18,6 +18,8 @@ const EVERYONE_MIN: usize = 3;
 const EVERYONE_SHARE_MIN: usize = 60;
 /// Characters of a name in a sentence.
 const NAME_CHARS_MAX: usize = 40;
+/// Characters of a session id that stand for a person without a name.
+const SESSION_ID_CHARS: usize = 8;
 
 /// Where trouble came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +68,15 @@ pub struct Verdict {
 }
 
 impl Participant {
-    /// What to call the person: the name, or the beginning of the session id. Any text.
+    /// What to call the person on a page: the name, or the beginning of the session id. Any text but control characters.
     pub fn label(&self) -> String {
-        let full = self
-            .name
-            .as_deref()
-            .map_or_else(|| self.session_id.chars().take(8).collect(), str::to_owned);
-        let mut label: String = full.chars().take(NAME_CHARS_MAX).collect();
-        if label.len() < full.len() {
-            label.push('…');
+        match &self.name {
+            Some(name) => shown(name, NAME_CHARS_MAX),
+            None => shown(&self.session_id, NAME_CHARS_MAX)
+                .chars()
+                .take(SESSION_ID_CHARS)
+                .collect(),
         }
-        label
     }
 }
 
