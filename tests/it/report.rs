@@ -179,7 +179,7 @@ fn lines_that_are_no_beacons_are_counted_and_stop_nothing() {
     assert_eq!(report["log"]["skipped"]["total"], 8);
     let overview = folder.read("report/index.html");
     assert!(
-        !overview.contains("</script><b>") && overview.contains("&lt;&#x2f;script&gt;"),
+        !overview.contains("</script><b>") && overview.contains("&lt;/script&gt;"),
         "{overview}"
     );
 }
