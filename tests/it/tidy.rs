@@ -48,6 +48,7 @@ const DOORS: &[(&str, &str)] = &[
     ("tiny_http", "collector"),
     ("httparse", "collector"),
     ("socket2", "collector"),
+    ("base64", "collector"),
     ("signal_hook", "cmd"),
     ("ureq", "daily"),
     ("notify", "watch"),
