@@ -1,5 +1,10 @@
 //! The shape of the command line and its environment variables; decides nothing. The door to `clap` and `dotenvy`.
 
+#![expect(
+    rustdoc::bare_urls,
+    reason = "doc comments are the help texts of flags, which show no Markdown"
+)]
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn intervals_are_times_within_reason() {
         let interval = |text: &str| {
-            serve(&format!("--sample-interval {text}"), &[]).map(|s| s.sample_interval.as_millis())
+            serve(&format!("--sample-interval={text}"), &[]).map(|s| s.sample_interval.as_millis())
         };
         assert_eq!(interval("2s").unwrap(), 2_000);
         assert_eq!(interval("500ms").unwrap(), 500);

@@ -41,21 +41,28 @@
     return out;
   };
 
-  /** The outline of a distribution: along each bin, out to its share. No line where nothing is. @param {number[]} edges @param {number[]} shares */
-  const outline = (edges, shares) => {
-    /** @type {(number|null)[][]} */
+  /**
+   * Outlines of a distribution, closed along the axis: one for each run of bins that hold anything.
+   * @param {number[]} edges @param {number[]} shares @returns {[number, number][][]}
+   */
+  const outlines = (edges, shares) => {
+    /** @type {[number, number][][]} */
     const out = [];
     shares.forEach((share, bin) => {
-      if (share === 0) {
-        if (bin > 0 && shares[bin - 1] > 0) out.push([0, edges[bin]], [null, null]);
-        return;
-      }
-      if (bin === 0 || shares[bin - 1] === 0) out.push([0, edges[bin]]);
-      out.push([share, edges[bin]], [share, edges[bin + 1]]);
-      if (bin === shares.length - 1) out.push([0, edges[bin + 1]]);
+      if (share === 0) return;
+      let run = out.at(-1);
+      if (!run || shares[bin - 1] === 0) out.push(run = [[0, edges[bin]]]);
+      run.push([share, edges[bin]], [share, edges[bin + 1]]);
+      if (!shares[bin + 1]) run.push([0, edges[bin + 1]]);
     });
     return out;
   };
+
+  /** A fill to the axis and the outline itself. @param {number[][]} points in pixels @param {string} color */
+  const shapes = (points, color) => [
+    { type: "polygon", shape: { points }, style: { fill: color, opacity: 0.1 } },
+    { type: "polyline", shape: { points }, style: { stroke: color, lineWidth: 1.3, fill: "none" } },
+  ];
 
   const style = () => ({
     font: getComputedStyle(document.body).fontFamily,
@@ -73,16 +80,8 @@
     return options;
   };
 
-  /** @param {PageData} page @param {Line} line @param {any} series @param {(number|null)[][]} data @param {boolean} filled */
-  const dress = (page, line, series, data, filled) => {
-    const color = token(`--${page.people[line.p].slot}`);
-    const alone = page.people[line.p].t.length === 1;
-    Object.assign(series, {
-      data, color, showSymbol: alone && !filled, symbol: "circle", symbolSize: 6, emphasis: { disabled: true },
-      lineStyle: { width: filled ? 1.3 : 1.5, color, join: "round" },
-    });
-    if (filled) series.areaStyle = undefined;
-  };
+  /** The colour of the person whose line it is. @param {PageData} page @param {Line} line */
+  const colour = (page, line) => token(`--${page.people[line.p].slot}`);
 
   /** Rows of a tooltip: the nearest reading of each person, largest first. @param {PageData} page @param {PanelData} panel @param {number} at */
   const rows = (page, panel, at) => panel.lines.flatMap((line) => {
@@ -120,7 +119,15 @@
       return [`${clock(ms, true)} UTC   ${elapsed(ms - page.start)}`, ...shown].join("\n");
     };
     if (zoom) Object.assign(options.dataZoom[0], { startValue: zoom[0], endValue: zoom[1] });
-    panel.lines.forEach((line, n) => dress(page, line, options.series[n + 1], points(page, line), false));
+    panel.lines.forEach((line, n) => {
+      const color = colour(page, line);
+      Object.assign(options.series[n + 1], {
+        data: points(page, line), color, symbol: "circle", symbolSize: 6, emphasis: { disabled: true },
+        // A single reading is a dot: a line needs two.
+        showSymbol: page.people[line.p].t.length === 1,
+        lineStyle: { width: 1.5, color, join: "round" },
+      });
+    });
     return options;
   };
 
@@ -134,7 +141,15 @@
     };
     options.yAxis.axisLabel = { show: false };
     options.yAxis.axisLine = { show: true, lineStyle: { color: s.line } };
-    panel.lines.forEach((line, n) => dress(page, line, options.series[n + 1], outline(panel.edges, line.s), true));
+    panel.lines.forEach((line, n) => {
+      const color = colour(page, line);
+      const runs = outlines(panel.edges, line.s);
+      Object.assign(options.series[n + 1], {
+        data: runs.map((run) => run[0]), silent: true, clip: true,
+        renderItem: (/** @type {any} */ { dataIndex }, /** @type {any} */ api) =>
+          ({ type: "group", silent: true, children: shapes(runs[dataIndex].map((point) => api.coord(point)), color) }),
+      });
+    });
     return options;
   };
 

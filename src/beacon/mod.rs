@@ -9,6 +9,7 @@
 
 mod check;
 mod parse;
+mod value;
 
 pub use check::{DEPTH_MAX, check};
 pub use parse::{VALUE_MAX, parse};

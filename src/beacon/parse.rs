@@ -3,11 +3,11 @@
 //! The visitors are written out by hand for two reasons: derived ones take an array where an object is due, and would
 //! refuse a whole beacon for one odd value. Here an odd value is a value not measured.
 
+use super::value::{FromMap, Maybe, Numbers, Scalar, Text};
 use super::{Beacon, Reading, Refusal};
 use crate::metric::{METRIC_COUNT, MetricId};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess};
 use std::borrow::Cow;
-use std::fmt;
 
 /// Values beyond this, either way, count as not measured: no bitrate, loss or delay of this world is there, and sums stay finite.
 pub const VALUE_MAX: f64 = 1e15;
@@ -66,6 +66,10 @@ pub fn parse(text: &[u8]) -> Result<Beacon<'_>, Refusal> {
         received_ms: top.received_ms,
         readings,
     })
+}
+
+fn of_this_world(value: &f64) -> bool {
+    value.abs() <= VALUE_MAX
 }
 
 /// Daily-js gives ms; its siblings in other languages give s, and µs have been seen. `None`: no instant at all.
@@ -173,7 +177,10 @@ impl<'de> FromMap<'de> for Latest {
         };
         while let Some(Text(key)) = map.next_key()? {
             if let Some(metric) = MetricId::from_wire(&key) {
-                latest.values[metric.index()] = map.next_value::<Scalar<'de>>()?.value();
+                latest.values[metric.index()] = map
+                    .next_value::<Scalar<'de>>()?
+                    .number()
+                    .filter(of_this_world);
             } else if key == "timestamp" {
                 latest.timestamp_ms = map
                     .next_value::<Scalar<'de>>()?
@@ -210,7 +217,7 @@ impl Columns {
             let mut values = [None; METRIC_COUNT];
             for (metric, column) in &columns {
                 let value = column.get(row).copied().flatten();
-                values[metric.index()] = value.filter(|value| value.abs() <= VALUE_MAX);
+                values[metric.index()] = value.filter(of_this_world);
             }
             readings.push(Reading {
                 timestamp_ms,
@@ -279,201 +286,6 @@ impl<'de> FromMap<'de> for Received {
             }
         }
         Ok(Received { t })
-    }
-}
-
-// ---- JSON values, taken as they come ----
-
-/// Something that is built from the members of an object.
-trait FromMap<'de>: Sized {
-    fn from_map<M: MapAccess<'de>>(map: M) -> Result<Self, M::Error>;
-}
-
-/// A value that should be an object.
-enum Maybe<T> {
-    Object(T),
-    Null,
-    Other,
-}
-
-impl<T> Maybe<T> {
-    fn into_inner(self) -> Option<T> {
-        match self {
-            Maybe::Object(inner) => Some(inner),
-            Maybe::Null | Maybe::Other => None,
-        }
-    }
-}
-
-impl<'de, T: FromMap<'de>> Deserialize<'de> for Maybe<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Expect<T>(std::marker::PhantomData<T>);
-        impl<'de, T: FromMap<'de>> AnyValue<'de> for Expect<T> {
-            type Out = Maybe<T>;
-            fn map<M: MapAccess<'de>>(map: M) -> Result<Maybe<T>, M::Error> {
-                T::from_map(map).map(Maybe::Object)
-            }
-            fn null() -> Maybe<T> {
-                Maybe::Null
-            }
-            fn other() -> Maybe<T> {
-                Maybe::Other
-            }
-        }
-        deserializer.deserialize_any(Any(Expect(std::marker::PhantomData)))
-    }
-}
-
-/// A value that should be a number or a string.
-enum Scalar<'a> {
-    Number(f64),
-    Text(Cow<'a, str>),
-    Other,
-}
-
-impl<'a> Scalar<'a> {
-    fn number(&self) -> Option<f64> {
-        match self {
-            Scalar::Number(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    /// A reading: a number of this world.
-    fn value(&self) -> Option<f64> {
-        self.number().filter(|value| value.abs() <= VALUE_MAX)
-    }
-
-    fn text(self) -> Option<Cow<'a, str>> {
-        match self {
-            Scalar::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Expect;
-        impl<'de> AnyValue<'de> for Expect {
-            type Out = Scalar<'de>;
-            fn number(number: f64) -> Scalar<'de> {
-                Scalar::Number(number)
-            }
-            fn text(text: Cow<'de, str>) -> Scalar<'de> {
-                Scalar::Text(text)
-            }
-            fn other() -> Scalar<'de> {
-                Scalar::Other
-            }
-        }
-        deserializer.deserialize_any(Any(Expect))
-    }
-}
-
-/// A value that should be an array of numbers; what is no number in it is `None`.
-struct Numbers(Option<Vec<Option<f64>>>);
-
-impl<'de> Deserialize<'de> for Numbers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Expect;
-        impl<'de> AnyValue<'de> for Expect {
-            type Out = Numbers;
-            fn seq<S: SeqAccess<'de>>(mut seq: S) -> Result<Numbers, S::Error> {
-                let mut numbers = Vec::new();
-                while let Some(item) = seq.next_element::<Scalar<'de>>()? {
-                    numbers.push(item.number());
-                }
-                Ok(Numbers(Some(numbers)))
-            }
-            fn other() -> Numbers {
-                Numbers(None)
-            }
-        }
-        deserializer.deserialize_any(Any(Expect))
-    }
-}
-
-/// A member's name, borrowed from the text unless it is escaped there.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Expect;
-        impl<'de> Visitor<'de> for Expect {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Expect)
-    }
-}
-
-/// What to make of each kind of JSON value. Whatever is not said falls to `other`, with its inside read past.
-trait AnyValue<'de> {
-    type Out;
-    fn other() -> Self::Out;
-    fn null() -> Self::Out {
-        Self::other()
-    }
-    fn number(_: f64) -> Self::Out {
-        Self::other()
-    }
-    fn text(_: Cow<'de, str>) -> Self::Out {
-        Self::other()
-    }
-    fn seq<S: SeqAccess<'de>>(mut seq: S) -> Result<Self::Out, S::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Self::other())
-    }
-    fn map<M: MapAccess<'de>>(mut map: M) -> Result<Self::Out, M::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Self::other())
-    }
-}
-
-/// The visitor that asks an [`AnyValue`].
-struct Any<A>(A);
-
-impl<'de, A: AnyValue<'de>> Visitor<'de> for Any<A> {
-    type Value = A::Out;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<A::Out, E> {
-        Ok(A::other())
-    }
-    fn visit_unit<E>(self) -> Result<A::Out, E> {
-        Ok(A::null())
-    }
-    fn visit_i64<E>(self, number: i64) -> Result<A::Out, E> {
-        Ok(A::number(number as f64))
-    }
-    fn visit_u64<E>(self, number: u64) -> Result<A::Out, E> {
-        Ok(A::number(number as f64))
-    }
-    fn visit_f64<E>(self, number: f64) -> Result<A::Out, E> {
-        Ok(A::number(number))
-    }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<A::Out, E> {
-        Ok(A::text(Cow::Borrowed(text)))
-    }
-    fn visit_str<E>(self, text: &str) -> Result<A::Out, E> {
-        Ok(A::text(Cow::Owned(text.to_owned())))
-    }
-    fn visit_seq<S: SeqAccess<'de>>(self, seq: S) -> Result<A::Out, S::Error> {
-        A::seq(seq)
-    }
-    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<A::Out, M::Error> {
-        A::map(map)
     }
 }
 

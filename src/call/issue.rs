@@ -102,7 +102,7 @@ pub struct Issue {
     pub start_ms: i64,
     /// Last reading beyond the threshold.
     pub end_ms: i64,
-    /// The worst that held for [`RAISE`] of [`WINDOW`] readings.
+    /// The worst that held for three of five readings.
     pub severity: Severity,
     /// Mean of the metric over the spell, in its unit.
     pub value: f64,

@@ -21,6 +21,8 @@ use rustc_hash::FxHashMap;
 
 /// Characters of the room that a call's id begins with.
 const ID_ROOM_CHARS_MAX: usize = 32;
+/// Characters of a room's name that a page shows.
+const ROOM_CHARS_MAX: usize = 80;
 
 /// Gathers beacons into calls.
 #[derive(Debug, Default)]
@@ -96,18 +98,32 @@ impl Call {
             .sum()
     }
 
-    /// The room in short: the last part of its URL, or the whole text where it is none. Any text, maybe empty.
-    pub fn room_name(&self) -> &str {
+    /// The room in short, for a page: the last part of its URL, or the whole text where it is none. Any text but control
+    /// characters, maybe empty.
+    pub fn room_name(&self) -> String {
         let room = self.room.split(['?', '#']).next().unwrap_or_default();
-        match room.split_once("://") {
+        let name = match room.split_once("://") {
             Some((_, rest)) => rest
                 .trim_end_matches('/')
                 .rsplit('/')
                 .next()
                 .unwrap_or(rest),
             None => &self.room,
-        }
+        };
+        shown(name, ROOM_CHARS_MAX)
     }
+}
+
+/// `text` as a page may show it: at most `chars_max` long, and without control characters, those that turn the direction of
+/// writing among them: one of these in a name would turn the rest of a sentence.
+fn shown(text: &str, chars_max: usize) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
+    let mut visible = text.chars().filter(|&c| !c.is_control() && !turns(c));
+    let mut shown: String = visible.by_ref().take(chars_max).collect();
+    if visible.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// What is concluded from a call: everything that pages and data files say beyond the readings themselves.
@@ -375,11 +391,13 @@ mod tests {
         let name = |room: &str| {
             let mut call = calls(&[&line("r", "s", 1_795_449_870_000, 1)]).remove(0);
             call.room = room.to_owned();
-            call.room_name().to_owned()
+            call.room_name()
         };
         assert_eq!(name("https://x.daily.co/meet-ana"), "meet-ana");
         assert_eq!(name("https://x.daily.co/meet-ana/?t=1"), "meet-ana");
         assert_eq!(name("stand/up"), "stand/up");
         assert_eq!(name("https://x.daily.co"), "x.daily.co");
+        assert_eq!(name("a\u{202e}b\nc"), "abc");
+        assert_eq!(name(&"x".repeat(81)), "x".repeat(80) + "…");
     }
 }

@@ -7,9 +7,10 @@
 
 use super::issue::{Issue, IssueType};
 use super::score::{Quality, Score};
-use super::{Call, Participant};
+use super::{Call, Participant, shown};
 use crate::metric::Unit;
 use crate::units;
+use std::collections::BTreeSet;
 
 /// Fewer people than this cannot tell a room's trouble from one person's.
 const EVERYONE_MIN: usize = 3;
@@ -17,6 +18,8 @@ const EVERYONE_MIN: usize = 3;
 const EVERYONE_SHARE_MIN: usize = 60;
 /// Characters of a name in a sentence.
 const NAME_CHARS_MAX: usize = 40;
+/// Characters of a session id that stand for a person without a name.
+const SESSION_ID_CHARS: usize = 8;
 
 /// Where trouble came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,17 +68,15 @@ pub struct Verdict {
 }
 
 impl Participant {
-    /// What to call the person: the name, or the beginning of the session id. Any text.
+    /// What to call the person on a page: the name, or the beginning of the session id. Any text but control characters.
     pub fn label(&self) -> String {
-        let full = self
-            .name
-            .as_deref()
-            .map_or_else(|| self.session_id.chars().take(8).collect(), str::to_owned);
-        let mut label: String = full.chars().take(NAME_CHARS_MAX).collect();
-        if label.len() < full.len() {
-            label.push('…');
+        match &self.name {
+            Some(name) => shown(name, NAME_CHARS_MAX),
+            None => shown(&self.session_id, NAME_CHARS_MAX)
+                .chars()
+                .take(SESSION_ID_CHARS)
+                .collect(),
         }
-        label
     }
 }
 
@@ -93,13 +94,7 @@ fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
         .iter()
         .filter(|participant| measured_within(participant, issue))
         .count();
-    let mut troubled: Vec<usize> = issues
-        .iter()
-        .filter(|other| overlap(issue, other))
-        .map(|other| other.participant)
-        .collect();
-    troubled.sort_unstable();
-    troubled.dedup();
+    let troubled = troubled(issues, issue);
     let nobody_alone = |side| Cause {
         side,
         participant: None,
@@ -119,6 +114,23 @@ fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
             IssueType::RoundTripTime => his(Side::Undecided),
         }
     }
+}
+
+/// People with a reading during `issue`.
+fn measured(call: &Call, issue: &Issue) -> usize {
+    call.participants
+        .iter()
+        .filter(|participant| measured_within(participant, issue))
+        .count()
+}
+
+/// People with trouble during `issue`, whoever has it among them.
+fn troubled(issues: &[Issue], issue: &Issue) -> BTreeSet<usize> {
+    issues
+        .iter()
+        .filter(|other| overlap(issue, other))
+        .map(|other| other.participant)
+        .collect()
 }
 
 fn measured_within(participant: &Participant, issue: &Issue) -> bool {
@@ -195,21 +207,24 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         .map(Participant::label)
         .unwrap_or_default();
     let what = match issue.issue_type {
-        IssueType::SendPacketLoss => format!("{who} lost {value} of outgoing packets {when}"),
-        IssueType::RecvPacketLoss => format!("{who} lost {value} of incoming packets {when}"),
-        IssueType::RoundTripTime => format!("{who} had a round-trip time of {value} {when}"),
-        IssueType::Jitter => format!("{who} had a jitter of {value} {when}"),
+        IssueType::SendPacketLoss => format!("{who} lost {value} of outgoing packets"),
+        IssueType::RecvPacketLoss => format!("{who} lost {value} of incoming packets"),
+        IssueType::RoundTripTime => format!("{who} had a round-trip time of {value}"),
+        IssueType::Jitter => format!("{who} had a jitter of {value}"),
     };
-    let rest = match issue.cause.side {
+    match issue.cause.side {
         Side::Everyone => {
-            "; most others had trouble too, so it was the room or the service".to_owned()
+            let share = match (troubled(issues, issue).len(), measured(call, issue)) {
+                (all, n) if all == n => format!("All {n} people"),
+                (some, n) => format!("{some} of {n} people"),
+            };
+            format!("{share} had trouble {when}, so it was the room or the service: {what}.")
         }
         Side::Undecided if issue.cause.participant.is_none() => {
-            "; the other one had trouble too".to_owned()
+            format!("{what} {when}; the other one had trouble too.")
         }
-        _ => others(call, issues, issue),
-    };
-    format!("{what}{rest}.")
+        _ => format!("{what} {when}{}.", others(call, issues, issue)),
+    }
 }
 
 /// What is known of everybody else at that time.
@@ -327,7 +342,7 @@ mod tests {
             &[loss, loss, loss, None],
             Side::Everyone,
             None,
-            "Ana lost 20 % of incoming packets from 16:03 to 16:05; most others had trouble too, so it was the room or the service.",
+            "3 of 4 people had trouble from 16:03 to 16:05, so it was the room or the service: Ana lost 20 % of incoming packets.",
         );
     }
 

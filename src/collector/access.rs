@@ -5,8 +5,17 @@ use super::asked::Asked;
 use super::reply::Reply;
 use crate::config::Password;
 use crate::digest::fingerprint;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 const REALM: &str = "Basic realm=\"call-metrics report\", charset=\"UTF-8\"";
+
+/// As RFC 7617 has it; some clients leave the padding out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The rule.
 #[derive(Debug)]
@@ -75,32 +84,9 @@ fn basic_password(value: &str) -> Option<Vec<u8>> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = base64(credentials.trim())?;
+    let decoded = BASE64.decode(credentials.trim()).ok()?;
     let colon = decoded.iter().position(|&byte| byte == b':')?;
     decoded.get(colon + 1..).map(<[u8]>::to_vec)
-}
-
-/// RFC 4648, section 4; the padding may be missing.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    let (mut bits, mut n_bits) = (0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(six);
-        n_bits += 6;
-        if 8 <= n_bits {
-            n_bits -= 8;
-            bytes.push(((bits >> n_bits) & 0xff) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ pub(crate) struct App {
     pub(crate) participant_names: bool,
     /// A path that nobody outside knows, answered at once.
     pub(crate) probe_path: String,
+    /// Beacons that may wait for the writer. The gate has only so many requests in flight and gives up on each after a while:
+    /// many more than that means that the disk stands still, and each holds descriptors.
+    pub(crate) beacons_pending_max: u64,
     pub(crate) counters: Counters,
     pub(crate) notices: Notices,
     pub(crate) packed: gzip::Cache,

@@ -29,6 +29,8 @@ pub(crate) struct Counters {
     beacons_refused: Mutex<BTreeMap<&'static str, u64>>,
     /// Beacons whose fate the writer has not told yet.
     pub(crate) beacons_pending: AtomicU64,
+    /// Rooms that Daily is being asked for.
+    pub(crate) rooms_pending: AtomicU64,
     pub(crate) panics: AtomicU64,
     durations: [Durations; KINDS.len()],
 }
@@ -98,6 +100,12 @@ pub(crate) fn render(app: &App) -> String {
         "gauge",
         "Beacons handed to the log writer and not answered yet.",
         get(&counters.beacons_pending),
+    );
+    page.one(
+        "rooms_pending",
+        "gauge",
+        "Rooms that Daily is being asked for.",
+        get(&counters.rooms_pending),
     );
     page.one(
         "handler_panics_total",

@@ -10,7 +10,7 @@ use super::{intake, rooms, routes};
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -21,7 +21,7 @@ const WORKERS: usize = 4;
 /// Requests that may wait for a worker. The gate has no more than 64 in flight.
 const QUEUE: usize = 64;
 /// Rooms being asked for at once. Each holds one of the gate's connections for as long as Daily takes.
-const ROOMS_MAX: usize = 8;
+const ROOMS_MAX: u64 = 8;
 /// After a failure to receive, which cannot come twice in tiny_http 0.12; should it, not in a hot loop.
 const RECV_PAUSE: Duration = Duration::from_millis(50);
 
@@ -44,7 +44,6 @@ pub(crate) enum Error {
 struct Dispatcher {
     app: Arc<App>,
     jobs: SyncSender<Exchange>,
-    n_rooms: Arc<AtomicUsize>,
 }
 
 impl Handlers {
@@ -63,11 +62,7 @@ impl Handlers {
             spawn("worker", move || work(&queue))?;
         }
         let stopping = Arc::new(AtomicBool::new(false));
-        let dispatcher = Dispatcher {
-            app,
-            jobs,
-            n_rooms: Arc::default(),
-        };
+        let dispatcher = Dispatcher { app, jobs };
         let thread = spawn("dispatcher", {
             let server = Arc::clone(&server);
             let stopping = Arc::clone(&stopping);
@@ -152,8 +147,7 @@ impl Dispatcher {
 
     /// A thread for each: they are rare, and wait for Daily for seconds.
     fn give_room(&self, exchange: Exchange) {
-        let place = Place::take(&self.n_rooms);
-        let Some(place) = place else {
+        let Some(place) = Place::take(&self.app) else {
             exchange.answer(rooms::busy());
             return;
         };
@@ -171,18 +165,19 @@ impl Dispatcher {
 }
 
 /// One of the places for rooms, given back on drop.
-struct Place(Arc<AtomicUsize>);
+struct Place(Arc<App>);
 
 impl Place {
-    fn take(n_taken: &Arc<AtomicUsize>) -> Option<Place> {
-        let place = Place(Arc::clone(n_taken));
-        (n_taken.fetch_add(1, Ordering::SeqCst) < ROOMS_MAX).then_some(place)
+    fn take(app: &Arc<App>) -> Option<Place> {
+        let place = Place(Arc::clone(app));
+        let n_taken = app.counters.rooms_pending.fetch_add(1, Ordering::SeqCst);
+        (n_taken < ROOMS_MAX).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.counters.rooms_pending.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

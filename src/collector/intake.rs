@@ -13,9 +13,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bytes of a beacon. The gate has seen to it; a second look costs nothing.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Beacons that wait for the writer. The gate passes on 64 at once, and gives up on one after 30 s: more than twice as many
-/// means that the disk stands still, and each would hold descriptors.
-const PENDING_MAX: u64 = 160;
 /// Seconds until another try, when the queue is full and when the log cannot be written.
 const BUSY_RETRY_S: u64 = 1;
 const FAILED_RETRY_S: u64 = 5;
@@ -55,7 +52,7 @@ pub(crate) fn take(mut exchange: Exchange) {
             "the body is shorter than was said",
         );
     }
-    if PENDING_MAX <= app.counters.beacons_pending.load(Ordering::Relaxed) {
+    if app.beacons_pending_max <= app.counters.beacons_pending.load(Ordering::Relaxed) {
         app.notices.say(
             "stalled",
             "the log is not being written: is the disk stuck?",

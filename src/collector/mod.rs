@@ -44,6 +44,8 @@ use tempfile::TempDir;
 /// Where the private socket goes when the usual place has too long a name, or none.
 const FALLBACK_TMP: &str = "/tmp";
 const SOCKET_NAME: &str = "http";
+/// Beacons that may wait for the writer, for each request that may be in flight.
+const PENDING_A_HOP: u64 = 2;
 /// Of the time for a stop, what is left to the handlers once the clients are gone.
 const HANDLERS_SHARE: u32 = 10;
 
@@ -204,6 +206,7 @@ impl Collector {
             beacon_interval: config.beacon_interval,
             participant_names: config.participant_names,
             probe_path: format!("/-/{:016x}", fastrand::u64(..)),
+            beacons_pending_max: parts.limits.hops as u64 * PENDING_A_HOP,
             counters: counters::Counters::default(),
             notices: notices::Notices::to_stderr(),
             packed: gzip::Cache::default(),

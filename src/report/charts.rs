@@ -8,7 +8,7 @@ use crate::metric::{Metric, Thresholds};
 use charming::Chart;
 use charming::component::{Axis, DataZoom, DataZoomType, FilterMode, Grid};
 use charming::element::{AxisPointer, AxisPointerType, AxisType, SplitLine, Tooltip, Trigger};
-use charming::series::Line;
+use charming::series::{Custom, Line, Series};
 use serde_json::{Value, json};
 
 /// Room for the labels of the y axis; lanes above the charts begin at the same place.
@@ -88,7 +88,14 @@ pub(super) fn time_series(
         // The wheel scrolls the page; it zooms with Ctrl held.
         "dataZoom": [{"zoomOnMouseWheel": "ctrl", "moveOnMouseWheel": false, "moveOnMouseMove": true}],
     });
-    options(chart, metric, range, n_lines, patch)
+    let line = |id| {
+        Line::new()
+            .id(id)
+            .show_symbol(false)
+            .connect_nulls(false)
+            .into()
+    };
+    options(chart, metric, range, n_lines, line, patch)
 }
 
 /// One outline a participant: share of the readings (x) at each value (y). Shares the y axis of the series beside it.
@@ -103,22 +110,27 @@ pub(super) fn spread(metric: &Metric, range: Range, n_lines: usize, share_max: f
                 .interval(share_max),
         )
         .tooltip(Tooltip::new().trigger(Trigger::None));
-    options(chart, metric, range, n_lines, json!({}))
+    // The script draws the outline: a line chart can fill downwards alone, not to the side.
+    let outline = |id| Custom::new().id(id).into();
+    options(chart, metric, range, n_lines, outline, json!({}))
 }
 
-/// What both have in common: the y axis, the bands behind, and a line a participant.
-fn options(chart: Chart, metric: &Metric, range: Range, n_lines: usize, patch: Value) -> Value {
+/// What both have in common: the y axis, the bands behind, and a series a participant.
+fn options(
+    chart: Chart,
+    metric: &Metric,
+    range: Range,
+    n_lines: usize,
+    series: impl Fn(String) -> Series,
+    patch: Value,
+) -> Value {
+    let bands_carrier = Line::new().id("bands").silent(true);
     let mut chart = chart
         .animation(false)
         .y_axis(value_axis(range))
-        .series(Line::new().id("bands").silent(true));
+        .series(bands_carrier);
     for line in 0..n_lines {
-        chart = chart.series(
-            Line::new()
-                .id(format!("line-{line}"))
-                .show_symbol(false)
-                .connect_nulls(false),
-        );
+        chart = chart.series(series(format!("line-{line}")));
     }
     // A chart of ours holds numbers and names that are ours, so there is nothing that JSON can't hold.
     let mut options = serde_json::to_value(&chart).expect("charming's options are JSON");

@@ -1,7 +1,7 @@
 //! A log of calls that never were, lifelike enough to show what a dashboard looks like before the first real call.
 //!
-//! Same arguments, same bytes: no clock, no other source of chance than the seed. [`plot`] invents what happens in a [`scene`],
-//! [`link`] what is measured meanwhile, [`state`] what Daily would say to it, [`wire`] when it is sent, in one of the [`shapes`]. Opens no file.
+//! Same arguments, same bytes: no clock, no other source of chance than the seed. `plot` invents what happens in a `scene`,
+//! `link` what is measured meanwhile, `state` what Daily would say to it, `wire` when it is sent, in one of the `shapes`. Opens no file.
 
 mod link;
 mod plot;

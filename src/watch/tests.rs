@@ -268,23 +268,29 @@ fn a_stop_wakes_at_once_and_for_good() {
 
 #[test]
 fn a_stop_wakes_whoever_sleeps() {
-    // Several tries, so that some of them find the watch asleep.
+    // Several tries, so that some of them find the watch asleep, held back by the interval.
     for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("beacon.log");
         let (looks, looked) = mpsc::channel();
+        let path = log.clone();
         let paths = move || {
             let _ = looks.send(());
-            Vec::new()
+            vec![path.clone()]
         };
-        let stop = Stop::new();
         let settings = Settings {
             poll: NEVER,
-            min_interval: Duration::ZERO,
+            min_interval: NEVER,
             events: Events::Off,
         };
-        let answers = answers(Watch::new(paths, settings, &stop));
-        for _ in 0..2 {
-            looked.recv_timeout(PATIENCE).unwrap();
-        }
+        let stop = Stop::new();
+        let mut watch = Watch::new(paths, settings, &stop);
+        append(&log, "one\n");
+        assert_eq!(watch.wait(), Wake::Changed);
+        append(&log, "two\n");
+        assert_eq!(looked.try_iter().count(), 2);
+        let answers = answers(watch);
+        looked.recv_timeout(PATIENCE).unwrap();
         for _ in 0..1_000 {
             thread::yield_now();
         }

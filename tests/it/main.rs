@@ -1,7 +1,12 @@
 //! The integration tests, one binary, a module for each behaviour.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod cli;
 mod daily;
 mod gate;
+mod report;
 mod routes;
+mod serve;
 mod support;
+mod tidy;
+mod watchdog;

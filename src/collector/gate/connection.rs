@@ -109,7 +109,7 @@ impl Connection<'_> {
             (true, false) => "",
         });
         let limits = &self.shared.limits;
-        let n_slow_seconds = (head.len() + body.len()) / limits.write_bytes_per_second;
+        let n_slow_seconds = (head.len() + body.len()) / limits.write_bytes_per_second.max(1);
         let limit = limits.write + Duration::from_secs(n_slow_seconds as u64);
         let is_written = if head.len() + body.len() <= ONE_WRITE_BYTES {
             head.extend_from_slice(&body);

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The answer to a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Silence after which a probe is due.
+/// Silence after which a probe is due; sooner where death comes sooner.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// Before the next try to open a connection, doubled from one failure to the next.
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -31,6 +31,7 @@ pub(super) struct Hops {
     path: PathBuf,
     probe: Vec<u8>,
     limits: Limits,
+    probe_every: Duration,
     budget: Arc<Budget>,
     started: Instant,
     /// Milliseconds from `started` to the last answer.
@@ -60,6 +61,7 @@ impl Hops {
             path,
             probe: format!("GET {probe_path} HTTP/1.1\r\nhost: gate\r\n\r\n").into_bytes(),
             limits: limits.clone(),
+            probe_every: PROBE_EVERY.min(limits.dead_after / 4),
             budget: Budget::new(limits.answers_bytes),
             started: Instant::now(),
             last_answer_ms: AtomicU64::new(0),
@@ -167,7 +169,7 @@ impl Hops {
                 if !state.is_stopping {
                     // After a failure a pause, whatever is missing; otherwise until something is, or a probe is due.
                     let (wait, wakes) = match n_failures {
-                        0 => (PROBE_EVERY, 0 < state.n_missing),
+                        0 => (self.probe_every, 0 < state.n_missing),
                         _ => (pause, false),
                     };
                     if !wakes {
@@ -185,7 +187,7 @@ impl Hops {
                     self.lock().n_missing -= 1;
                     self.put_back(stream);
                 })
-            } else if PROBE_EVERY <= self.silence() {
+            } else if self.probe_every <= self.silence() {
                 self.probe_one()
             } else {
                 Ok(())

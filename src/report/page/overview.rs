@@ -19,7 +19,7 @@ struct Overview<'a> {
     headline: String,
     detail: String,
     tiles: Vec<Tile>,
-    calls: Vec<Row<'a>>,
+    calls: Vec<Row>,
     data: Vec<Fact>,
     broken: &'a [String],
     generated: String,
@@ -40,9 +40,9 @@ struct Fact {
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct Row {
     page: String,
-    room: &'a str,
+    room: String,
     verdict: Verdict,
     started: String,
     started_iso: String,
@@ -68,7 +68,7 @@ pub(in crate::report) fn overview(
     generated_ms: i64,
 ) -> Result<String, Error> {
     let totals = totals(calls);
-    let rows: Vec<Row<'_>> = calls
+    let rows: Vec<Row> = calls
         .iter()
         .map(|(call, assessment)| row(call, assessment))
         .collect();
@@ -144,7 +144,7 @@ fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
             counted(unknown as u64, "call", "calls")
         ));
     }
-    let mut detail = parts.join(", ");
+    let mut detail = parts.join("; ");
     if let Some(first) = detail.get(..1) {
         detail = first.to_uppercase() + detail.get(1..).unwrap_or_default() + ". ";
     }
@@ -252,7 +252,7 @@ fn facts(log: &LogStats, calls: &[(Call, Assessment)], totals: Totals) -> Vec<Fa
     ]
 }
 
-fn row<'a>(call: &'a Call, assessment: &Assessment) -> Row<'a> {
+fn row(call: &Call, assessment: &Assessment) -> Row {
     let span = call.span_ms();
     let worst = assessment
         .issues

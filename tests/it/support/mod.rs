@@ -2,3 +2,4 @@
 
 pub(crate) mod fake_daily;
 pub(crate) mod http;
+pub(crate) mod program;

@@ -1,0 +1,63 @@
+# The same commands for people and for CI. `make` alone tells them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+LISTEN ?= 127.0.0.1:8080
+BIN := $(or $(CARGO_TARGET_DIR),target)/release/call-metrics
+DEMO := target/demo
+
+.PHONY: help run demo report watch test check test-rust test-numbers test-browser bench build vendor clean
+
+help: ## Tell the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: build ## Build, then serve the call page, the collector and a report that stays fresh
+	@exec $(BIN) serve --watch $(if $(CALL_METRICS_LISTEN)$(PORT),,--listen $(LISTEN))
+
+demo: build ## Show a full dashboard of made-up calls, without any account
+	@mkdir -p $(DEMO)
+	@$(BIN) sample-log --calls 24 --until "$$(date -u +%Y-%m-%dT%H:%M:00Z)" > $(DEMO)/sample.log
+	@$(BIN) build-report --log $(DEMO)/sample.log --out $(DEMO)/public/report
+	@echo "open http://$(LISTEN)/report/  (or $(DEMO)/public/report/index.html from disk); Ctrl-C ends it"
+	@exec $(BIN) serve --listen $(LISTEN) --log $(DEMO)/beacon.log --public $(DEMO)/public
+
+report: build ## Build public/report from beacon.log once
+	@$(BIN) build-report
+
+watch: build ## Build public/report and rebuild it whenever beacon.log changes
+	@exec $(BIN) build-report --watch
+
+build: vendor ## Build the release binary, with daily-js inside where npm is there
+	@$(CARGO) build --release --locked
+
+vendor: ## Fetch daily-js from npm for the binary, once
+	@site-templates/vendor.sh
+
+test: check test-rust test-numbers test-browser ## Run every check and test; installs what they need
+
+check: vendor ## Format, lints, docs
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+
+test-rust: vendor ## Unit and integration tests
+	$(CARGO) test --locked
+
+test-numbers: vendor ## Compare the report's numbers with those of numpy and pandas
+	$(CARGO) build --locked
+	tests/numbers/run.sh
+
+test-browser: vendor ## Call page, beacons and dashboard in Chromium, with the real daily-js and a fake Daily
+	$(CARGO) build --locked
+	tests/browser/run.sh
+
+bench: build ## Measure (bounded, on this machine alone)
+	benches/run.sh $(BIN)
+
+clean: ## Remove what was built
+	$(CARGO) clean
+	rm -rf tests/browser/node_modules public/report

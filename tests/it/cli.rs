@@ -1,0 +1,126 @@
+//! What the program says of itself, and what wrong usage gets: one line what, one line what to do, exit code 2.
+
+use crate::support::program::{Folder, Run};
+
+#[track_caller]
+fn refused(run: &Run, what: &str) {
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert_eq!(
+        (run.code, run.stdout.as_str(), lines.len()),
+        (2, "", 2),
+        "{run:?}"
+    );
+    assert!(
+        lines[0].starts_with("call-metrics: error: ") && lines[0].contains(what),
+        "{run:?}"
+    );
+    assert!(lines[1].starts_with("call-metrics: hint: "), "{run:?}");
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    let folder = Folder::new();
+    for (args, expect) in [
+        ("--help", "build-report"),
+        ("serve --help", "CALL_METRICS_LISTEN"),
+        ("build-report --help", "--out"),
+        ("sample-log --help", "--seed"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+    ] {
+        let run = folder.run(args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args}");
+        assert!(run.stdout.contains(expect), "{args}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn wrong_usage_is_two_lines_and_exit_code_2() {
+    let folder = Folder::new();
+    refused(&folder.run(""), "no command given");
+    refused(&folder.run("build"), "unrecognized subcommand `build`");
+    refused(
+        &folder.run("serve --port 1"),
+        "unexpected argument `--port`",
+    );
+    refused(
+        &folder.run("serve --listen nowhere"),
+        "invalid value `nowhere` for `--listen`",
+    );
+    refused(
+        &folder.run("serve --sample-interval soon"),
+        "invalid value `soon` for `--sample-interval`",
+    );
+    refused(
+        &folder.run("serve --allow-origin *"),
+        "invalid value `*` for `--allow-origin`",
+    );
+    refused(
+        &folder.run("sample-log --until today"),
+        "invalid value `today` for `--until`",
+    );
+    refused(
+        &folder.run("sample-log --days 0"),
+        "invalid value `0` for `--days",
+    );
+}
+
+#[test]
+fn settings_come_from_flags_then_the_environment_then_the_file() {
+    let folder = Folder::new();
+    folder.write(".env", "CALL_METRICS_CALLS=0\nCALL_METRICS_LOG=other.log\n");
+    assert_eq!(folder.run("sample-log").stdout, "");
+    assert!(!folder.run("sample-log --calls 1").stdout.is_empty());
+    let run = Run::of(
+        folder
+            .command("sample-log")
+            .env("CALL_METRICS_CALLS", "1")
+            .output()
+            .unwrap(),
+    );
+    assert!(!run.stdout.is_empty(), "the environment wins over the file");
+    assert!(folder.run("build-report").stderr.contains("`other.log`"));
+}
+
+#[test]
+fn a_settings_file_that_cannot_be_read_is_said_without_its_content() {
+    let folder = Folder::new();
+    folder.write(".env", "DAILY_TOKEN 'sekret\n");
+    let run = folder.run("sample-log");
+    refused(&run, "cannot read settings `.env`");
+    assert!(!run.stderr.contains("sekret"), "{}", run.stderr);
+}
+
+#[test]
+fn a_token_that_cannot_be_one_is_refused_unseen() {
+    let folder = Folder::new();
+    let run = Run::of(
+        folder
+            .command("serve --listen 127.0.0.1:0")
+            .env("DAILY_TOKEN", "sek ret")
+            .output()
+            .unwrap(),
+    );
+    refused(&run, "`DAILY_TOKEN`");
+    assert!(!run.stderr.contains("sek ret"), "{}", run.stderr);
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let folder = Folder::new();
+    let script = format!(
+        "set -o pipefail; {} sample-log | head -n 1 | wc -l",
+        env!("CARGO_BIN_EXE_call-metrics")
+    );
+    let mut shell = std::process::Command::new("bash");
+    let run = Run::of(
+        shell
+            .args(["-c", &script])
+            .current_dir(folder.path(""))
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(
+        (run.code, run.stdout.trim(), run.stderr.as_str()),
+        (0, "1", "")
+    );
+}

@@ -1,0 +1,329 @@
+//! `build-report`: logs as people have them in, a site out.
+
+use crate::support::program::{Folder, Running, beacon, files, wait_for};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+const T: i64 = 1_795_449_870_000;
+const SAMPLE_2022: &str = include_str!("../fixtures/sample-2022.json");
+const SAMPLE_TODAY: &str = include_str!("../fixtures/sample-today.json");
+
+/// A fixture as one line of a log.
+fn line(fixture: &str) -> String {
+    serde_json::from_str::<Value>(fixture).unwrap().to_string() + "\n"
+}
+
+#[test]
+fn the_summary_is_one_line_and_the_site_is_complete() {
+    let folder = Folder::new();
+    folder.write(
+        "beacon.log",
+        line(SAMPLE_2022) + &line(SAMPLE_TODAY) + "nonsense\n",
+    );
+    let run = folder.run("build-report --out site");
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert!(
+        run.stdout
+            .starts_with("2 calls, 2 participants, 2 samples, 1 lines skipped -> site ("),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(run.stdout.lines().count(), 1);
+    let report = folder.json("site/data/report.json");
+    assert_eq!(report["schemaVersion"], 1);
+    assert_eq!(report["log"]["lines"], 3);
+    assert_eq!(
+        report["log"]["skipped"],
+        json!({"total": 1, "byReason": {"not-json": 1}})
+    );
+    let calls = report["calls"].as_array().unwrap();
+    assert_eq!(
+        calls[0]["meetingSessionId"], "008c1f0f-6fc5-4e5f-b872-1b9623cb1e7a",
+        "the newest comes first"
+    );
+    for call in calls {
+        let id = call["id"].as_str().unwrap();
+        assert_eq!(call["page"], format!("calls/{id}.html"));
+        let page = folder.read(&format!("site/calls/{id}.html"));
+        assert!(
+            page.contains("meet-seth") && page.contains("Bitrate, received"),
+            "{id}"
+        );
+        let data = folder.json(&format!("site/{}", call["data"].as_str().unwrap()));
+        let metrics = &data["participants"][0]["metrics"];
+        assert_eq!(metrics["recvBitsPerSecond"]["unit"], "bit/s");
+        assert_eq!(metrics["recvBitsPerSecond"]["std"], Value::Null);
+        assert_eq!(
+            metrics["recvBitsPerSecond"]["histogram"]["counts"]
+                .as_array()
+                .unwrap()
+                .len(),
+            20
+        );
+    }
+    // What the browsers of 2022 did not measure is absent, not zero.
+    let old = folder.json(&format!("site/{}", calls[1]["data"].as_str().unwrap()));
+    assert_eq!(
+        old["participants"][0]["metrics"].get("networkRoundTripTime"),
+        None
+    );
+    let overview = folder.read("site/index.html");
+    assert!(
+        overview.contains("2 of 2") || overview.contains("calls were good"),
+        "{overview}"
+    );
+}
+
+#[test]
+fn everything_but_the_time_of_building_is_the_same_on_every_rebuild() {
+    let folder = Folder::new();
+    folder.write("beacon.log", folder.run("sample-log --calls 3").stdout);
+    folder.report("beacon.log");
+    let stamp = |name: &str| {
+        fs::metadata(folder.path(&format!("report/{name}")))
+            .unwrap()
+            .ino()
+    };
+    let names = files(&folder.path("report"));
+    let before: Vec<(u64, String)> = names
+        .iter()
+        .map(|name| (stamp(name), folder.read(&format!("report/{name}"))))
+        .collect();
+    folder.report("beacon.log");
+    for (name, (inode, content)) in names.iter().zip(&before) {
+        if name != "index.html" && name != "data/report.json" {
+            assert_eq!(stamp(name), *inode, "{name} was written without need");
+            assert_eq!(folder.read(&format!("report/{name}")), *content, "{name}");
+        }
+    }
+    let without_time = |text: &str| {
+        let mut report: Value = serde_json::from_str(text).unwrap();
+        report["generatedAt"] = Value::Null;
+        report.to_string()
+    };
+    let at = names
+        .iter()
+        .position(|name| name == "data/report.json")
+        .unwrap();
+    assert_eq!(
+        without_time(&before[at].1),
+        without_time(&folder.read("report/data/report.json"))
+    );
+    let run = folder.run("build-report --full --out report");
+    assert_eq!(run.code, 0);
+    assert_ne!(stamp(&names[0]), before[0].0, "--full writes every file");
+}
+
+#[test]
+fn several_files_rotated_and_compressed_are_one_log() {
+    let folder = Folder::new();
+    let mut gz = GzEncoder::new(Vec::new(), Compression::default());
+    writeln!(gz, "{}", beacon("r", "a", T)).unwrap();
+    folder.write("beacon.log.2.gz", gz.finish().unwrap());
+    folder.write("beacon.log.1", beacon("r", "b", T + 2_000) + "\n");
+    folder.write(
+        "beacon.log",
+        beacon("r", "c", T + 4_000) + "\n" + &beacon("r", "torn", T),
+    );
+    folder.write("other.log", beacon("r", "c", T + 4_000) + "\n");
+    let report = folder.report("beacon.log --log oth*.log");
+    assert_eq!(
+        (&report["log"]["files"], &report["log"]["lines"]),
+        (&json!(4), &json!(4))
+    );
+    assert_eq!(report["log"]["samples"], 3);
+    assert_eq!(report["log"]["duplicates"], 1);
+    let data = folder.json(&format!(
+        "report/{}",
+        report["calls"][0]["data"].as_str().unwrap()
+    ));
+    let people: Vec<_> = data["participants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["sessionId"].as_str().unwrap())
+        .collect();
+    assert_eq!(people, ["a", "b", "c"], "the last line has no newline yet");
+}
+
+#[test]
+fn lines_that_are_no_beacons_are_counted_and_stop_nothing() {
+    let folder = Folder::new();
+    let mut log = Vec::new();
+    for bad in [
+        "",
+        "{\"half\": ",
+        "[]",
+        "{}",
+        r#"{"room":1}"#,
+        r#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":7}"#,
+    ] {
+        log.extend_from_slice(bad.as_bytes());
+        log.push(b'\n');
+    }
+    log.extend_from_slice(b"\xff\xfe\n");
+    log.extend(vec![b'x'; 2 << 20]);
+    log.extend_from_slice(format!("\n{}\r\n", beacon("</script><b>", "<i>", T)).as_bytes());
+    folder.write("beacon.log", log);
+    let report = folder.report("beacon.log");
+    assert_eq!(
+        (&report["log"]["lines"], &report["log"]["beacons"]),
+        (&json!(9), &json!(1))
+    );
+    let expect = json!({"empty": 1, "not-json": 1, "not-an-object": 1, "bad-room": 2, "bad-stats": 1, "not-utf8": 1, "too-long": 1});
+    assert_eq!(report["log"]["skipped"]["byReason"], expect);
+    assert_eq!(report["log"]["skipped"]["total"], 8);
+    let overview = folder.read("report/index.html");
+    assert!(
+        !overview.contains("</script><b>") && overview.contains("&lt;/script&gt;"),
+        "{overview}"
+    );
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_an_error_and_the_old_report_stays() {
+    let folder = Folder::new();
+    folder.write("beacon.log", beacon("r", "a", T) + "\n");
+    folder.report("beacon.log");
+    let before = folder.read("report/index.html");
+    fs::create_dir(folder.path("folder.log")).unwrap();
+    folder.write("secret.log", "");
+    fs::set_permissions(folder.path("secret.log"), fs::Permissions::from_mode(0o000)).unwrap();
+    // Root reads everything.
+    let is_root = fs::read(folder.path("secret.log")).is_ok();
+    for (log, what) in [
+        (
+            "gone.log",
+            "cannot read beacon log `gone.log`: No such file or directory",
+        ),
+        (
+            "no*.log",
+            "cannot read beacon log `no*.log`: no file matches",
+        ),
+        (
+            "folder.log",
+            "cannot read beacon log `folder.log`: Is a directory",
+        ),
+        (
+            "secret.log",
+            "cannot open beacon log `secret.log`: Permission denied",
+        ),
+    ] {
+        if log == "secret.log" && is_root {
+            continue;
+        }
+        let run = folder.run(&format!("build-report --log {log} --out report"));
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{log}");
+        let mut lines = run.stderr.lines();
+        let error = lines.next().unwrap();
+        assert!(
+            error.starts_with("call-metrics: error: ") && error.contains(what),
+            "{error}"
+        );
+        assert!(
+            lines.next().unwrap().starts_with("call-metrics: hint: "),
+            "{log}"
+        );
+        assert_eq!(folder.read("report/index.html"), before);
+    }
+    folder.write("file", "");
+    let run = folder.run("build-report --out file/report");
+    assert!(
+        run.code == 1 && run.stderr.contains("cannot write `file/report/"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn an_empty_log_gives_a_page_that_says_how_to_get_the_first_call() {
+    let folder = Folder::new();
+    folder.write("beacon.log", "");
+    let report = folder.report("beacon.log");
+    assert_eq!(
+        report["totals"],
+        json!({"calls": 0, "participants": 0, "participantSeconds": 0.0})
+    );
+    let page = folder.read("report/index.html");
+    assert!(page.contains("No calls yet.") && page.contains("How to see the first one"));
+}
+
+#[test]
+fn heartbeats_alone_are_unknown_and_never_good() {
+    let folder = Folder::new();
+    let beat = |t: i64| {
+        json!({"room": "r", "meetingSessionId": "m", "sessionId": "s", "stats": {}, "_rx": {"t": t}}).to_string() + "\n"
+    };
+    folder.write("beacon.log", beat(T) + &beat(T + 15_000));
+    let report = folder.report("beacon.log");
+    let call = &report["calls"][0];
+    assert_eq!(
+        (&call["quality"], &call["score"]),
+        (&json!("unknown"), &Value::Null)
+    );
+    assert_eq!(
+        (&call["start"], &call["end"]),
+        (&json!(T), &json!(T + 15_000))
+    );
+    let page = folder.read(&format!("report/{}", call["page"].as_str().unwrap()));
+    assert!(
+        page.contains("nothing is known") && page.contains("Nothing was measured"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_made_up_log_is_the_same_for_the_same_arguments() {
+    let folder = Folder::new();
+    let log = folder.run("sample-log --calls 2 --seed 7").stdout;
+    assert_eq!(log, folder.run("sample-log --calls 2 --seed 7").stdout);
+    assert_ne!(log, folder.run("sample-log --calls 2 --seed 8").stdout);
+    folder.write("sample.log", log);
+    let report = folder.report("sample.log");
+    assert_eq!(report["totals"]["calls"], 2);
+    assert_eq!(report["log"]["skipped"]["total"], 0);
+}
+
+#[test]
+fn watching_rebuilds_when_the_log_comes_grows_rotates_and_shrinks() {
+    let folder = Folder::new();
+    folder.write("beacon.log", beacon("r", "a", T) + "\n");
+    let watching = Running::start(folder.command("build-report --watch --out site"));
+    assert!(
+        watching
+            .ready
+            .starts_with("1 calls, 1 participants, 1 samples"),
+        "{}",
+        watching.ready
+    );
+    let wait = |what: &str, participants: u64| {
+        wait_for(what, || {
+            (folder.json("site/data/report.json")["totals"]["participants"] == participants)
+                .then_some(())
+        });
+    };
+    let append = |line: String| {
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(folder.path("beacon.log"))
+            .unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    };
+    append(beacon("r", "b", T) + "\n");
+    wait("growth", 2);
+    fs::rename(folder.path("beacon.log"), folder.path("beacon.log.1")).unwrap();
+    append(beacon("r", "c", T) + "\n");
+    wait("rotation", 3);
+    fs::remove_file(folder.path("beacon.log.1")).unwrap();
+    folder.write("beacon.log", "");
+    wait("truncation", 0);
+    fs::remove_file(folder.path("beacon.log")).unwrap();
+    append(beacon("r", "d", T) + "\n");
+    wait("return", 1);
+    let run = watching.stop("TERM");
+    assert_eq!(run.code, 0, "{run:?}");
+}

@@ -1,0 +1,323 @@
+//! `serve`: what a person, a browser and a supervisor see of the running program.
+
+use crate::support::fake_daily::{FakeDaily, Fault, TOKEN};
+use crate::support::program::{Folder, Reply, Run, Running, beacon, get, post, wait_for};
+use serde_json::{Value, json};
+use std::fs;
+
+const T: i64 = 1_795_449_870_000;
+
+fn serve(folder: &Folder, args: &str) -> Running {
+    Running::start(folder.command(&format!("serve --listen 127.0.0.1:0 {args}")))
+}
+
+fn log(folder: &Folder) -> Vec<Value> {
+    folder
+        .read("beacon.log")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn one_line_says_that_it_is_ready_and_sigterm_ends_it() {
+    for signal in ["TERM", "INT"] {
+        let folder = Folder::new();
+        let server = serve(&folder, "");
+        assert!(
+            server.ready.starts_with("listening on http://127.0.0.1:"),
+            "{}",
+            server.ready
+        );
+        assert_eq!(get(&format!("{}/healthz", server.url())).body.trim(), "ok");
+        assert!(folder.path("public").is_dir(), "the document root is made");
+        let run = server.stop(signal);
+        assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:?}");
+        assert!(
+            run.stderr.contains("DAILY_TOKEN") && run.stderr.contains("make demo"),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn what_was_answered_with_204_is_in_the_log_as_it_was_sent() {
+    let folder = Folder::new();
+    let server = serve(&folder, "");
+    let sent = "{ \"room\" : \"r\",\n\"meetingSessionId\":\"m\",\"sessionId\":\"s\",\"stats\":{ },\"n\":1.50,\"t\":\"a\\nb\",\"_rx\":{\"t\":1} }";
+    let reply = post(&format!("{}/beacon", server.url()), sent);
+    assert_eq!((reply.status, reply.body.as_str()), (204, ""));
+    assert_eq!(
+        post(&format!("{}/", server.url()), beacon("r", "s", T)).status,
+        204
+    );
+    let text = folder.read("beacon.log");
+    let first = text.lines().next().unwrap();
+    let kept = r#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{},"n":1.50,"t":"a\nb","_rx":{"t":"#;
+    assert!(first.starts_with(kept), "{first}");
+    let received = log(&folder)[0]["_rx"]["t"].as_i64().unwrap();
+    assert!(1_700_000_000_000 < received, "{received}");
+    assert_eq!(text.lines().count(), 2);
+}
+
+#[test]
+fn what_is_no_beacon_is_refused_with_a_reason_and_leaves_nothing() {
+    let folder = Folder::new();
+    let server = serve(&folder, "");
+    let url = format!("{}/beacon", server.url());
+    let big = |bytes: usize| {
+        let frame = r#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{},"x":""}"#;
+        frame.replace(
+            "\"\"}",
+            &format!("\"{}\"}}", "x".repeat(bytes - frame.len())),
+        )
+    };
+    let check = |body: &[u8], status: u16, reason: &str| {
+        let Reply {
+            status: found,
+            headers,
+            body: text,
+        } = post(&url, body);
+        assert_eq!(found, status, "{reason}: {text}");
+        if status != 204 {
+            assert!(
+                headers.contains(&format!("x-call-metrics: {reason}")),
+                "{reason}: {headers}"
+            );
+            assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+        }
+    };
+    check(b"", 400, "empty");
+    check(b"nope", 400, "not-json");
+    check(b"[]", 400, "not-an-object");
+    check(b"{\"room\":\"\xff\"}", 400, "not-utf8");
+    check(br#"{"room":7}"#, 400, "bad-room");
+    check(
+        br#"{"room":"r","meetingSessionId":"m","sessionId":"s"}"#,
+        400,
+        "bad-stats",
+    );
+    check(big(64 * 1_024).as_bytes(), 204, "");
+    check(big(64 * 1_024 + 1).as_bytes(), 413, "body-too-large");
+    check(br#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{"latest":{"recvBitsPerSecond":null}},"new":[]}"#, 204, "");
+    assert_eq!(log(&folder).len(), 2);
+}
+
+#[test]
+fn a_second_server_on_the_same_log_is_refused_with_exit_code_2() {
+    let folder = Folder::new();
+    let first = serve(&folder, "");
+    let run = folder.run("serve --listen 127.0.0.1:0");
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
+    assert!(
+        run.stderr.contains("beacon.log") && run.stderr.contains("call-metrics: hint: "),
+        "{}",
+        run.stderr
+    );
+    // And one on the same port, with a log of its own, with 1.
+    let port = first.url().rsplit(':').next().unwrap();
+    let run = folder.run(&format!("serve --log other.log --listen 127.0.0.1:{port}"));
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(
+        run.stderr.contains("in use") && run.stderr.contains("--listen"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_an_error() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("beacon.log")).unwrap();
+    let run = folder.run("serve --listen 127.0.0.1:0");
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:?}");
+    assert!(
+        run.stderr.starts_with("call-metrics: error: ") && run.stderr.contains("`beacon.log`"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_killed_server_leaves_a_log_that_the_next_one_goes_on_with() {
+    let folder = Folder::new();
+    let server = serve(&folder, "");
+    assert_eq!(
+        post(&format!("{}/beacon", server.url()), beacon("r", "a", T)).status,
+        204
+    );
+    server.stop("KILL");
+    let torn = folder.read("beacon.log") + "{\"room\":\"torn";
+    folder.write("beacon.log", torn);
+    let server = serve(&folder, "");
+    assert_eq!(
+        post(&format!("{}/beacon", server.url()), beacon("r", "b", T)).status,
+        204
+    );
+    let sessions: Vec<_> = log(&folder)
+        .iter()
+        .map(|line| line["sessionId"].clone())
+        .collect();
+    assert_eq!(sessions, ["a", "b"]);
+    let kept = fs::read_dir(folder.path(""))
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    assert!(
+        kept.into_iter()
+            .any(|name| name.starts_with("beacon.log.torn-")),
+        "the torn tail is kept aside"
+    );
+}
+
+#[test]
+fn the_dashboard_rebuilds_by_itself() {
+    let folder = Folder::new();
+    let server = serve(&folder, "--watch");
+    let report = format!("{}/report/data/report.json", server.url());
+    let calls = |n: usize| {
+        wait_for("the report", || {
+            let reply = get(&report);
+            let report: Value = serde_json::from_str(&reply.body).ok()?;
+            (report["totals"]["calls"] == n).then_some(report)
+        })
+    };
+    calls(0);
+    assert!(
+        get(&format!("{}/report/", server.url()))
+            .body
+            .contains("No calls yet.")
+    );
+    post(
+        &format!("{}/beacon", server.url()),
+        beacon("https://x.daily.co/meet-ana", "s", T),
+    );
+    let report = calls(1);
+    let page = get(&format!(
+        "{}/report/{}",
+        server.url(),
+        report["calls"][0]["page"].as_str().unwrap()
+    ));
+    assert_eq!(page.status, 200);
+    assert!(
+        page.headers.contains("default-src 'none'"),
+        "{}",
+        page.headers
+    );
+    assert!(page.body.contains("meet-ana"));
+    let counters = get(&format!("{}/metrics", server.url())).body;
+    assert!(
+        counters.contains("call_metrics_beacons_accepted_total 1"),
+        "{counters}"
+    );
+}
+
+fn with_daily(folder: &Folder, fake: &FakeDaily, token: &str) -> Running {
+    let mut command = folder.command("serve --listen 127.0.0.1:0");
+    command
+        .env("DAILY_TOKEN", token)
+        .env("DAILY_API_URL", fake.api_url());
+    Running::start(command)
+}
+
+fn mint(server: &Running, name: &str) -> (u16, Value) {
+    let reply = post(
+        &format!("{}/api/rooms", server.url()),
+        json!({"name": name}).to_string(),
+    );
+    (
+        reply.status,
+        serde_json::from_str(&reply.body).unwrap_or_else(|_| panic!("{}", reply.body)),
+    )
+}
+
+#[test]
+fn a_room_is_minted_once_and_the_token_is_seen_by_daily_alone() {
+    let folder = Folder::new();
+    let fake = FakeDaily::start();
+    let server = with_daily(&folder, &fake, TOKEN);
+    let (status, room) = mint(&server, "ana");
+    assert_eq!(status, 200, "{room}");
+    assert_eq!(
+        (&room["name"], &room["beaconUrl"]),
+        (&json!("meet-ana"), &json!("/beacon"))
+    );
+    assert_eq!(room["url"], fake.room_url("meet-ana"));
+    assert_eq!(mint(&server, "ana").0, 200);
+    assert_eq!(fake.request_lines(), ["POST /v1/rooms"]);
+    for name in [
+        "a/b",
+        "a b",
+        "</script>",
+        "",
+        &"x".repeat(65),
+        "report",
+        "api",
+    ] {
+        let (status, error) = mint(&server, name);
+        assert_eq!(
+            (status, &error["error"]),
+            (400, &json!("invalid-room-name")),
+            "{name}"
+        );
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        );
+    }
+    assert_eq!(fake.request_lines().len(), 1, "a wrong name never leaves");
+    let mut seen = String::new();
+    for path in ["/", "/ana", "/metrics", "/healthz", "/report/"] {
+        let reply = get(&format!("{}{path}", server.url()));
+        seen += &reply.headers;
+        seen += &reply.body;
+    }
+    let Run { stdout, stderr, .. } = server.stop("TERM");
+    assert!(!format!("{seen}{stdout}{stderr}").contains(TOKEN));
+}
+
+#[test]
+fn a_wrong_key_is_told_from_other_troubles() {
+    let folder = Folder::new();
+    let fake = FakeDaily::start();
+    let server = with_daily(&folder, &fake, "a-wrong-key");
+    let (status, error) = mint(&server, "ana");
+    assert_eq!(
+        (status, &error["error"]),
+        (502, &json!("daily-auth-failed")),
+        "{error}"
+    );
+    drop(server);
+    let folder = Folder::new();
+    let server = with_daily(&folder, &fake, TOKEN);
+    fake.always(Fault::Html(502));
+    let (status, error) = mint(&server, "bo");
+    assert_eq!(
+        (status, &error["error"]),
+        (502, &json!("daily-error")),
+        "{error}"
+    );
+}
+
+#[test]
+fn without_a_token_the_pages_say_so_and_everything_else_works() {
+    let folder = Folder::new();
+    let server = serve(&folder, "");
+    let (status, error) = mint(&server, "ana");
+    assert_eq!(
+        (status, &error["error"]),
+        (503, &json!("daily-token-missing"))
+    );
+    assert!(error["message"].as_str().unwrap().contains("DAILY_TOKEN"));
+    assert!(
+        get(&format!("{}/", server.url()))
+            .body
+            .contains("DAILY_TOKEN")
+    );
+    assert_eq!(get(&format!("{}/ana", server.url())).status, 200);
+    assert_eq!(
+        post(&format!("{}/beacon", server.url()), beacon("r", "s", T)).status,
+        204
+    );
+}

@@ -1,0 +1,142 @@
+"""What a log says: beacons, readings, participants and calls, read anew from the contract with pandas. Computes no statistics."""
+
+import json
+import math
+
+import pandas as pd
+
+from metrics import ALIASES, LINE_BYTES_MAX, METRICS, UNITS, VALUE_MAX
+
+
+class Skip(Exception):
+    """Not a beacon; the argument is the reason."""
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def instant(raw):
+    """Ms since the epoch, or None. Seconds and microseconds are told by their size."""
+    if not is_number(raw):
+        return None
+    ms = raw / 1e3 if raw > 1e14 else raw if raw > 1e11 else raw * 1e3
+    return math.floor(ms + 0.5) if 0 < ms <= 8.64e15 else None
+
+
+def value_of(raw):
+    return float(raw) if is_number(raw) and abs(raw) <= VALUE_MAX else math.nan
+
+
+def no_constant(text):
+    raise ValueError(f"{text} is not JSON")
+
+
+def beacon(line):
+    """Room, meeting session, session, time of receipt and [(instant, {metric: value})] of one line; raises Skip."""
+    if len(line) > LINE_BYTES_MAX:
+        raise Skip("too-long")
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Skip("not-utf8") from None
+    if not text.strip(" \t\n\r\x0c"):
+        raise Skip("empty")
+    try:
+        top = json.loads(text, parse_constant=no_constant)
+    except ValueError:
+        raise Skip("not-json") from None
+    if not isinstance(top, dict):
+        raise Skip("not-an-object")
+    for member, reason in (
+        ("room", "bad-room"),
+        ("meetingSessionId", "bad-meeting-session-id"),
+        ("sessionId", "bad-session-id"),
+    ):
+        if not isinstance(top.get(member), str):
+            raise Skip(reason)
+    stats = top.get("stats")
+    latest = stats.get("latest") if isinstance(stats, dict) else None
+    if not isinstance(stats, dict) or not (latest is None or isinstance(latest, dict)):
+        raise Skip("bad-stats")
+    readings = columns_of(top.get("samples"))
+    at = instant((latest or {}).get("timestamp"))
+    if at is not None:
+        values = {ALIASES.get(name, name): value_of(raw) for name, raw in latest.items()}
+        values = {name: value for name, value in values.items() if name in UNITS}
+        same = [row for row in readings if row[0] == at]
+        if same:
+            for name, value in values.items():
+                if math.isnan(same[-1][1].get(name, math.nan)):
+                    same[-1][1][name] = value
+        else:
+            readings.append((at, values))
+    received = top.get("_rx")
+    received = received.get("t") if isinstance(received, dict) else None
+    received = math.floor(received + 0.5) if is_number(received) else None
+    return top["room"], top["meetingSessionId"], top["sessionId"], received, readings
+
+
+def columns_of(samples):
+    if samples is None:
+        return []
+    if not isinstance(samples, dict) or not isinstance(samples.get("timestamp"), list):
+        raise Skip("bad-samples")
+    columns = {ALIASES.get(name, name): column for name, column in samples.items()}
+    columns = {name: column for name, column in columns.items() if name in UNITS}
+    if not all(isinstance(column, list) for column in columns.values()):
+        raise Skip("bad-samples")
+    rows = []
+    for row, raw in enumerate(samples["timestamp"]):
+        at = instant(raw)
+        if at is not None:
+            values = {name: value_of(column[row]) for name, column in columns.items() if row < len(column)}
+            rows.append((at, values))
+    return rows
+
+
+def expected(contents):
+    """The whole report, from the bytes of the files in reading order."""
+    lines = [line for content in contents for line in content.split(b"\n")[:-1]]
+    skipped, beacons = {}, []
+    for line in lines:
+        try:
+            beacons.append(beacon(line))
+        except Skip as skip:
+            skipped[str(skip)] = skipped.get(str(skip), 0) + 1
+    readings = pd.DataFrame(
+        [
+            {"call": (room, meeting), "session": session, "timestamp": at, **values}
+            for room, meeting, session, _, rows in beacons
+            for at, values in rows
+        ],
+        columns=["call", "session", "timestamp", *METRICS],
+    )
+    distinct = readings.drop_duplicates(["call", "session", "timestamp"], keep="first")
+    people = pd.DataFrame(
+        [((room, meeting), session, received) for room, meeting, session, received, _ in beacons],
+        columns=["call", "session", "received"],
+    )
+    calls = {}
+    for (call, session), theirs in people.groupby(["call", "session"], sort=False):
+        mine = distinct[(distinct["call"] == call) & (distinct["session"] == session)]
+        mine = mine.sort_values("timestamp", kind="stable")
+        times = mine["timestamp"] if len(mine) else theirs["received"].dropna()
+        calls.setdefault(call, []).append(
+            {
+                "sessionId": session,
+                "start": int(times.min()) if len(times) else None,
+                "end": int(times.max()) if len(times) else None,
+                "readings": mine,
+            }
+        )
+    for participants in calls.values():
+        participants.sort(key=lambda p: (p["start"] is None, p["start"] or 0, p["sessionId"].encode()))
+    return {
+        "lines": len(lines),
+        "beacons": len(beacons),
+        "skipped": skipped,
+        "samples": len(distinct),
+        "duplicates": len(readings) - len(distinct),
+        "calls": calls,
+    }
