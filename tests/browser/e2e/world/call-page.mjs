@@ -16,9 +16,13 @@ function noteReadings() {
   if (window !== window.top) return;
   window.__readings = [];
   window.__asked = 0;
+  let over = true;
   addEventListener("message", ({ data }) => {
     if (data?.fakeDaily === "saw" && data.action === "get-calc-stats") window.__asked += 1;
-    if (data?.action === "get-calc-stats" && data.stats?.latest) window.__readings.push(data.stats.latest.timestamp);
+    // The frame may still answer what was asked just before the call ended; that is no part of it any more.
+    if (data?.action === "joined-meeting") over = false;
+    if (data?.action === "left-meeting" || data?.action === "error") over = true;
+    if (!over && data?.action === "get-calc-stats" && data.stats?.latest) window.__readings.push(data.stats.latest.timestamp);
   });
 }
 
