@@ -96,6 +96,8 @@ export class Outbox {
       const oldest = this.#queue.findIndex((entry) => entry !== this.#sending);
       for (const entry of this.#queue.splice(oldest, 1)) this.countLost(entry.sessionId);
     }
+    // "All saved" is no longer true: who leaves now must not read it before the last beacon has arrived.
+    if (this.#delivery === "saved") this.#say("saved");
   }
 
   /** Sends what is waiting, now or as soon as it may. */

@@ -24,6 +24,18 @@ for (const trouble of ["fail", "hang", 408, 429, 500, 503]) {
   });
 }
 
+test("what was added after the last one arrived is waiting, and said to be", async () => {
+  const world = new World();
+  const said = [];
+  const outbox = new Outbox({ url: "/beacon", world: world.options, onDelivery: (delivery, waiting) => said.push([delivery, waiting]) });
+  for (let n = 0; n < 2; n += 1) {
+    outbox.add("s", `{"n":${n}}`);
+    outbox.pump();
+    await world.pass(1_000);
+  }
+  assert.deepEqual(said, [["saved", 0], ["saved", 1], ["saved", 0]]);
+});
+
 for (const status of [400, 403, 404, 413]) {
   test(`given up after ${status}, warned once, the rest goes on`, async () => {
     const { world, outbox, said, add, seqs } = begin();
