@@ -70,11 +70,22 @@ fn embed_assets(folder: &Path, list: &Path) {
 /// The newest `echarts-*.min.js` inside the package of charming that this build resolves.
 fn echarts_of_charming(top: &Path) -> PathBuf {
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
-    let answer = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--offline", "--locked"])
-        .current_dir(top)
-        .output()
-        .expect("cargo metadata starts");
+    let metadata = |more: &[&str]| {
+        let mut command = Command::new(&cargo);
+        command
+            .args(["metadata", "--format-version=1", "--locked"])
+            .args(more)
+            .current_dir(top);
+        command.output().expect("cargo metadata starts")
+    };
+    // Without the network where that works, as in a vendored build. On a fresh machine it does not: `cargo build` has fetched
+    // the packages of this platform alone, `cargo metadata` wants those of all.
+    let offline = metadata(&["--offline"]);
+    let answer = if offline.status.success() {
+        offline
+    } else {
+        metadata(&[])
+    };
     assert!(
         answer.status.success(),
         "cargo metadata failed: {}",

@@ -7,7 +7,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What the command line said, unchecked.
 #[derive(Debug, Parser)]
@@ -130,13 +130,12 @@ pub struct ServeArgs {
 /// Arguments of `build-report`.
 #[derive(Debug, Args)]
 pub struct BuildReportArgs {
-    /// Log to read: a file (with its rotated segments) or a glob; repeat for more
+    /// Log to read: a file (with its rotated segments) or a glob; repeat the flag for more
     #[arg(
         long,
         env = "CALL_METRICS_LOG",
         value_name = "FILE",
-        default_value = "beacon.log",
-        value_delimiter = ','
+        default_value = "beacon.log"
     )]
     pub log: Vec<String>,
     /// Folder to write the site into
@@ -148,7 +147,7 @@ pub struct BuildReportArgs {
     )]
     pub out: PathBuf,
     /// Stay, and rebuild whenever a log changes
-    #[arg(long, env = "CALL_METRICS_WATCH")]
+    #[arg(long, env = "CALL_METRICS_REPORT_WATCH")]
     pub watch: bool,
     /// Write every file anew, also those that would not change
     #[arg(long, env = "CALL_METRICS_FULL")]
@@ -186,6 +185,9 @@ pub enum DurabilityArg {
     Written,
 }
 
+/// Settings in the working directory.
+const DOT_ENV: &str = ".env";
+
 /// Why there is nothing to run.
 #[derive(Debug)]
 pub enum Stop {
@@ -206,23 +208,40 @@ pub enum Stop {
 ///
 /// A message that names the file and the line, never its content: it may hold the token.
 pub fn read_dot_env() -> Result<(), Stop> {
-    let path = Path::new(".env");
-    let cause = match dotenvy::from_path(path) {
-        Ok(()) => return Ok(()),
-        Err(dotenvy::Error::Io(cause)) if cause.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(());
-        }
-        Err(dotenvy::Error::LineParse(_, index)) => {
-            format!("no KEY=VALUE near byte {index} of a line")
-        }
-        Err(dotenvy::Error::Io(cause)) => cause.to_string(),
-        Err(_) => "it cannot be understood".to_owned(),
+    let refused = |cause: &str, hint: &str| {
+        Err(Stop::Usage {
+            message: format!("cannot read settings `{DOT_ENV}`: {cause}"),
+            hint: hint.to_owned(),
+        })
     };
-    Err(Stop::Usage {
-        message: format!("cannot read settings `.env`: {cause}"),
-        hint: "write one KEY=VALUE a line, values with spaces in quotes, as in `.env.example`"
-            .to_owned(),
-    })
+    let text = match std::fs::read_to_string(DOT_ENV) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) => {
+            return refused(
+                &cause.to_string(),
+                "make it a text file that you may read, or move it away",
+            );
+        }
+    };
+    // dotenvy puts variables in for `$name`, and nothing for those that are not set: a password would lose its end unseen.
+    let cut = text.lines().position(|line| {
+        line.contains('$') && !line.trim_start().starts_with('#') && !line.contains('\'')
+    });
+    if let Some(at) = cut {
+        return refused(
+            &format!("line {} has a `$` outside of single quotes", at + 1),
+            "write KEY='value' there",
+        );
+    }
+    match dotenvy::from_path(DOT_ENV) {
+        Ok(()) => Ok(()),
+        // The error holds the line, and the line may hold the token.
+        Err(_) => refused(
+            "not KEY=VALUE in every line",
+            "put values with spaces into quotes, as in `.env.example`",
+        ),
+    }
 }
 
 /// Reads the command line.

@@ -135,13 +135,10 @@ pub struct SampleLog {
 }
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
-const DAILY_API_URL_DEFAULT: &str = "https://api.daily.co/v1";
 /// Polling faster than this reads the same values again: Daily refreshes them about every 2 s. Tests go faster.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// Slower than this, a call would hardly show.
 const INTERVAL_MAX: Duration = Duration::from_secs(600);
-/// Longest time for one try of a request to Daily.
-const DAILY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A room name has at most 64 characters and Daily takes 128 with the prefix.
 const ROOM_PREFIX_BYTES_MAX: usize = 64;
 
@@ -175,7 +172,7 @@ impl Serve {
         let api_url = args
             .daily_api_url
             .or(environment.daily_api_url)
-            .unwrap_or_else(|| DAILY_API_URL_DEFAULT.to_owned());
+            .unwrap_or_else(|| daily::API_URL.to_owned());
         origin_of("--daily-api-url", &api_url)?;
         let room_prefix = args.room_prefix;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -200,7 +197,7 @@ impl Serve {
                     )
                 })?,
                 room_prefix,
-                timeout: DAILY_TIMEOUT,
+                timeout: daily::TIMEOUT,
             }),
         };
         Ok(Serve {

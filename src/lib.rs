@@ -20,7 +20,7 @@
 //! - [`daily`]: find or mint a room. [`watch`]: tell when files change. [`sample`]: a made-up log.
 //! - [`call`]: beacons to calls, participants and series; summary numbers, score, issues, verdict. Pure.
 //! - [`beacon`]: what a beacon is. Pure. [`metric`]: the table that parsing, panels, axes and units follow from.
-//!   [`units`]: quantities as people read them. [`digest`]: fingerprints.
+//!   [`units`]: quantities as people read them. [`plain`]: text made harmless. [`digest`]: fingerprints.
 //!
 //! What holds everywhere:
 //!
@@ -41,6 +41,7 @@ pub mod daily;
 pub mod digest;
 pub mod log;
 pub mod metric;
+pub mod plain;
 pub mod report;
 pub mod sample;
 pub mod site;

@@ -4,8 +4,8 @@
 // is hidden or closed they go by sendBeacon, which does not: `true` only means that the browser took them.
 //
 // So a beacon that sendBeacon took stays in the queue and, should the page live on, is sent once more by fetch
-// until that one is acknowledged: a collector that was down at the wrong moment costs nothing. The collector's
-// reader drops the repeats (same sessionId and seq, same sessionId and timestamp).
+// until that one is acknowledged: a collector that was down at the wrong moment costs nothing. The report drops the
+// repeats (same sessionId and timestamp); `seq` tells which beacons are missing.
 
 import { keepLeftovers, takeLeftovers } from "./leftovers.js";
 import { byteLength } from "./sampler.js";

@@ -17,7 +17,12 @@ const ERRORS = {
   "daily-auth-failed": { title: "Daily refuses this server’s key", text: "The room could not be opened, because the API key is wrong or was withdrawn.", help: "Whoever runs the server: check DAILY_TOKEN, then restart.", retry: true },
   "daily-error": { title: "Daily could not open the room", text: "The service behind the calls answered with an error.", help: "Try again in a moment. If it stays, look at status.daily.co.", retry: true },
   "daily-timeout": { title: "Daily is slow to answer", text: "The room could not be opened in time.", help: "Try again in a moment. If it stays, look at status.daily.co.", retry: true },
+  "daily-rate-limited": { title: "Too many rooms at once", text: "Daily lets only so many rooms be opened at a time. This one has to wait a little.", retry: true },
   "rate-limited": { title: "Too many rooms at once", text: "More rooms are being opened than allowed. This one has to wait a little.", retry: true },
+  "busy": { title: "The server is busy", text: "It is opening as many rooms as it can at once. This one has to wait a little.", retry: true },
+  "origin-refused": { title: "This page may not open rooms", text: "The server opens rooms for its own pages only, and took this one for another’s.", help: "Whoever runs the server: a proxy in front of it has to pass the Host header on." },
+  "invalid-request": { title: "The server did not understand this page", text: "They may be of different versions.", help: "Reload the page.", retry: true },
+  "internal-error": { title: "The server failed", text: "Something went wrong inside it while it opened the room.", help: "Try again. If it stays, tell whoever runs the server.", retry: true },
   "server-unreachable": { title: "No answer from the server", text: "The page is here, but the server behind it does not answer.", help: "Check your internet connection. This page tries again by itself when you are back online.", retry: true },
   "server-error": { title: "The server could not open the room", text: "Its answer was not one that this page understands.", help: "Try again. If it stays, tell whoever runs the server.", retry: true },
   // Reaching Daily.
@@ -31,7 +36,7 @@ const ERRORS = {
   "exp-token": { title: "Your invitation has expired", text: "It was good for a limited time, and that is over.", help: "Ask for a new one.", retry: true },
   "nbf-room": { title: "This room is not open yet", text: "It opens at a later time.", help: "Come back then.", retry: true },
   "nbf-token": { title: "Your invitation is not valid yet", text: "It is good from a later time on.", help: "Come back then.", retry: true },
-  "no-room": { title: "This room does not exist any more", text: "It was deleted at Daily.", help: "Try again: the server then makes a new one.", retry: true },
+  "no-room": { title: "This room does not exist any more", text: "It was deleted at Daily.", help: "The server makes a new one within about five minutes. Try again then, or choose another name.", retry: true },
   "not-allowed": { title: "You may not join this room", text: "It is private, or its owner did not let you in.", help: "Ask the owner of the room.", retry: true },
   "end-of-life": { title: "This page is too old for Daily", text: "Daily no longer accepts the version of its library that this server uses.", help: "Whoever runs the server: update call-metrics." },
 };

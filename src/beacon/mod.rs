@@ -46,7 +46,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Whether `other`'s values are all here already; those that are not are taken over.
+    /// Takes over the values of `other` that are not measured here.
     pub fn fill_from(&mut self, other: &Reading) {
         for (value, other) in self.values.iter_mut().zip(other.values) {
             *value = value.or(other);

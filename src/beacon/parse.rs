@@ -11,6 +11,8 @@ use std::borrow::Cow;
 
 /// Values beyond this, either way, count as not measured: no bitrate, loss or delay of this world is there, and sums stay finite.
 pub const VALUE_MAX: f64 = 1e15;
+/// 1 January 2200: no clock of ours is that far off, and a time axis that reached further would show nothing else.
+const INSTANT_MS_MAX: f64 = 7_258_118_400_000.0;
 /// Members of `client` that are kept, each at most [`CLIENT_BYTES_MAX`] long.
 const CLIENT_MEMBERS_MAX: usize = 8;
 /// Longest name or value within `client`, in bytes.
@@ -81,8 +83,12 @@ fn timestamp_ms(raw: f64) -> Option<i64> {
     } else {
         raw * 1e3
     };
-    // The largest instant that a JavaScript `Date` can hold.
-    (0.0 < ms && ms <= 8.64e15).then_some(ms.round() as i64)
+    instant(ms)
+}
+
+/// A number of ms that can be an instant.
+fn instant(ms: f64) -> Option<i64> {
+    (0.0 < ms && ms <= INSTANT_MS_MAX).then_some(ms.round() as i64)
 }
 
 /// The members of a beacon that we read.
@@ -233,9 +239,10 @@ impl<'de> FromMap<'de> for Columns {
         let mut columns = Columns::default();
         while let Some(Text(key)) = map.next_key()? {
             if let Some(metric) = MetricId::from_wire(&key) {
-                columns
-                    .values
-                    .push((metric, map.next_value::<Numbers>()?.0));
+                let column = map.next_value::<Numbers>()?.0;
+                // The last of one name counts; keeping them all would make a short beacon a long computation.
+                columns.values.retain(|(found, _)| *found != metric);
+                columns.values.push((metric, column));
             } else if key == "timestamp" {
                 columns.timestamps = map.next_value::<Numbers>()?.0;
             } else {
@@ -276,12 +283,7 @@ impl<'de> FromMap<'de> for Received {
         let mut t = None;
         while let Some(Text(key)) = map.next_key()? {
             match &*key {
-                "t" => {
-                    t = map
-                        .next_value::<Scalar<'de>>()?
-                        .number()
-                        .map(|ms| ms.round() as i64)
-                }
+                "t" => t = map.next_value::<Scalar<'de>>()?.number().and_then(instant),
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }
         }
@@ -414,6 +416,8 @@ mod tests {
             (0.0, None),
             (-5.0, None),
             (1e300, None),
+            (7_258_118_400.0, Some(7_258_118_400_000)),
+            (7_258_118_400_001.0, None),
         ] {
             assert_eq!(timestamp_ms(raw), expect, "{raw}");
         }

@@ -4,6 +4,7 @@ use super::series::Series;
 use super::verdict::{Cause, Side, causes};
 use super::{Call, Participant};
 use crate::metric::{MetricId, Thresholds};
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 /// Readings looked at together; twice as many would miss short spells, half as many would report single hiccups (Twilio Voice uses 5).
@@ -12,6 +13,10 @@ const WINDOW: usize = 5;
 const RAISE: usize = 3;
 /// After so long without a reading nothing is known of what was before: a spell ends there.
 const SILENCE_MS: i64 = 60_000;
+
+/// Issues of one call. A lively day of a large room has a few dozen; who makes up readings could make thousands, and each is
+/// held against all others to find its cause.
+const ISSUES_MAX: usize = 500;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,20 +115,25 @@ pub struct Issue {
     pub cause: Cause,
 }
 
-/// All issues of a call, in order of their start.
-pub(super) fn find(call: &Call) -> Vec<Issue> {
+/// The issues of a call, in order of their start, and the number of those left out: the worst [`ISSUES_MAX`] are kept.
+pub(super) fn find(call: &Call) -> (Vec<Issue>, usize) {
     let mut issues: Vec<Issue> = Vec::new();
     for (participant, Participant { series, .. }) in call.participants.iter().enumerate() {
         for issue_type in IssueType::ALL {
             issues.extend(spells(issue_type, participant, series));
         }
     }
+    let left_out = issues.len().saturating_sub(ISSUES_MAX);
+    if 0 < left_out {
+        issues.sort_by_key(|issue| Reverse((issue.severity, issue.end_ms - issue.start_ms)));
+        issues.truncate(ISSUES_MAX);
+    }
     issues.sort_by_key(|issue| (issue.start_ms, issue.participant, issue.issue_type));
     let causes = causes(call, &issues);
     for (issue, cause) in issues.iter_mut().zip(causes) {
         issue.cause = cause;
     }
-    issues
+    (issues, left_out)
 }
 
 fn spells(issue_type: IssueType, participant: usize, series: &Series) -> Vec<Issue> {
@@ -335,6 +345,44 @@ mod tests {
         let found = detector.finish();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].start_ms, found[0].end_ms), (0, 4_000));
+    }
+
+    #[test]
+    fn of_thousands_the_worst_are_kept_and_the_rest_is_counted() {
+        let mut series = Series::default();
+        let loss = MetricId::from_wire("totalSendPacketLoss").unwrap().index();
+        let silence = 2 * SILENCE_MS;
+        for spell in 0..2_000_i64 {
+            for reading in 0..3 {
+                let mut values = [None; crate::metric::METRIC_COUNT];
+                values[loss] = Some(if spell == 1_234 { 0.5 } else { 0.06 });
+                let timestamp_ms = 1_000_000 + spell * silence + reading * 1_000;
+                series.push(&crate::beacon::Reading {
+                    timestamp_ms,
+                    values,
+                });
+            }
+        }
+        let call = Call {
+            id: "c".to_owned(),
+            room: "r".to_owned(),
+            meeting_session_id: "m".to_owned(),
+            participants: vec![Participant {
+                session_id: "s".to_owned(),
+                name: None,
+                client: Vec::new(),
+                received_ms: None,
+                series,
+            }],
+            duplicates: 0,
+        };
+        let (issues, left_out) = find(&call);
+        assert_eq!((issues.len(), left_out), (ISSUES_MAX, 2_000 - ISSUES_MAX));
+        assert!(
+            issues.iter().any(|issue| issue.severity == Severity::Bad),
+            "the worst one is kept"
+        );
+        assert!(issues.is_sorted_by_key(|issue| issue.start_ms));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub use verdict::{Cause, Side, Verdict};
 use crate::beacon::Beacon;
 use crate::digest::fingerprint;
 use crate::metric::MetricId;
+use crate::plain::is_hostile;
 use rustc_hash::FxHashMap;
 
 /// Characters of the room that a call's id begins with.
@@ -114,11 +115,9 @@ impl Call {
     }
 }
 
-/// `text` as a page may show it: at most `chars_max` long, and without control characters, those that turn the direction of
-/// writing among them: one of these in a name would turn the rest of a sentence.
+/// `text` as a page may show it: at most `chars_max` long, without control characters and those that turn the direction of writing.
 fn shown(text: &str, chars_max: usize) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
-    let mut visible = text.chars().filter(|&c| !c.is_control() && !turns(c));
+    let mut visible = text.chars().filter(|&c| !is_hostile(c));
     let mut shown: String = visible.by_ref().take(chars_max).collect();
     if visible.next().is_some() {
         shown.push('…');
@@ -133,8 +132,10 @@ pub struct Assessment {
     pub score: Option<Score>,
     /// One for each of [`Call::participants`], in their order.
     pub people: Vec<Person>,
-    /// By start.
+    /// By start; the worst of them where there are very many.
     pub issues: Vec<Issue>,
+    /// Issues that are not in `issues`.
+    pub issues_left_out: usize,
     /// In a sentence.
     pub verdict: Verdict,
 }
@@ -163,14 +164,16 @@ pub fn assess(call: &Call) -> Assessment {
             summaries: participant.series.metrics().filter_map(summary).collect(),
         }
     };
-    let people = call.participants.iter().map(person).collect();
+    let people: Vec<Person> = call.participants.iter().map(person).collect();
     let score = score::together(all);
-    let issues = issue::find(call);
-    let verdict = verdict::verdict(call, &issues, score);
+    let (issues, issues_left_out) = issue::find(call);
+    let scores: Vec<Option<Score>> = people.iter().map(|person| person.score).collect();
+    let verdict = verdict::verdict(call, &issues, &scores);
     Assessment {
         score,
         people,
         issues,
+        issues_left_out,
         verdict,
     }
 }

@@ -68,14 +68,22 @@ pub struct Verdict {
 }
 
 impl Participant {
-    /// What to call the person on a page: the name, or the beginning of the session id. Any text but control characters.
+    /// What to call the person on a page: the name, or the beginning of the session id. Any text but control characters, never empty.
     pub fn label(&self) -> String {
-        match &self.name {
-            Some(name) => shown(name, NAME_CHARS_MAX),
-            None => shown(&self.session_id, NAME_CHARS_MAX)
+        let name = self.name.as_deref().map(|name| shown(name, NAME_CHARS_MAX));
+        let session_id = || {
+            shown(&self.session_id, NAME_CHARS_MAX)
                 .chars()
                 .take(SESSION_ID_CHARS)
-                .collect(),
+                .collect()
+        };
+        let label = name
+            .filter(|name| !name.trim().is_empty())
+            .unwrap_or_else(session_id);
+        if label.trim().is_empty() {
+            "somebody".to_owned()
+        } else {
+            label
         }
     }
 }
@@ -146,10 +154,10 @@ fn overlap(a: &Issue, b: &Issue) -> bool {
     0 <= common && shorter <= 2 * common
 }
 
-/// The verdict of a call from its issues and its score.
-pub(super) fn verdict(call: &Call, issues: &[Issue], score: Option<Score>) -> Verdict {
-    let none = Cause {
-        side: Side::None,
+/// The verdict of a call from its issues and the scores of its people, in the order of [`Call::participants`].
+pub(super) fn verdict(call: &Call, issues: &[Issue], scores: &[Option<Score>]) -> Verdict {
+    let nobody = |side| Cause {
+        side,
         participant: None,
     };
     // Worst first: bad before warning, then by how long it lasted; the earlier of equals.
@@ -157,32 +165,56 @@ pub(super) fn verdict(call: &Call, issues: &[Issue], score: Option<Score>) -> Ve
         .iter()
         .rev()
         .max_by_key(|issue| (issue.severity, issue.end_ms - issue.start_ms));
-    let (sentence, cause) = match (worst, Quality::of(score)) {
-        (_, Quality::Unknown) => (
-            "Nobody sent readings, so nothing is known of how this call was.".to_owned(),
-            Cause {
-                side: Side::Undecided,
-                participant: None,
-            },
-        ),
-        (Some(issue), _) => (trouble(call, issues, issue), issue.cause),
-        (None, Quality::Good) => (calm(call), none),
-        (None, _) => (
-            "The connection was uneven, but no trouble lasted long enough to name.".to_owned(),
-            Cause {
-                side: Side::Undecided,
-                participant: None,
-            },
-        ),
+    if let Some(issue) = worst {
+        return Verdict {
+            sentence: trouble(call, issues, issue),
+            cause: issue.cause,
+        };
+    }
+    let of = |quality| {
+        scores
+            .iter()
+            .filter(|score| Quality::of(**score) == quality)
+            .count()
     };
-    Verdict { sentence, cause }
+    let (n, n_good, n_unknown) = (scores.len(), of(Quality::Good), of(Quality::Unknown));
+    let (sentence, side) = if n_unknown == n && call.samples() == 0 {
+        (
+            "Nobody sent readings, so nothing is known of how this call was.".to_owned(),
+            Side::Undecided,
+        )
+    } else if n_unknown == n {
+        (
+            "Readings were sent, but none that tells how good the connection was.".to_owned(),
+            Side::Undecided,
+        )
+    } else if n_good + n_unknown < n {
+        (
+            "The connection was uneven, but no trouble lasted long enough to name.".to_owned(),
+            Side::Undecided,
+        )
+    } else {
+        (calm(n_good, n_unknown), Side::None)
+    };
+    Verdict {
+        sentence,
+        cause: nobody(side),
+    }
 }
 
-fn calm(call: &Call) -> String {
-    match call.participants.len() {
-        1 => "One person was there, and nothing out of the ordinary was measured.".to_owned(),
-        2 => "Both people had a good connection throughout.".to_owned(),
-        n => format!("All {n} people had a good connection throughout."),
+/// Everybody who was measured had a good connection.
+fn calm(n_good: usize, n_unknown: usize) -> String {
+    let good = match (n_good, n_unknown) {
+        (1, 0) => "One person was there, and had a good connection".to_owned(),
+        (2, 0) => "Both people had a good connection throughout".to_owned(),
+        (n, 0) => format!("All {n} people had a good connection throughout"),
+        (1, _) => "One person had a good connection throughout".to_owned(),
+        (n, _) => format!("{n} people had a good connection throughout"),
+    };
+    match n_unknown {
+        0 => format!("{good}."),
+        1 => format!("{good}; of one nothing is known."),
+        n => format!("{good}; of {n} nothing is known."),
     }
 }
 
@@ -304,13 +336,9 @@ mod tests {
         sentence: &str,
     ) {
         let call = call(people);
-        let issues = issue::find(&call);
-        let scores = call
-            .participants
-            .iter()
-            .flat_map(|participant| score::readings(&participant.series))
-            .collect();
-        let verdict = verdict(&call, &issues, score::together(scores));
+        let (issues, _) = issue::find(&call);
+        let scores = scores(&call);
+        let verdict = verdict(&call, &issues, &scores);
         assert_eq!(verdict.sentence.replace('\u{a0}', " "), sentence);
         assert_eq!(verdict.cause, Cause { side, participant });
     }
@@ -363,6 +391,13 @@ mod tests {
         );
     }
 
+    fn scores(call: &Call) -> Vec<Option<Score>> {
+        let people = call.participants.iter();
+        people
+            .map(|participant| score::together(score::readings(&participant.series)))
+            .collect()
+    }
+
     #[test]
     fn no_trouble_is_said_and_nothing_measured_is_never_good() {
         check(
@@ -371,9 +406,34 @@ mod tests {
             None,
             "Both people had a good connection throughout.",
         );
-        let mut silent = call(&[None]);
-        silent.participants[0].series = Series::default();
-        let verdict = verdict(&silent, &[], None);
-        assert!(verdict.sentence.contains("nothing is known"));
+        let sentence = |call: &Call| verdict(call, &[], &scores(call)).sentence;
+        let mut call = call(&[None, None]);
+        call.participants[1].series = Series::default();
+        assert_eq!(
+            sentence(&call),
+            "One person had a good connection throughout; of one nothing is known."
+        );
+        call.participants[0].series = Series::default();
+        assert!(sentence(&call).starts_with("Nobody sent readings"));
+        let mut values = [None; METRIC_COUNT];
+        values[MetricId::from_wire("sendBitsPerSecond").unwrap().index()] = Some(1e6);
+        call.participants[0].series.push(&Reading {
+            timestamp_ms: 1,
+            values,
+        });
+        assert!(sentence(&call).starts_with("Readings were sent, but none"));
+    }
+
+    #[test]
+    fn everybody_is_called_something() {
+        let mut call = call(&[None]);
+        let mut label = |name: Option<&str>, session_id: &str| {
+            call.participants[0].name = name.map(str::to_owned);
+            call.participants[0].session_id = session_id.to_owned();
+            call.participants[0].label()
+        };
+        assert_eq!(label(Some("Ana"), "s"), "Ana");
+        assert_eq!(label(Some("\u{202e}"), "0123456789"), "01234567");
+        assert_eq!(label(None, ""), "somebody");
     }
 }

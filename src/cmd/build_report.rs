@@ -5,6 +5,8 @@ use crate::config::BuildReport;
 use crate::log::segments;
 use crate::report::{self, Built, Rewrite};
 use crate::watch::{Settings, Stop, Wake, Watch};
+use anyhow::anyhow;
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -80,7 +82,12 @@ pub(super) fn keep_fresh(
     }
     loop {
         let begin = Instant::now();
-        on_build(build(logs, out, rewrite));
+        // A defect of ours must not end the thread unseen and leave a report that is stale for ever.
+        let outcome = catch_unwind(|| build(logs, out, rewrite));
+        on_build(outcome.unwrap_or_else(|_| {
+            let hint = "this is a defect of call-metrics: please report it, with the line that begins with `thread`";
+            Err(Failure::new(anyhow!("cannot build the report: it panicked"), hint))
+        }));
         watch.set_min_interval(MIN_INTERVAL.max(begin.elapsed() * REST));
         if watch.wait() == Wake::Stopped {
             return;

@@ -8,6 +8,7 @@ use crate::digest::fingerprint;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::net::IpAddr;
 
 const REALM: &str = "Basic realm=\"call-metrics report\", charset=\"UTF-8\"";
 
@@ -46,8 +47,10 @@ impl Access {
             Some(Reply::text(status, words).with("X-Call-Metrics", reason))
         };
         match self {
-            Access::Open => None,
-            Access::Closed => refuse(
+            Access::Open if is_local(asked.header("host")) => None,
+            // Somebody's name that leads to loopback: a proxy that shows the report to the world, or a page that had its own
+            // name point here to read it (DNS rebinding).
+            Access::Open | Access::Closed => refuse(
                 403,
                 "the report and the counters are served on loopback alone; to serve them here, set `--report-password` \
                  (or CALL_METRICS_REPORT_PASSWORD) and restart",
@@ -68,6 +71,20 @@ impl Access {
             }
         }
     }
+}
+
+/// Whether a request was addressed to this machine by a name that can mean no other. HTTP/1.0 may leave the name out.
+fn is_local(host: Option<&str>) -> bool {
+    let Some(host) = host else { return true };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn is_equal(a: &str, b: &str) -> bool {
@@ -92,6 +109,33 @@ fn basic_password(value: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_that_mean_this_machine_are_local() {
+        for host in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "127.9.9.9:1",
+            "[::1]",
+            "[::1]:8080",
+        ] {
+            assert!(is_local(Some(host)), "{host}");
+        }
+        assert!(is_local(None));
+        for host in [
+            "evil.example",
+            "localhost.evil.example:80",
+            "127.0.0.1.evil.example",
+            "0.0.0.0",
+            "10.0.0.1:80",
+            "",
+            ":80",
+        ] {
+            assert!(!is_local(Some(host)), "{host}");
+        }
+    }
 
     #[test]
     fn the_password_is_read_whatever_the_user() {

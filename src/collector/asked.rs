@@ -1,8 +1,6 @@
 //! A request as handlers see it: method, path, the few headers that matter.
 //! Paths are decoded once, here; what could be read in two ways is no path.
 
-use super::gate::PEER_HEADER;
-
 /// Methods that some route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -56,12 +54,6 @@ impl Asked {
             .iter()
             .find(|(header, _)| header == name)
             .map(|(_, value)| value.as_str())
-    }
-
-    /// Address and port of the client, or of the proxy in front of us.
-    #[expect(dead_code, reason = "limits per address will ask for it")]
-    pub(crate) fn peer(&self) -> Option<std::net::SocketAddr> {
-        self.header(PEER_HEADER)?.parse().ok()
     }
 
     pub(crate) fn reads(&self) -> bool {

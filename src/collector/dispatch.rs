@@ -4,7 +4,7 @@
 use super::app::App;
 use super::asked::Asked;
 use super::counters::Kind;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, internal_error};
 use super::reply::Reply;
 use super::{intake, rooms, routes};
 use std::io;
@@ -197,11 +197,12 @@ fn answer_with(
 ) {
     let app = Arc::clone(&exchange.app);
     let asked = Asked::of(exchange.request());
+    let kind = exchange.kind;
     let request = exchange.request();
     let replied = catch_unwind(AssertUnwindSafe(|| handle(&app, &asked, request)));
     exchange.answer(replied.unwrap_or_else(|_| {
         note_panic(&app);
-        Reply::text(500, "internal error")
+        internal_error(kind)
     }));
 }
 

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::counters::Kind;
 use super::reply::Reply;
+use super::rooms;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,6 +45,18 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.send(Reply::busy("internal error", 1).with("X-Call-Metrics", "internal-error"));
+        self.send(internal_error(self.kind));
+    }
+}
+
+/// What a request hears whose handler failed; who asks for a room reads JSON.
+pub(crate) fn internal_error(kind: Kind) -> Reply {
+    match kind {
+        Kind::Room => rooms::error(
+            500,
+            "internal-error",
+            "something failed inside the server; try again",
+        ),
+        _ => Reply::text(500, "internal error").with("X-Call-Metrics", "internal-error"),
     }
 }

@@ -7,6 +7,7 @@ use super::origin::{Header, judge};
 use super::reply::Reply;
 use crate::beacon;
 use crate::log::writer::{Busy, WriteError};
+use crate::plain::with_causes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -140,15 +141,6 @@ fn later(
     exchange.app.counters.refuse(reason);
     let reply = Reply::busy(words, retry_s).with("X-Call-Metrics", reason);
     exchange.answer(reply.with_all(headers));
-}
-
-/// An error and its causes in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 /// A beacon that the writer has, counted.

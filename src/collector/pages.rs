@@ -1,9 +1,9 @@
 //! The pages a person opens, and their headers. Words from outside reach them through the templates' escaping alone.
 
 use super::app::App;
-use super::intake::with_causes;
 use super::reply::{Bytes, Reply};
 use super::routes::RESERVED;
+use crate::plain::with_causes;
 use crate::site;
 use serde::Serialize;
 use std::borrow::Cow;

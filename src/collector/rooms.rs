@@ -3,11 +3,11 @@
 
 use super::app::App;
 use super::asked::Asked;
-use super::intake::with_causes;
 use super::origin::{Verdict, judge};
 use super::reply::Reply;
 use super::routes::is_reserved;
 use crate::daily::{Error, RoomName};
+use crate::plain::with_causes;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::time::Duration;
@@ -144,6 +144,6 @@ pub(crate) fn busy() -> Reply {
     .with("Retry-After", RETRY_AFTER_S.to_string())
 }
 
-fn error(status: u16, code: &str, message: &str) -> Reply {
+pub(crate) fn error(status: u16, code: &str, message: &str) -> Reply {
     Reply::json(status, &json!({ "error": code, "message": message }))
 }

@@ -125,8 +125,8 @@ fn file(app: &App, asked: &Asked, segments: &Segments, missing: fn() -> Reply) -
         _ if !asked.reads() => Reply::wrong_method(READS),
         Found::Folder => to_folder(asked),
         Found::File(path) => {
-            // Through a link or another spelling, too, the report is the report.
-            if statics::is_of_report(app, &path)
+            // Through a link or another spelling, too, the report is the report, and the log the log.
+            if (statics::is_of_report(app, &path) || statics::is_of_log(app, &path))
                 && let Some(refusal) = app.access.refusal(asked)
             {
                 return refusal;

@@ -71,6 +71,20 @@ pub(crate) fn is_of_report(app: &App, file: &Path) -> bool {
     fs::canonicalize(app.public.join(REPORT)).is_ok_and(|report| file.starts_with(report))
 }
 
+/// Whether a file, found by whatever name, is the beacon log, a segment of it or something kept beside it.
+pub(crate) fn is_of_log(app: &App, file: &Path) -> bool {
+    let Ok(log) = fs::canonicalize(app.writer.path()) else {
+        return false;
+    };
+    let name = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .as_encoded_bytes()
+            .to_vec()
+    };
+    file.parent() == log.parent() && name(file).starts_with(&name(&log))
+}
+
 /// The answer with a file of the document root.
 pub(crate) fn file(app: &App, asked: &Asked, segments: &Segments, path: &Path) -> Reply {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -145,7 +145,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
     #[derive(Serialize)]
     struct OneCause<'a> {
         side: &'static str,
-        #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "sessionId")]
         session_id: Option<&'a str>,
     }
     #[derive(Serialize)]

@@ -85,7 +85,9 @@ fn totals(calls: &[(Call, Assessment)]) -> Totals {
             .filter_map(call::Participant::span_ms);
         Totals {
             participants: sum.participants + call.participants.len(),
-            participant_ms: sum.participant_ms + spans.map(|(start, end)| end - start).sum::<i64>(),
+            participant_ms: spans
+                .map(|(start, end)| end - start)
+                .fold(sum.participant_ms, i64::saturating_add),
             samples: sum.samples + call.samples(),
             duplicates: sum.duplicates + call.duplicates,
         }

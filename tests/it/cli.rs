@@ -88,6 +88,13 @@ fn a_settings_file_that_cannot_be_read_is_said_without_its_content() {
     let run = folder.run("sample-log");
     refused(&run, "cannot read settings `.env`");
     assert!(!run.stderr.contains("sekret"), "{}", run.stderr);
+    // A `$` would be taken for a variable, and the password cut there.
+    folder.write(".env", "# costs 1$\nCALL_METRICS_REPORT_PASSWORD=pa$word\n");
+    let run = folder.run("sample-log");
+    refused(&run, "line 2 has a `$`");
+    assert!(!run.stderr.contains("pa$word"), "{}", run.stderr);
+    folder.write(".env", "CALL_METRICS_REPORT_PASSWORD='pa$word'\n");
+    assert_eq!(folder.run("sample-log --calls 0").code, 0);
 }
 
 #[test]

@@ -31,12 +31,16 @@ fn lengths_that_kill_tiny_http_are_turned_away() {
         for path in ["/beacon", "/", "/ana", "/api/rooms", "/nowhere"] {
             check(
                 &server,
-                &format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabc"),
+                &format!(
+                    "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\nabc"
+                ),
                 &[413],
             );
             check(
                 &server,
-                &format!("GET {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabc"),
+                &format!(
+                    "GET {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\nabc"
+                ),
                 &[413],
             );
         }
@@ -52,7 +56,9 @@ fn lengths_that_kill_tiny_http_are_turned_away() {
     ] {
         check(
             &server,
-            &format!("POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nabcde"),
+            &format!(
+                "POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\nabcde"
+            ),
             &[400],
         );
     }
@@ -62,7 +68,7 @@ fn lengths_that_kill_tiny_http_are_turned_away() {
 #[test]
 fn what_two_readers_could_see_differently_is_refused_and_closed() {
     let server = Server::start();
-    let smuggled = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    let smuggled = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for (framing, status) in [
         ("Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", 400),
         ("Transfer-Encoding: chunked\r\nContent-Length: 6\r\n", 400),
@@ -79,7 +85,7 @@ fn what_two_readers_could_see_differently_is_refused_and_closed() {
     ] {
         let mut client = server.client();
         client.send(
-            format!("POST /beacon HTTP/1.1\r\nHost: h\r\n{framing}\r\n0\r\n\r\n{smuggled}")
+            format!("POST /beacon HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n0\r\n\r\n{smuggled}")
                 .as_bytes(),
         );
         let answer = client.answer().expect("an answer");
@@ -96,15 +102,18 @@ fn what_two_readers_could_see_differently_is_refused_and_closed() {
         ("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0", &[400]),
         ("GET / HTTP/1.1\r\n\r\n", &[400]),
         ("GET / HTTP/1.1\nHost: h\n\n", &[400]),
-        ("GET /\u{e9} HTTP/1.1\r\nHost: h\r\n\r\n", &[400]),
-        ("\r\n\r\nGET /healthz HTTP/1.1\r\nHost: h\r\n\r\n", &[200]),
+        ("GET /\u{e9} HTTP/1.1\r\nHost: localhost\r\n\r\n", &[400]),
         (
-            "GET http://h/healthz HTTP/1.1\r\nHost: other\r\n\r\n",
+            "\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
             &[200],
         ),
-        ("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", &[204]),
-        ("GET * HTTP/1.1\r\nHost: h\r\n\r\n", &[400]),
-        ("CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", &[400]),
+        (
+            "GET http://localhost/healthz HTTP/1.1\r\nHost: other\r\n\r\n",
+            &[200],
+        ),
+        ("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", &[204]),
+        ("GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", &[400]),
+        ("CONNECT h:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", &[400]),
         ("GET /healthz HTTP/1.0\r\n\r\n", &[200]),
     ] {
         check(&server, request, expect);
@@ -118,18 +127,18 @@ fn heads_have_a_limit() {
     let endless = "x".repeat(1024 * 1024);
     check(
         &server,
-        &format!("GET /{endless} HTTP/1.1\r\nHost: h\r\n\r\n"),
+        &format!("GET /{endless} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         &[414],
     );
     check(
         &server,
-        &format!("GET / HTTP/1.1\r\nHost: h\r\nX: {endless}\r\n\r\n"),
+        &format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {endless}\r\n\r\n"),
         &[431],
     );
     check(
         &server,
         &format!(
-            "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
             "X: y\r\n".repeat(10_000)
         ),
         &[431],
@@ -137,7 +146,7 @@ fn heads_have_a_limit() {
     check(
         &server,
         &format!(
-            "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
             "X: y\r\n".repeat(100)
         ),
         &[431],
@@ -153,7 +162,7 @@ fn bodies_up_to_the_limit_are_taken_and_no_byte_more() {
         let answer = server.post_with("/beacon", "", &body);
         assert_eq!(answer.status, status, "{n_bytes}");
         let chunked = format!(
-            "POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{n_bytes:x}\r\n{body}\r\n0\r\n\r\n"
+            "POST /beacon HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{n_bytes:x}\r\n{body}\r\n0\r\n\r\n"
         );
         assert_eq!(server.ask(&chunked).status, status, "{n_bytes} chunked");
     }
@@ -172,7 +181,9 @@ fn chunks_become_a_beacon() {
     let body = beacon("chunked");
     let (front, back) = body.split_at(10);
     let chunked = |rest: &str| {
-        format!("POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{rest}")
+        format!(
+            "POST /beacon HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{rest}"
+        )
     };
     let (n_front, n_back) = (front.len(), back.len());
     let good = format!(
@@ -213,7 +224,7 @@ fn a_request_cut_short_at_any_byte_is_never_stored() {
     let small = post("/beacon", "", &beacon_of(900));
     let large = post("/beacon", "", &beacon_of(2_000));
     let chunked = format!(
-        "POST /beacon HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n384\r\n{}\r\n0\r\n\r\n",
+        "POST /beacon HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n384\r\n{}\r\n0\r\n\r\n",
         beacon_of(900)
     );
     for request in [small, large, chunked] {
@@ -239,8 +250,8 @@ fn slow_clients(server: &Server) -> Vec<Client> {
     let start = |i: usize| {
         let mut client = server.client();
         client.send(match i % 4 {
-            0 => b"POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n{".as_slice(),
-            1 => b"POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\nExpect: 100-continue\r\n\r\n",
+            0 => b"POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n{".as_slice(),
+            1 => b"POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\nExpect: 100-continue\r\n\r\n",
             2 => b"GET / HT",
             _ => b"",
         });
@@ -281,7 +292,7 @@ fn a_deadline_is_a_total_and_not_stretched_by_drops() {
     let server = Server::with(&[], &[], hasty());
     let mut client = server.client();
     let started = Instant::now();
-    client.send(b"POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n");
+    client.send(b"POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n");
     client
         .stream
         .set_read_timeout(Some(Duration::from_millis(20)))
@@ -315,7 +326,7 @@ fn clients_that_do_not_read_hold_up_nobody() {
     let mut greedy: Vec<Client> = (0..8)
         .map(|_| {
             let mut client = server.client();
-            client.send(b"GET /large.bin HTTP/1.1\r\nHost: h\r\n\r\n");
+            client.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n");
             client
         })
         .collect();
@@ -326,7 +337,7 @@ fn clients_that_do_not_read_hold_up_nobody() {
         .set_write_timeout(Some(Duration::from_millis(300)))
         .unwrap();
     pipeline.send_what_goes(
-        "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+        "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
             .repeat(100_000)
             .as_bytes(),
     );
@@ -352,7 +363,9 @@ fn fifty_pipelined_beacons_are_answered_in_order_and_all_stored() {
     let mut requests = String::new();
     for i in 0..50 {
         requests.push_str(&post("/beacon", "", &beacon(&format!("n{i:02}"))));
-        requests.push_str(&format!("GET /nothing.{i} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        requests.push_str(&format!(
+            "GET /nothing.{i} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        ));
     }
     client.send(requests.as_bytes());
     for i in 0..50 {
@@ -447,12 +460,12 @@ fn expect_is_met_before_the_body_and_upgrades_are_not() {
     let body = beacon("expected");
     let mut client = server.client();
     let length = body.len();
-    client.send(format!("POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\nExpect: 100-Continue\r\n\r\n").as_bytes());
+    client.send(format!("POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nExpect: 100-Continue\r\n\r\n").as_bytes());
     assert_eq!(client.answer().map(|answer| answer.status), Some(100));
     client.send(body.as_bytes());
     assert_eq!(client.answer().map(|answer| answer.status), Some(204));
     // Too large is said before any of it is sent.
-    client.send(b"POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n");
+    client.send(b"POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(client.answer().map(|answer| answer.status), Some(413));
 
     let upgrade = server.post_with(
@@ -469,10 +482,11 @@ fn connections_are_kept_as_each_version_has_it() {
     let server = Server::start();
     let mut client = server.client();
     for _ in 0..3 {
-        let answer = client.ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+        let answer = client.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!((answer.status, answer.header("Connection")), (200, None));
     }
-    let last = client.ask(b"HEAD /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let last =
+        client.ask(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert_eq!(
         (
             last.status,
@@ -512,7 +526,7 @@ fn peers_that_reset_or_flood_leave_the_server_serving() {
                     .0,
             );
         } else {
-            client.send_what_goes(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+            client.send_what_goes(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
         }
     }
     server.assert_serves();
@@ -531,7 +545,7 @@ fn over_the_cap_an_idle_client_makes_room_and_else_the_new_one_is_told() {
     for client in &mut busy {
         assert_eq!(
             client
-                .ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+                .ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 .status,
             200
         );
@@ -545,13 +559,13 @@ fn over_the_cap_an_idle_client_makes_room_and_else_the_new_one_is_told() {
     assert!(answer.header("Retry-After").is_some());
     // Once they are idle, the one that has been so for longest makes room.
     for client in &mut busy {
-        client.send(b"Host: h\r\n\r\n");
+        client.send(b"Host: localhost\r\n\r\n");
         assert_eq!(client.answer().map(|answer| answer.status), Some(200));
     }
     let deadline = Instant::now() + PATIENCE;
     let served = loop {
         let mut client = server.client();
-        let answer = client.ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+        let answer = client.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
         if answer.status == 200 {
             break client;
         }
@@ -566,18 +580,19 @@ fn a_stop_answers_what_was_accepted_and_ends_in_time() {
     let server = Server::start();
     let mut idle = server.client();
     assert_eq!(
-        idle.ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status,
+        idle.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .status,
         200
     );
     let mut half = server.client();
-    half.send(b"POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n{");
+    half.send(b"POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n{");
     let address = server.address();
     let body = beacon("last words");
     let (front, back) = body.split_at(20);
     let mut late = server.client();
     late.send(
         format!(
-            "POST /beacon HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{front}",
+            "POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{front}",
             body.len()
         )
         .as_bytes(),

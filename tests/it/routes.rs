@@ -22,7 +22,7 @@ fn methods_and_addresses_are_told_apart() {
     server.publish("report/index.html", "<!doctype html>");
     let check = |request: &str, status: u16, allow: Option<&str>| {
         let answer = server.ask(&format!(
-            "{request} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+            "{request} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
         ));
         assert_eq!(
             (answer.status, answer.header("Allow")),
@@ -153,7 +153,7 @@ fn beacons_are_stored_and_refusals_say_why() {
 fn beacons_come_from_our_own_pages_and_from_listed_origins() {
     let server = with(&["--allow-origin", "https://app.example.com"]);
     let send = |headers: &str| server.post_with("/beacon", headers, &beacon("o"));
-    let own = send("Origin: http://h\r\n");
+    let own = send("Origin: http://localhost\r\n");
     assert_eq!(
         (own.status, own.header("Access-Control-Allow-Origin")),
         (204, None)
@@ -189,7 +189,7 @@ fn beacons_come_from_our_own_pages_and_from_listed_origins() {
         "https://evil-app.example.com",
         "http://app.example.com",
         "https://app.example.com:8443",
-        "http://h:81",
+        "http://localhost:81",
         "x",
     ] {
         let answer = send(&format!("Origin: {origin}\r\n"));
@@ -214,7 +214,7 @@ fn preflights_are_answered_for_listed_origins_alone() {
     let server = with(&["--allow-origin", "https://app.example.com"]);
     let ask = |origin: &str| {
         server.ask(&format!(
-            "OPTIONS /beacon HTTP/1.1\r\nHost: h\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
+            "OPTIONS /beacon HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
              Access-Control-Request-Headers: content-type\r\n\r\n"
         ))
     };
@@ -403,7 +403,7 @@ fn rooms_are_given_to_our_own_pages() {
     let server = room_server(&fake);
     let ask = |headers: &str, body: &str| server.post_with("/api/rooms", headers, body);
     let own = ask(
-        "Origin: http://h\r\nSec-Fetch-Site: same-origin\r\n",
+        "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n",
         r#"{"name":"ana"}"#,
     );
     assert_eq!(own.status, 200, "{}", own.text());
@@ -578,7 +578,7 @@ fn files_are_validated_by_their_tags_and_compressed_for_those_who_can() {
     }
     let head = server
         .client()
-        .ask(b"HEAD /report/ HTTP/1.1\r\nHost: h\r\n\r\n");
+        .ask(b"HEAD /report/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(
         head.header("Content-Length"),
         Some(text.len().to_string().as_str())
@@ -692,12 +692,12 @@ fn nothing_from_a_request_becomes_a_header() {
     let server = with(&["--allow-origin", "https://app.example.com"]);
     server.publish("report/a b/index.html", "x");
     for request in [
-        "GET /report/%0d%0aSet-Cookie:%20a=b HTTP/1.1\r\nHost: h\r\n\r\n",
-        "GET /ana/?x=%0d%0aSet-Cookie:%20a=b HTTP/1.1\r\nHost: h\r\n\r\n",
-        "GET /report/a%20b?x=%0d%0aSet-Cookie:%20a=b HTTP/1.1\r\nHost: h\r\n\r\n",
-        "GET /report?%0aSet-Cookie:a=b HTTP/1.1\r\nHost: h\r\n\r\n",
-        "POST /beacon HTTP/1.1\r\nHost: h\r\nOrigin: https://app.example.com\rSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n",
-        "POST /beacon HTTP/1.1\r\nHost: h\r\nOrigin: https://app.example.com\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n",
+        "GET /report/%0d%0aSet-Cookie:%20a=b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /ana/?x=%0d%0aSet-Cookie:%20a=b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /report/a%20b?x=%0d%0aSet-Cookie:%20a=b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /report?%0aSet-Cookie:a=b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /beacon HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example.com\rSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n",
+        "POST /beacon HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example.com\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n",
     ] {
         assert_eq!(
             server.ask(request).header("Set-Cookie"),

@@ -321,3 +321,43 @@ fn without_a_token_the_pages_say_so_and_everything_else_works() {
         204
     );
 }
+
+#[test]
+fn the_report_and_the_log_are_for_this_machine_alone_unless_there_is_a_password() {
+    let folder = Folder::new();
+    let server = serve(&folder, "--public .");
+    let url = server.url();
+    assert_eq!(
+        post(&format!("{url}/beacon"), beacon("r", "s", T)).status,
+        204
+    );
+    // A page of a stranger, whose name leads here, asks in that name.
+    let as_stranger = |path: &str| {
+        let address = url.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let head =
+            format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    };
+    for path in ["/report/", "/metrics", "/beacon.log"] {
+        assert!(as_stranger(path).starts_with("HTTP/1.1 403"), "{path}");
+    }
+    assert!(as_stranger("/healthz").starts_with("HTTP/1.1 200"));
+    assert_eq!(
+        get(&format!("{url}/beacon.log")).status,
+        200,
+        "in a folder that its owner chose to serve"
+    );
+    drop(server);
+    let mut command = folder.command("serve --listen 127.0.0.1:0 --public .");
+    command.env("CALL_METRICS_REPORT_PASSWORD", "sesame");
+    let server = Running::start(command);
+    for path in ["report/", "metrics", "beacon.log", "beacon.log.lock"] {
+        assert_eq!(
+            get(&format!("{}/{path}", server.url())).status,
+            401,
+            "{path}"
+        );
+    }
+}

@@ -6,9 +6,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::error::{WriteError, with_causes};
+use super::error::WriteError;
 use super::queue::{Entry, Queue, Work};
 use super::sink::Sink;
+use crate::plain::with_causes;
 
 /// Least time between two looks at the file that were asked for: asking is free for anyone who can reach `/healthz`.
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(500);

@@ -136,15 +136,3 @@ pub(super) fn append_error(path: PathBuf, source: io::Error) -> WriteError {
         WriteError::Append { path, source }
     }
 }
-
-/// Writes out an error and its causes on one line, as a person reads them.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

@@ -71,6 +71,7 @@ struct Page<'a> {
     data_path: String,
     people: Vec<OnePerson>,
     issues: Vec<OneIssue>,
+    issues_left_out: usize,
     groups: Vec<OneGroup>,
     columns: [&'static str; 11],
     charts: String,
@@ -200,6 +201,7 @@ pub(in crate::report) fn call(
             .iter()
             .map(|issue| one_issue(issue, &badges))
             .collect(),
+        issues_left_out: assessment.issues_left_out,
         groups,
         columns: [
             "Count", "Missing", "Mean", "Std", "Min", "p5", "p25", "p50", "p75", "p95", "Max",

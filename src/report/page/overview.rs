@@ -111,28 +111,42 @@ fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
     let known = good + fair + poor;
     let headline = match (calls.len(), known) {
         (0, _) => {
-            return (
-                "No calls yet.".to_owned(),
-                "The log holds no beacon so far.".to_owned(),
-            );
+            let detail = "The log holds no beacon so far.";
+            return ("No calls yet.".to_owned(), detail.to_owned());
         }
-        (1, 0) => "Nobody sent readings in the one call.".to_owned(),
-        (n, 0) => format!("Nobody sent readings in any of {n} calls."),
-        (_, 1) if good == 1 => "The call was good.".to_owned(),
-        (_, 1) => format!("The call was {}.", if fair == 1 { "fair" } else { "poor" }),
-        (_, 2) if good == 2 => "Both calls were good.".to_owned(),
-        _ if good == known => format!("All {known} calls were good."),
-        _ if good == 0 => format!("None of {known} calls was good."),
-        _ => format!("{good} of {known} calls were good."),
+        (_, 0) if 0 < totals.samples => {
+            "Nothing is known of how the calls were: no reading tells.".to_owned()
+        }
+        (_, 0) => "Nobody sent readings, so nothing is known of how the calls were.".to_owned(),
+        (all, known) => {
+            let calls = if known < all {
+                "calls with readings"
+            } else {
+                "calls"
+            };
+            match (known, good) {
+                (1, _) if good == 1 => {
+                    format!("The one {} was good.", &calls.replacen("calls", "call", 1))
+                }
+                (1, _) => format!(
+                    "The one {} was not good.",
+                    &calls.replacen("calls", "call", 1)
+                ),
+                (2, 2) => format!("Both {calls} were good."),
+                (n, good) if good == n => format!("All {n} {calls} were good."),
+                (n, 0) => format!("None of {n} {calls} was good."),
+                (n, good) => format!("{good} of {n} {calls} were good."),
+            }
+        }
     };
     let mut parts = Vec::new();
-    if 0 < fair && 1 < known {
+    if 0 < fair {
         parts.push(format!(
             "{fair} {} fair",
             if fair == 1 { "was" } else { "were" }
         ));
     }
-    if 0 < poor && 1 < known {
+    if 0 < poor {
         parts.push(format!(
             "{poor} {} poor",
             if poor == 1 { "was" } else { "were" }
@@ -161,8 +175,12 @@ fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
         );
     } else {
         detail += &format!(
-            "{} were measured.",
-            counted(totals.samples as u64, "reading", "readings")
+            "{}.",
+            counted(
+                totals.samples as u64,
+                "reading was measured",
+                "readings were measured"
+            )
         );
     }
     (headline, detail)

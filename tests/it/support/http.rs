@@ -99,7 +99,9 @@ impl Server {
 
     /// `headers` end in CRLF each.
     pub(crate) fn get_with(&self, path: &str, headers: &str) -> Answer {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n"))
+        self.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
+        ))
     }
 
     pub(crate) fn post_with(&self, path: &str, headers: &str, body: &str) -> Answer {
@@ -154,7 +156,9 @@ impl Drop for Server {
 
 pub(crate) fn post(path: &str, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
 }
 
 /// A beacon that can be told from others by `id`.
