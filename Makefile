@@ -6,7 +6,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
-LISTEN ?= 127.0.0.1:8080
+# Where `make run` and `make demo` listen: make run LISTEN=127.0.0.1:9000
+LISTEN ?=
 BIN := $(or $(CARGO_TARGET_DIR),target)/release/call-metrics
 DEMO := target/demo
 
@@ -16,14 +17,12 @@ help: ## Tell the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 run: build ## Build, then serve the call page, the collector and a report that stays fresh
-	@exec $(BIN) serve --watch $(if $(CALL_METRICS_LISTEN)$(PORT),,--listen $(LISTEN))
+	@exec $(BIN) serve --watch $(if $(LISTEN),--listen $(LISTEN))
 
 demo: build ## Show a full dashboard of made-up calls, without any account
 	@mkdir -p $(DEMO)
-	@$(BIN) sample-log --calls 24 --until "$$(date -u +%Y-%m-%dT%H:%M:00Z)" > $(DEMO)/sample.log
-	@$(BIN) build-report --log $(DEMO)/sample.log --out $(DEMO)/public/report
-	@echo "open http://$(LISTEN)/report/  (or $(DEMO)/public/report/index.html from disk); Ctrl-C ends it"
-	@exec $(BIN) serve --listen $(LISTEN) --log $(DEMO)/beacon.log --public $(DEMO)/public
+	@$(BIN) sample-log --calls 24 --until "$$(date -u +%Y-%m-%dT%H:%M:00Z)" > $(DEMO)/beacon.log
+	@exec $(BIN) serve --watch --log $(DEMO)/beacon.log --public $(DEMO)/public $(if $(LISTEN),--listen $(LISTEN))
 
 report: build ## Build public/report from beacon.log once
 	@$(BIN) build-report

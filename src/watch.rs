@@ -238,6 +238,11 @@ impl Watch {
         }
     }
 
+    /// From now on answers are at least so far apart: for a caller whose work on an answer takes long.
+    pub fn set_min_interval(&mut self, min_interval: Duration) {
+        self.settings.min_interval = min_interval;
+    }
+
     /// What went wrong with the listening, once: the first time that something does.
     pub fn take_warning(&mut self) -> Option<Warning> {
         self.warning.take()

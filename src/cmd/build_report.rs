@@ -8,6 +8,11 @@ use crate::watch::{Settings, Stop, Wake, Watch};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Least time between two builds.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// A log that grows without a pause may keep one core busy for one part in so many.
+const REST: u32 = 4;
+
 pub(super) fn run(settings: &BuildReport) -> Result<(), Failure> {
     let rewrite = if settings.full {
         Rewrite::All
@@ -64,13 +69,19 @@ pub(super) fn keep_fresh(
 ) {
     let mut watch = {
         let logs = logs.to_vec();
-        Watch::new(move || segments::watched(&logs), Settings::default(), stop)
+        let settings = Settings {
+            min_interval: MIN_INTERVAL,
+            ..Settings::default()
+        };
+        Watch::new(move || segments::watched(&logs), settings, stop)
     };
     if let Some(warning) = watch.take_warning() {
         say::note(&format!("warning: {:#}", anyhow::Error::new(warning)));
     }
     loop {
+        let begin = Instant::now();
         on_build(build(logs, out, rewrite));
+        watch.set_min_interval(MIN_INTERVAL.max(begin.elapsed() * REST));
         if watch.wait() == Wake::Stopped {
             return;
         }
