@@ -7,7 +7,7 @@ import { test as nodeTest } from "node:test";
 import { chromium } from "playwright-core";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const PATH = process.env.CHROMIUM ?? PLACES.find(existsSync);
+const PATH = process.env.CHROMIUM || PLACES.find(existsSync);
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
   "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",

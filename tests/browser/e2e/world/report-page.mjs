@@ -22,7 +22,7 @@ export const inkOfCharts = (page) => page.evaluate(async () => {
   await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   const brush = new OffscreenCanvas(1, 1).getContext("2d");
   const style = getComputedStyle(document.documentElement);
-  const colours = ["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p-rest"].map((slot) => {
+  const colours = ["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"].map((slot) => {
     brush.fillStyle = style.getPropertyValue(`--${slot}`).trim();
     brush.fillRect(0, 0, 1, 1);
     return brush.getImageData(0, 0, 1, 1).data;
