@@ -1,5 +1,6 @@
 // The real binary: as a server that lives as long as a test, and as a command that is run to its end.
 
+import { until } from "./until.mjs";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -44,6 +45,8 @@ export class Server {
     server.#args = ["--log", server.log, "--public", join(server.home, "public"), ...args];
     server.#env = env;
     await server.#start("127.0.0.1:0");
+    // It is ready before its first report is, and until then a browser complains of a page that is not there.
+    if (args.includes("--watch")) await until("the first report", async () => (await fetch(`${server.origin}/report/`)).ok);
     return server;
   }
 

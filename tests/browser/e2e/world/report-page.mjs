@@ -1,7 +1,13 @@
 // What can be seen on a page of the report.
 
 /** Scrolls through the page, as a reader does, until every panel is drawn; how many there are. */
-export const everyPanelDrawn = (page) => page.evaluate(async () => {
+export async function everyPanelDrawn(page) {
+  // A link that was followed may have led to a page that is still coming in.
+  await page.waitForLoadState("load");
+  return page.evaluate(scrollThrough);
+}
+
+async function scrollThrough() {
   const panels = [...document.querySelectorAll("[data-panel]")];
   const deadline = performance.now() + 20_000;
   for (const panel of panels) {
@@ -12,7 +18,7 @@ export const everyPanelDrawn = (page) => page.evaluate(async () => {
     }
   }
   return panels.length;
-});
+}
 
 /**
  * Pixels in the colours of the people, on the canvas of each chart over time: what a person sees of the lines. Axes and the
