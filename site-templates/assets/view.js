@@ -53,7 +53,7 @@ export class View {
     this.#state("left");
     this.#panel({
       title: `You left ${this.#room}`,
-      text: "The report shows how the call went once it has been built anew.",
+      text: "The report shows how the call went, once it has been rebuilt.",
       help: "", detail: "", action: "Rejoin", onAction: rejoin,
     });
     document.title = `Left ${this.#room} · call-metrics`;

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 /// Room for the labels of the y axis; lanes above the charts begin at the same place.
 const GUTTER_PX: i32 = 56;
+/// Room for half of a label at the right end; lanes end there too.
+const MARGIN_PX: i32 = 16;
 /// Room for the labels of the x axis.
 const TIME_LABELS_PX: i32 = 22;
 
@@ -67,7 +69,7 @@ pub(super) fn time_series(
         .grid(
             Grid::new()
                 .left(GUTTER_PX)
-                .right(1)
+                .right(MARGIN_PX)
                 .top(8)
                 .bottom(TIME_LABELS_PX),
         )
