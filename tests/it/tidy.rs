@@ -22,7 +22,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "collector",
-        &["beacon", "config", "daily", "digest", "log", "plain", "site"],
+        &[
+            "beacon", "config", "daily", "digest", "log", "plain", "site",
+        ],
     ),
     ("cli", &[]),
     ("config", &["cli", "daily", "log"]),
