@@ -5,6 +5,7 @@
     reason = "doc comments are the help texts of flags, which show no Markdown"
 )]
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -58,7 +59,7 @@ pub struct ServeArgs {
     )]
     pub public: PathBuf,
     /// Keep PUBLIC/report fresh while the log grows
-    #[arg(long, env = "CALL_METRICS_WATCH")]
+    #[arg(long, env = "CALL_METRICS_WATCH", value_parser = FalseyValueParser::new())]
     pub watch: bool,
     /// When a beacon is acknowledged
     #[arg(
@@ -115,7 +116,7 @@ pub struct ServeArgs {
     )]
     pub beacon_interval: String,
     /// Send the names that people join with; without it no name leaves the browser
-    #[arg(long, env = "CALL_METRICS_PARTICIPANT_NAMES")]
+    #[arg(long, env = "CALL_METRICS_PARTICIPANT_NAMES", value_parser = FalseyValueParser::new())]
     pub participant_names: bool,
     /// Password for the report and the counters (HTTP Basic, any user name); without one they are served on loopback alone
     #[arg(
@@ -147,10 +148,10 @@ pub struct BuildReportArgs {
     )]
     pub out: PathBuf,
     /// Stay, and rebuild whenever a log changes
-    #[arg(long, env = "CALL_METRICS_REPORT_WATCH")]
+    #[arg(long, env = "CALL_METRICS_REPORT_WATCH", value_parser = FalseyValueParser::new())]
     pub watch: bool,
     /// Write every file anew, also those that would not change
-    #[arg(long, env = "CALL_METRICS_FULL")]
+    #[arg(long, env = "CALL_METRICS_FULL", value_parser = FalseyValueParser::new())]
     pub full: bool,
 }
 

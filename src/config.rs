@@ -149,13 +149,13 @@ impl Serve {
     ///
     /// Names the first setting that cannot be used.
     pub fn check(args: ServeArgs, environment: Environment) -> Result<Serve, Error> {
-        let listen_text = match (args.listen, environment.port) {
+        let given = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
+        let listen_text = match (given(args.listen), environment.port) {
             (Some(listen), _) => listen,
             (None, Some(port)) => format!("0.0.0.0:{}", port.trim()),
             (None, None) => LISTEN_DEFAULT.to_owned(),
         };
-        let beacon_url = args
-            .beacon_url
+        let beacon_url = given(args.beacon_url)
             .or(environment.beacon_url)
             .unwrap_or_else(|| "/beacon".to_owned());
         if !beacon_url.starts_with('/') || beacon_url.starts_with("//") {
@@ -169,8 +169,7 @@ impl Serve {
                 "percent-encode them",
             ));
         }
-        let api_url = args
-            .daily_api_url
+        let api_url = given(args.daily_api_url)
             .or(environment.daily_api_url)
             .unwrap_or_else(|| daily::API_URL.to_owned());
         origin_of("--daily-api-url", &api_url)?;

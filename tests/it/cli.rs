@@ -82,6 +82,32 @@ fn settings_come_from_flags_then_the_environment_then_the_file() {
 }
 
 #[test]
+fn switches_in_the_environment_are_on_or_off_in_any_usual_spelling() {
+    let folder = Folder::new();
+    folder.write("beacon.log", "");
+    for value in ["1", "true", "yes", "on", "0", "false", "no", "off", ""] {
+        let run = Run::of(
+            folder
+                .command("build-report")
+                .env("CALL_METRICS_FULL", value)
+                .output()
+                .unwrap(),
+        );
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{value}");
+    }
+    let mut serve = folder.command("serve --listen 127.0.0.1:0");
+    serve
+        .env("CALL_METRICS_WATCH", "0")
+        .env("CALL_METRICS_BEACON_URL", "")
+        .env("PORT", "");
+    assert!(
+        crate::support::program::Running::start(serve)
+            .ready
+            .starts_with("listening on")
+    );
+}
+
+#[test]
 fn a_settings_file_that_cannot_be_read_is_said_without_its_content() {
     let folder = Folder::new();
     folder.write(".env", "DAILY_TOKEN 'sekret\n");
