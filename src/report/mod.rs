@@ -108,6 +108,7 @@ pub fn build(logs: &[String], out: &Path, rewrite: Rewrite, now_ms: i64) -> Resu
             (call, assessment)
         })
         .collect();
+    publish::sweep(out);
     let site = publish::Site { out, rewrite };
     for name in ASSETS {
         let asset = site::asset(name).ok_or_else(|| Error::Write {

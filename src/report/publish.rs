@@ -5,7 +5,12 @@ use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+/// How names of files begin that are not whole yet.
+const TEMPORARY: &str = ".new-";
+/// No file takes this long to be written.
+const ABANDONED: Duration = Duration::from_secs(3_600);
 /// Readable for everyone that a web server may run as; the umask still applies.
 const FILE_MODE: u32 = 0o644;
 
@@ -39,6 +44,27 @@ impl Site<'_> {
     }
 }
 
+/// Removes what builds that were killed left half written; a build that is at work right now keeps its own.
+pub(super) fn sweep(out: &Path) {
+    for folder in ["", "calls", "data", "data/calls"] {
+        let Ok(entries) = fs::read_dir(out.join(folder)) else {
+            continue;
+        };
+        for entry in entries.filter_map(Result::ok) {
+            let is_left = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+            let age = entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .ok()
+                .and_then(|at| at.elapsed().ok());
+            if is_left && age.is_some_and(|age| ABANDONED < age) {
+                // A leftover that cannot be removed harms nobody: it is never linked to.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
 fn holds(path: &Path, bytes: &[u8]) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.len() == bytes.len() as u64)
         && fs::read(path).is_ok_and(|found| found == bytes)
@@ -48,7 +74,7 @@ fn write(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder: PathBuf = target.parent().map_or_else(PathBuf::new, Path::to_owned);
     fs::create_dir_all(&folder)?;
     let mut file = tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(TEMPORARY)
         .permissions(Permissions::from_mode(FILE_MODE))
         .tempfile_in(&folder)?;
     file.write_all(bytes)?;
@@ -84,6 +110,24 @@ mod tests {
             1,
             "no temporary file stays"
         );
+    }
+
+    #[test]
+    fn what_a_killed_build_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("calls")).unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * ABANDONED;
+        for (name, modified) in [
+            ("calls/.new-old", long_ago),
+            ("calls/.new-now", std::time::SystemTime::now()),
+            ("calls/old.html", long_ago),
+        ] {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(modified).unwrap();
+        }
+        sweep(folder.path());
+        let left = |name: &str| folder.path().join("calls").join(name).exists();
+        assert!(!left(".new-old") && left(".new-now") && left("old.html"));
     }
 
     #[test]
