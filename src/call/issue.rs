@@ -1,7 +1,6 @@
 //! What went wrong, when and for whom: spells in which a metric stays beyond its threshold, found with hysteresis.
 
 use super::series::Series;
-use super::verdict::{Cause, Side, causes};
 use super::{Call, Participant};
 use crate::metric::{MetricId, Thresholds};
 use std::cmp::Reverse;
@@ -96,6 +95,43 @@ impl Severity {
     }
 }
 
+/// Where trouble came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// From one person to the media server.
+    Uplink,
+    /// From the media server to one person.
+    Downlink,
+    /// The room or the service.
+    Everyone,
+    /// There was none.
+    None,
+    /// The data do not tell.
+    Undecided,
+}
+
+impl Side {
+    /// As data files spell it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Side::Uplink => "uplink",
+            Side::Downlink => "downlink",
+            Side::Everyone => "everyone",
+            Side::None => "none",
+            Side::Undecided => "undecided",
+        }
+    }
+}
+
+/// A side, and whose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    /// Which.
+    pub side: Side,
+    /// Whose line, by position in [`Call::participants`]. `None`: nobody's alone.
+    pub participant: Option<usize>,
+}
+
 /// One spell of trouble of one participant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Issue {
@@ -111,7 +147,7 @@ pub struct Issue {
     pub severity: Severity,
     /// Mean of the metric over the spell, in its unit.
     pub value: f64,
-    /// Whose side it was on.
+    /// Whose side it was on; undecided until all issues are known and [`super::blame`] has held them together.
     pub cause: Cause,
 }
 
@@ -129,10 +165,6 @@ pub(super) fn find(call: &Call) -> (Vec<Issue>, usize) {
         issues.truncate(ISSUES_MAX);
     }
     issues.sort_by_key(|issue| (issue.start_ms, issue.participant, issue.issue_type));
-    let causes = causes(call, &issues);
-    for (issue, cause) in issues.iter_mut().zip(causes) {
-        issue.cause = cause;
-    }
     (issues, left_out)
 }
 

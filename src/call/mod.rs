@@ -2,6 +2,7 @@
 //!
 //! Pure: no file, socket, clock or thread. A call is one meeting session in one room; a participant is one session id in it.
 
+mod blame;
 mod describe;
 mod issue;
 mod score;
@@ -9,10 +10,10 @@ mod series;
 mod verdict;
 
 pub use describe::{BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile};
-pub use issue::{Issue, IssueType, Severity};
+pub use issue::{Cause, Issue, IssueType, Severity, Side};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};
-pub use verdict::{Cause, Side, Verdict};
+pub use verdict::Verdict;
 
 use crate::beacon::Beacon;
 use crate::digest::fingerprint;
@@ -166,7 +167,8 @@ pub fn assess(call: &Call) -> Assessment {
     };
     let people: Vec<Person> = call.participants.iter().map(person).collect();
     let score = score::together(all);
-    let (issues, issues_left_out) = issue::find(call);
+    let (mut issues, issues_left_out) = issue::find(call);
+    blame::blame(call, &mut issues);
     let scores: Vec<Option<Score>> = people.iter().map(|person| person.score).collect();
     let verdict = verdict::verdict(call, &issues, &scores);
     Assessment {

@@ -1,62 +1,16 @@
-//! Whose side trouble was on, and the one sentence that says how a call was.
-//!
-//! The rules, each tested below on a made-up call whose cause is known:
-//! 1. At least three people were measured at the time and at least 60 % of them had trouble: everyone (the room or the service).
-//! 2. Two were measured and both had trouble: undecided, it may be either's line or what lies between.
-//! 3. One person's send loss is the person's uplink, receive loss or jitter the downlink, a round-trip time either: undecided.
+//! The one sentence that says how a call was.
 
-use super::issue::{Issue, IssueType};
+use super::blame::{measured, measured_within, overlap, troubled};
+use super::issue::{Cause, Issue, IssueType, Side};
 use super::score::{Quality, Score};
 use super::{Call, Participant, shown};
 use crate::metric::Unit;
 use crate::units;
-use std::collections::BTreeSet;
 
-/// Fewer people than this cannot tell a room's trouble from one person's.
-const EVERYONE_MIN: usize = 3;
-/// Of the people measured at the time, in percent.
-const EVERYONE_SHARE_MIN: usize = 60;
 /// Characters of a name in a sentence.
 const NAME_CHARS_MAX: usize = 40;
 /// Characters of a session id that stand for a person without a name.
 const SESSION_ID_CHARS: usize = 8;
-
-/// Where trouble came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// From one person to the media server.
-    Uplink,
-    /// From the media server to one person.
-    Downlink,
-    /// The room or the service.
-    Everyone,
-    /// There was none.
-    None,
-    /// The data do not tell.
-    Undecided,
-}
-
-impl Side {
-    /// As data files spell it.
-    pub fn id(self) -> &'static str {
-        match self {
-            Side::Uplink => "uplink",
-            Side::Downlink => "downlink",
-            Side::Everyone => "everyone",
-            Side::None => "none",
-            Side::Undecided => "undecided",
-        }
-    }
-}
-
-/// A side, and whose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cause {
-    /// Which.
-    pub side: Side,
-    /// Whose line, by position in [`Call::participants`]. `None`: nobody's alone.
-    pub participant: Option<usize>,
-}
 
 /// How a call was.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,72 +40,6 @@ impl Participant {
             label
         }
     }
-}
-
-/// The cause of each of `issues`, in their order.
-pub(super) fn causes(call: &Call, issues: &[Issue]) -> Vec<Cause> {
-    issues
-        .iter()
-        .map(|issue| cause(call, issues, issue))
-        .collect()
-}
-
-fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
-    let measured = call
-        .participants
-        .iter()
-        .filter(|participant| measured_within(participant, issue))
-        .count();
-    let troubled = troubled(issues, issue);
-    let nobody_alone = |side| Cause {
-        side,
-        participant: None,
-    };
-    let his = |side| Cause {
-        side,
-        participant: Some(issue.participant),
-    };
-    if EVERYONE_MIN <= measured && EVERYONE_SHARE_MIN * measured <= 100 * troubled.len() {
-        nobody_alone(Side::Everyone)
-    } else if measured == 2 && troubled.len() == 2 {
-        nobody_alone(Side::Undecided)
-    } else {
-        match issue.issue_type {
-            IssueType::SendPacketLoss => his(Side::Uplink),
-            IssueType::RecvPacketLoss | IssueType::Jitter => his(Side::Downlink),
-            IssueType::RoundTripTime => his(Side::Undecided),
-        }
-    }
-}
-
-/// People with a reading during `issue`.
-fn measured(call: &Call, issue: &Issue) -> usize {
-    call.participants
-        .iter()
-        .filter(|participant| measured_within(participant, issue))
-        .count()
-}
-
-/// People with trouble during `issue`, whoever has it among them.
-fn troubled(issues: &[Issue], issue: &Issue) -> BTreeSet<usize> {
-    issues
-        .iter()
-        .filter(|other| overlap(issue, other))
-        .map(|other| other.participant)
-        .collect()
-}
-
-fn measured_within(participant: &Participant, issue: &Issue) -> bool {
-    let timestamps_ms = participant.series.timestamps_ms();
-    let first = timestamps_ms.partition_point(|&t| t < issue.start_ms);
-    timestamps_ms.get(first).is_some_and(|&t| t <= issue.end_ms)
-}
-
-/// At the same time for at least half of the shorter one.
-fn overlap(a: &Issue, b: &Issue) -> bool {
-    let common = a.end_ms.min(b.end_ms) - a.start_ms.max(b.start_ms);
-    let shorter = (a.end_ms - a.start_ms).min(b.end_ms - b.start_ms);
-    0 <= common && shorter <= 2 * common
 }
 
 /// The verdict of a call from its issues and the scores of its people, in the order of [`Call::participants`].
@@ -286,6 +174,7 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
 mod tests {
     use super::*;
     use crate::beacon::Reading;
+    use crate::call::blame::blame;
     use crate::call::series::Series;
     use crate::call::{issue, score};
     use crate::metric::{METRIC_COUNT, MetricId};
@@ -336,7 +225,8 @@ mod tests {
         sentence: &str,
     ) {
         let call = call(people);
-        let (issues, _) = issue::find(&call);
+        let (mut issues, _) = issue::find(&call);
+        blame(&call, &mut issues);
         let scores = scores(&call);
         let verdict = verdict(&call, &issues, &scores);
         assert_eq!(verdict.sentence.replace('\u{a0}', " "), sentence);
