@@ -147,7 +147,7 @@ pub struct Issue {
     pub severity: Severity,
     /// Mean of the metric over the spell, in its unit.
     pub value: f64,
-    /// Whose side it was on; undecided until all issues are known and [`super::blame`] has held them together.
+    /// Whose side it was on; undecided until all issues are known and `blame` has held them together.
     pub cause: Cause,
 }
 

@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::reply::{Bytes, Reply};
-use super::routes::RESERVED;
+use super::rooms::RESERVED;
 use crate::plain::with_causes;
 use crate::site;
 use serde::Serialize;

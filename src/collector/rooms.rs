@@ -5,19 +5,27 @@ use super::app::App;
 use super::asked::Asked;
 use super::origin::{Verdict, judge};
 use super::reply::Reply;
-use super::routes::is_reserved;
 use crate::daily::{Error, RoomName};
 use crate::plain::with_causes;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::time::Duration;
 
+/// First segments that the server needs for itself: no room can have these names.
+pub(crate) const RESERVED: [&str; 7] = [
+    "api", "assets", "beacon", "healthz", "metrics", "public", "report",
+];
 /// Where a key is to be had.
 const KEYS_URL: &str = "https://dashboard.daily.co/developers";
 /// Bytes of a request: a name, and room for members of later versions.
 const BODY_BYTES_MAX: u64 = 8 * 1024;
 /// Where Daily does not say when to come back.
 const RETRY_AFTER_S: u64 = 2;
+
+/// Whether a room cannot be called `name`.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
 
 /// Answers one request; blocks for as long as Daily takes.
 pub(crate) fn answer(app: &App, asked: &Asked, request: &mut tiny_http::Request) -> Reply {

@@ -6,22 +6,13 @@ use super::counters;
 use super::origin::judge;
 use super::pages;
 use super::reply::{Bytes, Reply};
+use super::rooms::is_reserved;
 use super::statics::{self, Found};
 use crate::daily::RoomName;
-
-/// First segments that the server needs for itself: no room can have these names.
-pub(crate) const RESERVED: [&str; 7] = [
-    "api", "assets", "beacon", "healthz", "metrics", "public", "report",
-];
 
 const READS: &str = "GET, HEAD";
 const BEACON_METHODS: &str = "POST, OPTIONS";
 const ROOT_METHODS: &str = "GET, HEAD, POST, OPTIONS";
-
-/// Whether a room cannot be called `name`.
-pub(crate) fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name)
-}
 
 /// The answer to any request that is neither a beacon nor asks for a room.
 pub(crate) fn answer(app: &App, asked: &Asked) -> Reply {
