@@ -181,16 +181,19 @@
     /** @type {PageData} */
     const page = JSON.parse(source.textContent);
     const byId = new Map(page.panels.map((panel) => [panel.id, panel]));
+    /** @param {Element} element */
+    const drawIn = (element) => {
+      const panel = byId.get(/** @type {HTMLElement} */ (element).dataset.panel ?? "");
+      if (!panel || element.hasAttribute("data-drawn")) return;
+      seen?.unobserve(element);
+      draw(page, /** @type {HTMLElement} */ (element), panel);
+    };
     // A panel is drawn when it comes near: a page of eighteen metrics is there at once.
-    seen = new IntersectionObserver((entries, observer) => {
-      for (const { target, isIntersecting } of entries) {
-        const panel = byId.get(/** @type {HTMLElement} */ (target).dataset.panel ?? "");
-        if (!isIntersecting || !panel) continue;
-        observer.unobserve(target);
-        draw(page, /** @type {HTMLElement} */ (target), panel);
-      }
+    seen = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) if (isIntersecting) drawIn(target);
     }, { rootMargin: "600px" });
     for (const panel of document.querySelectorAll("[data-panel]")) seen.observe(panel);
+    drawAll = () => { for (const panel of document.querySelectorAll("[data-panel]")) drawIn(panel); };
     for (const button of document.querySelectorAll(".zoom-reset")) {
       button.toggleAttribute("hidden", !zoom);
       button.addEventListener("click", () => drawn[0]?.time.dispatchAction({ type: "dataZoom", startValue: page.start, endValue: page.end }));
@@ -203,11 +206,12 @@
     };
   };
   let redraw = () => {};
+  let drawAll = () => {};
 
   addEventListener("resize", () => { for (const { time, spread } of drawn) { time.resize(); spread.resize(); } });
   document.addEventListener("themechange", () => redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
-  addEventListener("beforeprint", () => { for (const { time, spread } of drawn) { time.resize(); spread.resize(); } });
+  addEventListener("beforeprint", () => drawAll());
   // refresh.js put a newer build of this page in place.
   document.addEventListener("reportchange", start);
   start();
