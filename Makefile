@@ -21,7 +21,8 @@ run: build ## Build, then serve the call page, the collector and a report that s
 
 demo: build ## Show a full dashboard of made-up calls, without any account
 	@mkdir -p $(DEMO)
-	@$(BIN) sample-log --calls 24 --until "$$(date -u +%Y-%m-%dT%H:%M:00Z)" > $(DEMO)/beacon.log
+	@$(BIN) sample-log --calls 24 --until "$$(date -u +%Y-%m-%dT%H:%M:00Z)" > $(DEMO)/beacon.log.new
+	@mv $(DEMO)/beacon.log.new $(DEMO)/beacon.log
 	@exec $(BIN) serve --watch --log $(DEMO)/beacon.log --public $(DEMO)/public $(if $(LISTEN),--listen $(LISTEN))
 
 report: build ## Build public/report from beacon.log once

@@ -5,7 +5,7 @@
     reason = "doc comments are the help texts of flags, which show no Markdown"
 )]
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ pub struct ServeArgs {
     )]
     pub public: PathBuf,
     /// Keep PUBLIC/report fresh while the log grows
-    #[arg(long, env = "CALL_METRICS_WATCH", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CALL_METRICS_WATCH", value_parser = switch)]
     pub watch: bool,
     /// When a beacon is acknowledged
     #[arg(
@@ -116,7 +116,7 @@ pub struct ServeArgs {
     )]
     pub beacon_interval: String,
     /// Send the names that people join with; without it no name leaves the browser
-    #[arg(long, env = "CALL_METRICS_PARTICIPANT_NAMES", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CALL_METRICS_PARTICIPANT_NAMES", value_parser = switch)]
     pub participant_names: bool,
     /// Password for the report and the counters (HTTP Basic, any user name); without one they are served on loopback alone
     #[arg(
@@ -148,10 +148,10 @@ pub struct BuildReportArgs {
     )]
     pub out: PathBuf,
     /// Stay, and rebuild whenever a log changes
-    #[arg(long, env = "CALL_METRICS_REPORT_WATCH", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CALL_METRICS_REPORT_WATCH", value_parser = switch)]
     pub watch: bool,
     /// Write every file anew, also those that would not change
-    #[arg(long, env = "CALL_METRICS_FULL", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CALL_METRICS_FULL", value_parser = switch)]
     pub full: bool,
 }
 
@@ -184,6 +184,15 @@ pub enum DurabilityArg {
     Synced,
     /// Once the operating system has it; a power cut may lose it
     Written,
+}
+
+/// A switch as the environment spells it: `true`, `1`, `yes`, `on` and their opposites; empty is off.
+fn switch(text: &str) -> Result<bool, String> {
+    let parsed = match text.trim() {
+        "" => Ok(false),
+        text => BoolishValueParser::new().parse_ref(&clap::Command::new(""), None, text.as_ref()),
+    };
+    parsed.map_err(|_| "write true or false".to_owned())
 }
 
 /// Settings in the working directory.

@@ -159,6 +159,13 @@
     const spread = echarts.init(element.querySelector(".chart-spread"), null, { renderer: "canvas" });
     time.setOption(timeOptions(page, panel));
     spread.setOption(spreadOptions(page, panel));
+    // ECharts takes every wheel and finger, wanted or not. The page scrolls by them; Ctrl and the wheel zoom, and once
+    // zoomed a finger moves along the call.
+    const area = /** @type {HTMLElement} */ (element.querySelector(".chart-time"));
+    area.addEventListener("wheel", (event) => { if (!event.ctrlKey) event.stopPropagation(); }, { capture: true, passive: true });
+    for (const touch of ["touchstart", "touchmove"]) {
+      area.addEventListener(touch, (event) => { if (!zoom) event.stopPropagation(); }, { capture: true, passive: true });
+    }
     // One pointer and one zoom for all panels.
     time.group = "time";
     echarts.connect("time");

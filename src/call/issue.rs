@@ -143,7 +143,7 @@ pub struct Issue {
     pub start_ms: i64,
     /// Last reading beyond the threshold.
     pub end_ms: i64,
-    /// The worst that held for three of five readings.
+    /// By `value`.
     pub severity: Severity,
     /// Mean of the metric over the spell, in its unit.
     pub value: f64,
@@ -192,8 +192,8 @@ fn spells(issue_type: IssueType, participant: usize, series: &Series) -> Vec<Iss
         participant,
         start_ms: spell.start_ms,
         end_ms: spell.end_ms,
-        severity: spell.severity,
-        value: spell.sum / spell.n as f64,
+        severity: severity(thresholds, spell.mean()),
+        value: spell.mean(),
         cause: Cause {
             side: Side::Undecided,
             participant: None,
@@ -207,9 +207,23 @@ fn spells(issue_type: IssueType, participant: usize, series: &Series) -> Vec<Iss
 struct Spell {
     start_ms: i64,
     end_ms: i64,
-    severity: Severity,
     sum: f64,
     n: u32,
+}
+
+impl Spell {
+    fn mean(&self) -> f64 {
+        self.sum / f64::from(self.n)
+    }
+}
+
+/// By the number that is shown, so that nobody reads "bad" beside a value that is not.
+fn severity(thresholds: &Thresholds, mean: f64) -> Severity {
+    if thresholds.poor <= mean {
+        Severity::Bad
+    } else {
+        Severity::Warning
+    }
 }
 
 /// Raises when [`RAISE`] of the last [`WINDOW`] readings are beyond the threshold, clears when none of them is.
@@ -244,22 +258,14 @@ impl<'a> Detector<'a> {
         if WINDOW < self.window.len() {
             self.window.pop_front();
         }
-        let beyond = |limit: f64| {
-            self.window
-                .iter()
-                .filter(|(_, value)| limit <= *value)
-                .count()
-        };
-        let (n_fair, n_poor) = (beyond(self.thresholds.fair), beyond(self.thresholds.poor));
-        let severity = if RAISE <= n_poor {
-            Severity::Bad
-        } else {
-            Severity::Warning
-        };
+        let beyond = self
+            .window
+            .iter()
+            .filter(|(_, value)| self.thresholds.fair <= *value);
+        let n_fair = beyond.count();
         match &mut self.open {
             Some(_) if n_fair == 0 => self.close(),
             Some(spell) => {
-                spell.severity = spell.severity.max(severity);
                 self.after.0 += value;
                 self.after.1 += 1;
                 if self.thresholds.fair <= value {
@@ -281,7 +287,6 @@ impl<'a> Detector<'a> {
                         .next()
                         .map_or(timestamp_ms, |(start_ms, _)| *start_ms),
                     end_ms: timestamp_ms,
-                    severity,
                     sum: since().map(|(_, value)| value).sum(),
                     n: since().count() as u32,
                 });
@@ -325,8 +330,8 @@ mod tests {
                     "{}-{} {} {}",
                     s.start_ms / 2_000,
                     s.end_ms / 2_000,
-                    s.severity.id(),
-                    s.sum / f64::from(s.n)
+                    severity(&LIMITS, s.mean()).id(),
+                    s.mean()
                 )
             })
             .collect();
@@ -357,9 +362,9 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bad_when_three_of_five_are_poor() {
-        check(&[5.0, 10.0, 10.0, 5.0, 5.0], &["0-4 warning 7"]);
-        check(&[5.0, 10.0, 10.0, 10.0, 5.0], &["0-4 bad 8"]);
+    fn it_is_bad_when_its_mean_is_poor() {
+        check(&[5.0, 10.0, 10.0, 10.0, 5.0], &["0-4 warning 8"]);
+        check(&[9.0, 11.0, 10.0, 10.0, 10.0], &["0-4 bad 10"]);
     }
 
     #[test]

@@ -12,6 +12,9 @@ const NAME_CHARS_MAX: usize = 40;
 /// Characters of a session id that stand for a person without a name.
 const SESSION_ID_CHARS: usize = 8;
 
+/// Fewer readings than this tell nothing of how a call went on.
+const READINGS_MIN: usize = 5;
+
 /// How a call was.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
@@ -77,10 +80,12 @@ pub(super) fn verdict(call: &Call, issues: &[Issue], scores: &[Option<Score>]) -
             Side::Undecided,
         )
     } else if n_good + n_unknown < n {
-        (
-            "The connection was uneven, but no trouble lasted long enough to name.".to_owned(),
-            Side::Undecided,
-        )
+        let sentence = if call.samples() < READINGS_MIN {
+            "Too few readings were sent to say more than a first impression."
+        } else {
+            "The connection was uneven, but no trouble lasted long enough to name."
+        };
+        (sentence.to_owned(), Side::Undecided)
     } else {
         (calm(n_good, n_unknown), Side::None)
     };
@@ -138,7 +143,9 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
                 (all, n) if all == n => format!("All {n} people"),
                 (some, n) => format!("{some} of {n} people"),
             };
-            format!("{share} had trouble {when}, so it was the room or the service: {what}.")
+            format!(
+                "{share} had trouble {when}, so it was the room or the service, not one person's line."
+            )
         }
         Side::Undecided if issue.cause.participant.is_none() => {
             format!("{what} {when}; the other one had trouble too.")
@@ -164,7 +171,8 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         .count();
     match (others().count(), troubled) {
         (0, _) => String::new(),
-        (1, 0) => "; the other one was fine".to_owned(),
+        (1, 0) if call.participants.len() == 2 => "; the other one was fine".to_owned(),
+        (1, 0) => "; the only other person there then was fine".to_owned(),
         (_, 0) => "; everyone else was fine".to_owned(),
         (n, troubled) => format!("; {troubled} of the {n} others had trouble too"),
     }
@@ -260,7 +268,7 @@ mod tests {
             &[loss, loss, loss, None],
             Side::Everyone,
             None,
-            "3 of 4 people had trouble from 16:03 to 16:05, so it was the room or the service: Ana lost 20 % of incoming packets.",
+            "3 of 4 people had trouble from 16:03 to 16:05, so it was the room or the service, not one person's line.",
         );
     }
 

@@ -162,14 +162,14 @@ fn words(status: u16, title: &str, sentences: &[&str]) -> Reply {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title} · call-metrics</title>\n\
          <link rel=\"icon\" href=\"{assets}mark.svg\" type=\"image/svg+xml\">\n\
          <link rel=\"stylesheet\" href=\"{assets}tokens.css\">\n<link rel=\"stylesheet\" href=\"{assets}base.css\">\n\
-         </head>\n<body>\n<main class=\"words\">\n<h1>{title}</h1>\n{text}</main>\n</body>\n</html>\n"
+         <script src=\"{assets}theme.js\"></script>\n</head>\n<body>\n<main class=\"words\">\n<h1>{title}</h1>\n{text}</main>\n</body>\n</html>\n"
     );
     html(status, page)
         .with("Content-Security-Policy", plain_csp())
         .with("Referrer-Policy", "no-referrer")
 }
 
-const TO_START: &str = "<a href=\"/\">Back to the start page</a>";
+const TO_START: &str = "<a class=\"button button-primary\" href=\"/\">Back to the start page</a>";
 
 /// Nothing here.
 pub(crate) fn not_found() -> Reply {

@@ -95,6 +95,14 @@ fn switches_in_the_environment_are_on_or_off_in_any_usual_spelling() {
         );
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{value}");
     }
+    let run = Run::of(
+        folder
+            .command("build-report")
+            .env("CALL_METRICS_FULL", "maybe")
+            .output()
+            .unwrap(),
+    );
+    refused(&run, "write true or false");
     let mut serve = folder.command("serve --listen 127.0.0.1:0");
     serve
         .env("CALL_METRICS_WATCH", "0")

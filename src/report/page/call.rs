@@ -265,12 +265,12 @@ fn one_issue(issue: &Issue, badges: &[Badge]) -> OneIssue {
         severity: match issue.severity {
             crate::call::Severity::Warning => Verdict {
                 id: "fair",
-                word: "Warning",
+                word: "Fair",
                 score: None,
             },
             crate::call::Severity::Bad => Verdict {
                 id: "poor",
-                word: "Bad",
+                word: "Poor",
                 score: None,
             },
         },

@@ -100,6 +100,14 @@ fn tally(calls: &[(Call, Assessment)], quality: Quality) -> usize {
         .count()
 }
 
+/// Calls in which somebody had a spell of trouble, whatever the call's score.
+fn with_issues(calls: &[(Call, Assessment)]) -> usize {
+    calls
+        .iter()
+        .filter(|(_, assessment)| !assessment.issues.is_empty())
+        .count()
+}
+
 fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
     let [good, fair, poor, unknown] = [
         Quality::Good,
@@ -151,6 +159,11 @@ fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
             "{poor} {} poor",
             if poor == 1 { "was" } else { "were" }
         ));
+    }
+    match with_issues(calls) {
+        0 => {}
+        1 => parts.push("1 had a bad spell".to_owned()),
+        n => parts.push(format!("{n} had a bad spell")),
     }
     if 0 < unknown && 0 < known {
         parts.push(format!(
@@ -228,9 +241,9 @@ fn tiles(calls: &[(Call, Assessment)], totals: Totals) -> Vec<Tile> {
             note: format!("{good} of {known} with readings"),
         },
         Tile {
-            title: "Readings",
-            value: units::count(totals.samples as u64),
-            note: counted(totals.duplicates, "repeat left out", "repeats left out"),
+            title: "Calls with issues",
+            value: units::count(with_issues(calls) as u64),
+            note: "a spell of loss, delay or jitter".to_owned(),
         },
     ]
 }
@@ -254,6 +267,7 @@ fn facts(log: &LogStats, calls: &[(Call, Assessment)], totals: Totals) -> Vec<Fa
         fact("Lines read", units::count(log.lines)),
         fact("Beacons", units::count(log.beacons)),
         fact("Skipped", skipped),
+        fact("Readings", units::count(totals.samples as u64)),
         fact("Repeated readings", units::count(totals.duplicates)),
         fact(
             "Unknown calls",
