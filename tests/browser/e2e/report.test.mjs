@@ -237,3 +237,27 @@ test("a log of 2022", async (t) => {
   await page.getByText("7 Nov 2022").or(page.getByText("2022-11-07")).first().waitFor();
   watched.clean();
 });
+
+test("the wheel scrolls the page, also over a chart; with Ctrl it zooms", async (t) => {
+  const { calls } = report(t, run(["sample-log", "--calls", "1"], { cwd: folder(t) }));
+  const { page, watched } = await person(t, { offline: true });
+  await page.goto(calls[0]);
+  await everyPanelDrawn(page);
+  const chart = page.locator("[data-panel] .chart-time").nth(2);
+  await chart.scrollIntoViewIfNeeded();
+  const box = await chart.boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  const scrolled = () => page.evaluate(() => window.scrollY);
+  const before = await scrolled();
+  await page.mouse.wheel(0, -200);
+  await page.waitForFunction((before) => window.scrollY < before, before);
+  const reset = page.getByRole("button", { name: "Show the whole call" }).first();
+  assert.equal(await reset.isVisible(), false);
+  const again = await chart.boundingBox();
+  await page.mouse.move(again.x + again.width / 2, again.y + again.height / 2);
+  await page.keyboard.down("Control");
+  await page.mouse.wheel(0, -200);
+  await page.keyboard.up("Control");
+  await reset.waitFor();
+  watched.clean();
+});
