@@ -66,13 +66,13 @@ test("from the overview to a call, to the one before and the one after, and back
   await page.goto(index);
   await page.locator("table.calls tbody tr").nth(1).getByRole("link").click();
   assert.equal(await session(), "two");
-  await page.getByRole("link", { name: "Earlier call" }).click();
+  await page.getByRole("link", { name: "Earlier in this room" }).click();
   assert.equal(await session(), "one");
-  assert.equal(await page.getByRole("link", { name: "Earlier call" }).count(), 0);
-  await page.getByRole("link", { name: "Later call" }).click();
-  await page.getByRole("link", { name: "Later call" }).click();
+  assert.equal(await page.getByRole("link", { name: "Earlier in this room" }).count(), 0);
+  await page.getByRole("link", { name: "Later in this room" }).click();
+  await page.getByRole("link", { name: "Later in this room" }).click();
   assert.equal(await session(), "three");
-  assert.equal(await page.getByRole("link", { name: "Later call" }).count(), 0);
+  assert.equal(await page.getByRole("link", { name: "Later in this room" }).count(), 0);
   await page.getByRole("navigation", { name: "Where this is" }).getByRole("link", { name: "Overview" }).click();
   await page.locator("table.calls").waitFor();
   assert.equal(page.url(), index);
