@@ -1,5 +1,6 @@
 //! What went wrong, when and for whom: spells in which a metric stays beyond its threshold, found with hysteresis.
 
+use super::score::Quality;
 use super::series::Series;
 use super::{Call, Participant};
 use crate::metric::{MetricId, Thresholds};
@@ -86,6 +87,14 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// What the time of the issue was like.
+    pub fn quality(self) -> Quality {
+        match self {
+            Severity::Warning => Quality::Fair,
+            Severity::Bad => Quality::Poor,
+        }
+    }
+
     /// As data files spell it.
     pub fn id(self) -> &'static str {
         match self {
@@ -151,6 +160,18 @@ pub struct Issue {
     pub cause: Cause,
 }
 
+impl Issue {
+    /// How bad it was beside others: bad before light, then by how long it lasted.
+    fn rank(&self) -> (Severity, i64) {
+        (self.severity, self.end_ms - self.start_ms)
+    }
+}
+
+/// The worst of `issues`; of equals the first. `None`: there is none.
+pub fn worst(issues: &[Issue]) -> Option<&Issue> {
+    issues.iter().rev().max_by_key(|issue| issue.rank())
+}
+
 /// The issues of a call, in order of their start, and the number of those left out: the worst [`ISSUES_MAX`] are kept.
 pub(super) fn find(call: &Call) -> (Vec<Issue>, usize) {
     let mut issues: Vec<Issue> = Vec::new();
@@ -161,7 +182,7 @@ pub(super) fn find(call: &Call) -> (Vec<Issue>, usize) {
     }
     let left_out = issues.len().saturating_sub(ISSUES_MAX);
     if 0 < left_out {
-        issues.sort_by_key(|issue| Reverse((issue.severity, issue.end_ms - issue.start_ms)));
+        issues.sort_by_key(|issue| Reverse(issue.rank()));
         issues.truncate(ISSUES_MAX);
     }
     issues.sort_by_key(|issue| (issue.start_ms, issue.participant, issue.issue_type));

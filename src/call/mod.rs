@@ -10,7 +10,7 @@ mod series;
 mod verdict;
 
 pub use describe::{BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile};
-pub use issue::{Cause, Issue, IssueType, Severity, Side};
+pub use issue::{Cause, Issue, IssueType, Severity, Side, worst};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};
 pub use verdict::Verdict;

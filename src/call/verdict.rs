@@ -1,7 +1,7 @@
 //! The one sentence that says how a call was.
 
 use super::blame::{measured, measured_within, overlap, troubled};
-use super::issue::{Cause, Issue, IssueType, Side};
+use super::issue::{Cause, Issue, IssueType, Side, worst};
 use super::score::{Quality, Score};
 use super::{Call, Participant, shown};
 use crate::metric::Unit;
@@ -51,12 +51,7 @@ pub(super) fn verdict(call: &Call, issues: &[Issue], scores: &[Option<Score>]) -
         side,
         participant: None,
     };
-    // Worst first: bad before warning, then by how long it lasted; the earlier of equals.
-    let worst = issues
-        .iter()
-        .rev()
-        .max_by_key(|issue| (issue.severity, issue.end_ms - issue.start_ms));
-    if let Some(issue) = worst {
+    if let Some(issue) = worst(issues) {
         return Verdict {
             sentence: trouble(call, issues, issue),
             cause: issue.cause,

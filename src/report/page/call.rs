@@ -4,7 +4,7 @@ use super::super::charts::{self, Range};
 use super::super::thin::{self, Thinned};
 use super::super::{Error, data};
 use super::ribbon::{Ribbon, ribbon};
-use super::{Verdict, for_script, level, verdict};
+use super::{Verdict, for_script, in_words, level, verdict};
 use crate::call::{
     Assessment, Call, FAIR_MIN, GOOD_MIN, Issue, Participant, Person, Summary, counts, edges,
     percentile,
@@ -262,18 +262,7 @@ fn one_issue(issue: &Issue, badges: &[Badge]) -> OneIssue {
         .map_or(Unit::Ratio, |metric| metric.def().unit);
     OneIssue {
         time: units::clock(issue.start_ms),
-        severity: match issue.severity {
-            crate::call::Severity::Warning => Verdict {
-                id: "fair",
-                word: "Fair",
-                score: None,
-            },
-            crate::call::Severity::Bad => Verdict {
-                id: "poor",
-                word: "Poor",
-                score: None,
-            },
-        },
+        severity: in_words(issue.severity.quality(), None),
         badge: badges[issue.participant].clone(),
         title: issue.issue_type.title(),
         value: units::quantity(unit, issue.value),

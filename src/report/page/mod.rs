@@ -23,7 +23,10 @@ struct Verdict {
 }
 
 fn verdict(score: Option<Score>) -> Verdict {
-    let quality = Quality::of(score);
+    in_words(Quality::of(score), score)
+}
+
+fn in_words(quality: Quality, score: Option<Score>) -> Verdict {
     Verdict {
         id: quality.word(),
         word: match quality {

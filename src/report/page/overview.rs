@@ -4,7 +4,7 @@ use super::super::gather::LogStats;
 use super::super::{Error, Totals, data, totals};
 use super::ribbon::{Ribbon, ribbon};
 use super::{Verdict, level, verdict};
-use crate::call::{Assessment, Call, Quality};
+use crate::call::{Assessment, Call, Quality, worst};
 use crate::digest::fingerprint;
 use crate::metric::{MetricId, Unit};
 use crate::site;
@@ -286,11 +286,7 @@ fn facts(log: &LogStats, calls: &[(Call, Assessment)], totals: Totals) -> Vec<Fa
 
 fn row(call: &Call, assessment: &Assessment) -> Row {
     let span = call.span_ms();
-    let worst = assessment
-        .issues
-        .iter()
-        .rev()
-        .max_by_key(|issue| (issue.severity, issue.end_ms - issue.start_ms));
+    let worst = worst(&assessment.issues);
     Row {
         page: data::page_path(call),
         room: call.room_name(),

@@ -1,6 +1,6 @@
 //! Quality over time as a ribbon: a quiet line while it was good, taller and louder the worse it got.
 
-use crate::call::{Call, Issue, Severity};
+use crate::call::{Call, Issue};
 use serde::Serialize;
 
 /// Units across; a template's `viewBox` has the same.
@@ -54,10 +54,7 @@ pub(super) fn ribbon(
         Mark {
             x,
             width: (place(issue.end_ms) - x).max(MARK_MIN),
-            level: match issue.severity {
-                Severity::Warning => "fair",
-                Severity::Bad => "poor",
-            },
+            level: issue.severity.quality().word(),
         }
     };
     let x = place(from_ms).min(WIDTH - MARK_MIN);
