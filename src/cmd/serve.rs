@@ -29,10 +29,11 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
         Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
     })?;
     let writer = WriterSettings {
-        durability: settings.durability,
-        ..WriterSettings::new(&settings.log)
+        durability: settings.log.durability,
+        ..WriterSettings::new(&settings.log.file)
     };
-    let writer = Arc::new(Writer::open(writer).map_err(|error| unopened(error, &settings.log))?);
+    let writer =
+        Arc::new(Writer::open(writer).map_err(|error| unopened(error, &settings.log.file))?);
     let report_status = Arc::new(ReportStatus::default());
     let (tell, ended) = mpsc::channel();
     let on_failure = {
@@ -45,7 +46,7 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
             on_failure: Box::new(on_failure),
             ..Parts::new(
                 Arc::clone(&writer),
-                settings.daily.clone().map(Daily::new),
+                settings.rooms.daily.clone().map(Daily::new),
                 Arc::clone(&report_status),
             )
         },
@@ -76,7 +77,7 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
 
 /// Builds the report on a thread of its own, which ends with the process: files are replaced as a whole, so it may end anywhere.
 fn keep_fresh(settings: &Serve, stop: &Stop, status: Arc<ReportStatus>) -> Result<(), Failure> {
-    let logs = vec![settings.log.display().to_string()];
+    let logs = vec![settings.log.file.display().to_string()];
     let out = settings.public.join("report");
     let stop = stop.clone();
     std::thread::Builder::new()
@@ -110,7 +111,7 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector) {
     let address = collector.local_addr();
     let is_public = !address.ip().is_loopback();
     say::note(&format!("call page   http://{address}/"));
-    match (is_public, settings.report_password.is_some()) {
+    match (is_public, settings.look.report_password.is_some()) {
         (true, false) => say::note(
             "report      not served: on an address that others reach it needs `--report-password`",
         ),
@@ -123,8 +124,8 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector) {
             }
         )),
     }
-    say::note(&format!("beacon log  {}", settings.log.display()));
-    if settings.daily.is_none() {
+    say::note(&format!("beacon log  {}", settings.log.file.display()));
+    if settings.rooms.daily.is_none() {
         say::note(
             "calls need a Daily API key: set DAILY_TOKEN in the environment or in `.env` (https://dashboard.daily.co/developers) and restart",
         );

@@ -6,11 +6,11 @@ use super::gate::Gate;
 use super::gzip;
 use super::notices::Notices;
 use super::report_status::ReportStatus;
+use crate::config::CallPage;
 use crate::daily::Daily;
 use crate::log::writer::Writer;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 pub(crate) struct App {
     pub(crate) writer: Arc<Writer>,
@@ -21,10 +21,7 @@ pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) allow_origins: Arc<[String]>,
     pub(crate) frame_origins: Vec<String>,
-    pub(crate) beacon_url: String,
-    pub(crate) sample_interval: Duration,
-    pub(crate) beacon_interval: Duration,
-    pub(crate) participant_names: bool,
+    pub(crate) page: CallPage,
     /// A path that nobody outside knows, answered at once.
     pub(crate) probe_path: String,
     /// Beacons that may wait for the writer. The gate has only so many requests in flight and gives up on each after a while:

@@ -192,19 +192,16 @@ impl Collector {
             .listen
             .iter()
             .all(|address| address.ip().is_loopback());
-        let allow_origins: Arc<[String]> = config.allow_origins.clone().into();
+        let allow_origins: Arc<[String]> = config.send.allow_origins.clone().into();
         let app = Arc::new(App {
             writer: parts.writer,
             daily: parts.daily,
             report_status: parts.report_status,
             public: config.public.clone(),
-            access: access::Access::new(is_loopback, config.report_password.as_ref()),
+            access: access::Access::new(is_loopback, config.look.report_password.as_ref()),
             allow_origins: Arc::clone(&allow_origins),
-            frame_origins: config.frame_origins.clone(),
-            beacon_url: config.beacon_url.clone(),
-            sample_interval: config.sample_interval,
-            beacon_interval: config.beacon_interval,
-            participant_names: config.participant_names,
+            frame_origins: config.rooms.frame_origins.clone(),
+            page: config.page.clone(),
             probe_path: format!("/-/{:016x}", fastrand::u64(..)),
             beacons_pending_max: parts.limits.hops as u64 * PENDING_A_HOP,
             counters: counters::Counters::default(),

@@ -79,10 +79,10 @@ pub(crate) fn call(app: &App, room: &str) -> Reply {
                 integrity: "",
             },
         },
-        sample_interval_ms: ms(app.sample_interval),
-        beacon_interval_ms: ms(app.beacon_interval),
+        sample_interval_ms: ms(app.page.sample_interval),
+        beacon_interval_ms: ms(app.page.beacon_interval),
         join_timeout_ms: JOIN_TIMEOUT_MS,
-        participant_names: app.participant_names,
+        participant_names: app.page.participant_names,
     };
     let mut csp = String::from("script-src 'self'");
     if integrity.is_some() {
@@ -90,7 +90,7 @@ pub(crate) fn call(app: &App, room: &str) -> Reply {
         csp.push_str(CDN);
     }
     csp.push_str("; connect-src 'self'");
-    let beacon_origin = origin_of(&app.beacon_url);
+    let beacon_origin = origin_of(&app.page.beacon_url);
     if let Some(origin) = beacon_origin {
         csp.push(' ');
         csp.push_str(origin);

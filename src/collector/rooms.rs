@@ -93,7 +93,7 @@ pub(crate) fn answer(app: &App, asked: &Asked, request: &mut tiny_http::Request)
     match daily.find_or_mint(&name) {
         Ok(room) => Reply::json(
             200,
-            &json!({ "name": room.name, "url": room.url, "beaconUrl": app.beacon_url }),
+            &json!({ "name": room.name, "url": room.url, "beaconUrl": app.page.beacon_url }),
         ),
         Err(cause) => failed(app, &cause),
     }

@@ -68,7 +68,7 @@ impl Server {
         let config = Serve::check(*args, environment).unwrap();
         let writer = Arc::new(Writer::open(Settings::new(&log)).unwrap());
         let report_status = Arc::new(ReportStatus::default());
-        let daily = config.daily.clone().map(Daily::new);
+        let daily = config.rooms.daily.clone().map(Daily::new);
         let mut parts = Parts::new(Arc::clone(&writer), daily, Arc::clone(&report_status));
         parts.limits = limits;
         let collector = Collector::start(&config, parts).unwrap();

@@ -1,0 +1,324 @@
+//! Checked settings of `serve`, in the groups of its flags.
+
+use super::values::{interval, origin_of, origins, resolve};
+use super::{Environment, Error, error};
+use crate::cli::{CallPageArgs, DurabilityArg, LogArgs, LookArgs, RoomArgs, SendArgs, ServeArgs};
+use crate::daily;
+use crate::log::writer::Durability;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+/// A room name has at most 64 characters and Daily takes 128 with the prefix.
+const ROOM_PREFIX_BYTES_MAX: usize = 64;
+
+/// Settings of `serve`.
+#[derive(Debug)]
+pub struct Serve {
+    /// Addresses that `--listen` stands for; the first that can be bound is taken. Never empty.
+    pub listen: Vec<SocketAddr>,
+    /// Document root; the report is in its `report/`.
+    pub public: PathBuf,
+    /// Keep the report fresh.
+    pub watch: bool,
+    /// The beacon log.
+    pub log: Log,
+    /// Who may send beacons.
+    pub send: Send,
+    /// Who may see what was collected.
+    pub look: Look,
+    /// Rooms at Daily.
+    pub rooms: Rooms,
+    /// The call page.
+    pub page: CallPage,
+}
+
+/// The beacon log.
+#[derive(Debug)]
+pub struct Log {
+    /// File that beacons are appended to.
+    pub file: PathBuf,
+    /// When a beacon is acknowledged.
+    pub durability: Durability,
+}
+
+/// Who may send beacons.
+#[derive(Debug)]
+pub struct Send {
+    /// Origins (`scheme://host[:port]`, lower case) besides our own whose pages may.
+    pub allow_origins: Vec<String>,
+}
+
+/// Who may see what was collected.
+#[derive(Debug)]
+pub struct Look {
+    /// Password of the report and the counters. `None`: they are served on loopback alone.
+    pub report_password: Option<Password>,
+}
+
+/// Rooms at Daily.
+#[derive(Debug)]
+pub struct Rooms {
+    /// How to reach Daily. `None`: no token, no rooms.
+    pub daily: Option<daily::Settings>,
+    /// Origins besides Daily's own whose rooms the call page may show.
+    pub frame_origins: Vec<String>,
+}
+
+/// The call page.
+#[derive(Clone, Debug)]
+pub struct CallPage {
+    /// Where it sends beacons: `/beacon`, or an `http(s)` URL.
+    pub beacon_url: String,
+    /// How often it reads the metrics.
+    pub sample_interval: Duration,
+    /// How often it sends what it read.
+    pub beacon_interval: Duration,
+    /// Whether names of participants are sent.
+    pub participant_names: bool,
+}
+
+/// A password, kept out of every message.
+#[derive(Clone)]
+pub struct Password(String);
+
+impl Password {
+    /// The text itself, for comparing.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serve {
+    /// Checks the arguments of `serve`.
+    ///
+    /// # Errors
+    ///
+    /// Names the first setting that cannot be used.
+    pub fn check(args: ServeArgs, environment: Environment) -> Result<Serve, Error> {
+        let listen = match (given(args.listen), &environment.port) {
+            (Some(listen), _) => listen,
+            (None, Some(port)) => format!("0.0.0.0:{}", port.trim()),
+            (None, None) => LISTEN_DEFAULT.to_owned(),
+        };
+        Ok(Serve {
+            listen: resolve(&listen)?,
+            public: args.public,
+            watch: args.watch,
+            log: log(args.log),
+            send: send(&args.send)?,
+            look: look(args.look),
+            rooms: rooms(args.rooms, &environment)?,
+            page: page(args.page, &environment)?,
+        })
+    }
+}
+
+/// An empty value is an absent one.
+fn given(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.trim().is_empty())
+}
+
+fn log(args: LogArgs) -> Log {
+    Log {
+        file: args.file,
+        durability: match args.durability {
+            DurabilityArg::Synced => Durability::Synced,
+            DurabilityArg::Written => Durability::Written,
+        },
+    }
+}
+
+fn send(args: &SendArgs) -> Result<Send, Error> {
+    Ok(Send {
+        allow_origins: origins("--allow-origin", &args.allow_origin)?,
+    })
+}
+
+fn look(args: LookArgs) -> Look {
+    let given = args.report_password.filter(|text| !text.is_empty());
+    Look {
+        report_password: given.map(Password),
+    }
+}
+
+fn rooms(args: RoomArgs, environment: &Environment) -> Result<Rooms, Error> {
+    let api_url = given(args.daily_api_url)
+        .or_else(|| environment.daily_api_url.clone())
+        .unwrap_or_else(|| daily::API_URL.to_owned());
+    origin_of("--daily-api-url", &api_url)?;
+    let room_prefix = args.room_prefix;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !room_prefix.bytes().all(plain) || ROOM_PREFIX_BYTES_MAX < room_prefix.len() {
+        return Err(error(
+            "--room-prefix",
+            &room_prefix,
+            "Daily takes letters, digits, `-` and `_`",
+            format!("use at most {ROOM_PREFIX_BYTES_MAX} of them, or \"\" for no prefix"),
+        ));
+    }
+    let daily = match &environment.daily_token {
+        None => None,
+        Some(token) => Some(daily::Settings {
+            api_url: api_url.trim_end_matches('/').to_owned(),
+            token: daily::Token::new(token.trim()).map_err(|cause| {
+                error(
+                    "DAILY_TOKEN",
+                    "***",
+                    cause,
+                    "copy the API key anew from https://dashboard.daily.co/developers",
+                )
+            })?,
+            room_prefix,
+            timeout: daily::TIMEOUT,
+        }),
+    };
+    Ok(Rooms {
+        daily,
+        frame_origins: origins("--frame-origin", &args.frame_origin)?,
+    })
+}
+
+fn page(args: CallPageArgs, environment: &Environment) -> Result<CallPage, Error> {
+    let beacon_url = given(args.beacon_url)
+        .or_else(|| environment.beacon_url.clone())
+        .unwrap_or_else(|| "/beacon".to_owned());
+    if !beacon_url.starts_with('/') || beacon_url.starts_with("//") {
+        origin_of("--beacon-url", &beacon_url)?;
+    }
+    if beacon_url.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(error(
+            "--beacon-url",
+            &beacon_url,
+            "spaces or control characters",
+            "percent-encode them",
+        ));
+    }
+    Ok(CallPage {
+        beacon_url,
+        sample_interval: interval("--sample-interval", &args.sample_interval)?,
+        beacon_interval: interval("--beacon-interval", &args.beacon_interval)?,
+        participant_names: args.participant_names,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Command, parse};
+    use std::ffi::OsString;
+
+    fn serve(args: &str, environment: &[(&str, &str)]) -> Result<Serve, Error> {
+        let environment = Environment::read(|name| {
+            let found = environment.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        let args = ["call-metrics", "serve"]
+            .into_iter()
+            .chain(args.split_whitespace())
+            .map(OsString::from);
+        match parse(args).unwrap().command {
+            Command::Serve(args) => Serve::check(*args, environment),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_port_of_the_host_counts_where_no_address_is_given() {
+        let listen =
+            |args, environment: &[_]| serve(args, environment).unwrap().listen[0].to_string();
+        assert_eq!(listen("", &[]), "127.0.0.1:8080");
+        assert_eq!(listen("", &[("PORT", "9000")]), "0.0.0.0:9000");
+        assert_eq!(listen("", &[("PORT", "")]), "127.0.0.1:8080");
+        assert_eq!(listen("--listen [::1]:0", &[("PORT", "9000")]), "[::1]:0");
+        assert!(serve("--listen 8080", &[]).is_err());
+        assert!(serve("", &[("PORT", "http")]).is_err());
+    }
+
+    #[test]
+    fn the_token_is_in_no_message() {
+        let settings = serve("", &[("DAILY_TOKEN", "sekret-1")]).unwrap();
+        assert!(settings.rooms.daily.is_some());
+        assert!(!format!("{settings:?}").contains("sekret"));
+        let refused = serve("", &[("DAILY_TOKEN", "sek\nret")]).unwrap_err();
+        assert!(
+            !format!("{refused} {refused:?}").contains("ret\""),
+            "{refused}"
+        );
+        assert!(
+            serve("", &[("DAILY_TOKEN", "  ")])
+                .unwrap()
+                .rooms
+                .daily
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn origins_are_exact_and_in_the_form_of_browsers() {
+        let origin = |text: &str| {
+            serve(&format!("--allow-origin {text}"), &[]).map(|s| s.send.allow_origins.join(" "))
+        };
+        assert_eq!(
+            origin("https://App.example.com:443/").unwrap(),
+            "https://app.example.com"
+        );
+        assert_eq!(
+            origin("http://a:8080,https://b").unwrap(),
+            "http://a:8080 https://b"
+        );
+        for wrong in [
+            "null",
+            "app.example.com",
+            "https://a/b",
+            "https://",
+            "https://a\\b",
+            "ftp://a",
+            "*",
+        ] {
+            assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_times_within_reason() {
+        let interval = |text: &str| {
+            serve(&format!("--sample-interval={text}"), &[])
+                .map(|s| s.page.sample_interval.as_millis())
+        };
+        assert_eq!(interval("2s").unwrap(), 2_000);
+        assert_eq!(interval("500ms").unwrap(), 500);
+        assert_eq!(interval("3").unwrap(), 3_000);
+        for wrong in ["0", "-1s", "1h", "soon", "NaN", "99ms"] {
+            assert!(interval(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn where_beacons_go_is_a_path_or_a_url() {
+        let url =
+            |args: &str, environment: &[_]| serve(args, environment).map(|s| s.page.beacon_url);
+        assert_eq!(url("", &[]).unwrap(), "/beacon");
+        assert_eq!(
+            url("", &[("BEACON_URL", "https://c.example/b")]).unwrap(),
+            "https://c.example/b"
+        );
+        assert_eq!(
+            url("--beacon-url /x", &[("BEACON_URL", "https://c.example/b")]).unwrap(),
+            "/x"
+        );
+        for wrong in ["//evil", "javascript:alert(1)", "beacon"] {
+            assert!(
+                url(&format!("--beacon-url {wrong}"), &[]).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Values as people write them: addresses, times, origins.
+
+use super::{Error, error};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+/// Polling faster than this reads the same values again: Daily refreshes them about every 2 s. Tests go faster.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+/// Slower than this, a call would hardly show.
+const INTERVAL_MAX: Duration = Duration::from_secs(600);
+
+pub(super) fn resolve(listen: &str) -> Result<Vec<SocketAddr>, Error> {
+    let hint = "write an address and a port, such as 127.0.0.1:8080, or [::1]:8080 for IPv6";
+    let found = listen
+        .to_socket_addrs()
+        .map_err(|cause| error("--listen", listen, cause, hint))?;
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() {
+        return Err(error("--listen", listen, "the name has no address", hint));
+    }
+    Ok(found)
+}
+
+pub(super) fn interval(setting: &'static str, text: &str) -> Result<Duration, Error> {
+    let hint = "write a time such as 2s, 500ms or 1m";
+    let duration = match text.trim().parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|cause| error(setting, text, cause, hint))?,
+        Err(_) => {
+            let signed: jiff::SignedDuration = text
+                .trim()
+                .parse()
+                .map_err(|cause| error(setting, text, cause, hint))?;
+            Duration::try_from(signed).map_err(|cause| error(setting, text, cause, hint))?
+        }
+    };
+    if duration < INTERVAL_MIN || INTERVAL_MAX < duration {
+        return Err(error(setting, text, "not between 100ms and 10m", hint));
+    }
+    Ok(duration)
+}
+
+pub(super) fn origins(setting: &'static str, texts: &[String]) -> Result<Vec<String>, Error> {
+    texts
+        .iter()
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| exact_origin(setting, text))
+        .collect()
+}
+
+/// An origin and nothing more, in the form in which browsers send it.
+pub(super) fn exact_origin(setting: &'static str, text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    let origin = origin_of(setting, text)?;
+    if origin.len() < text.trim_end_matches('/').len() {
+        let hint = format!("write `{origin}`");
+        return Err(error(setting, text, "an origin has no path", hint));
+    }
+    let origin = origin.to_ascii_lowercase();
+    // Browsers leave the scheme's own port out.
+    let shown = match origin.split_once("://") {
+        Some(("http", rest)) => rest
+            .strip_suffix(":80")
+            .map(|host| format!("http://{host}")),
+        Some(("https", rest)) => rest
+            .strip_suffix(":443")
+            .map(|host| format!("https://{host}")),
+        _ => None,
+    };
+    Ok(shown.unwrap_or(origin))
+}
+
+/// `scheme://host[:port]` of an `http` or `https` URL, as written.
+pub(super) fn origin_of<'a>(setting: &'static str, url: &'a str) -> Result<&'a str, Error> {
+    let hint = "write it with its scheme, such as https://app.example.com";
+    let after_scheme = ["http://", "https://"].iter().find(|scheme| {
+        url.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
+    let Some(scheme) = after_scheme else {
+        return Err(error(setting, url, "not an http or https URL", hint));
+    };
+    let rest = &url[scheme.len()..];
+    let host = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    if host.is_empty() || host.starts_with(':') || !host.bytes().all(allowed) {
+        return Err(error(setting, url, "no valid host in it", hint));
+    }
+    Ok(&url[..scheme.len() + host.len()])
+}
