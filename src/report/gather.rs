@@ -43,7 +43,7 @@ pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
         let extent = reader::read_lines(&path, |line| {
             stats.lines += 1;
             let parsed = match line {
-                Line::Whole(text) => beacon::parse(text),
+                Line::Whole(text) => beacon::read(text),
                 Line::TooLong => Err(Refusal::TooLong),
             };
             match parsed {
