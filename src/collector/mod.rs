@@ -15,7 +15,6 @@ mod exchange;
 mod gzip;
 mod intake;
 mod media;
-mod notices;
 mod origin;
 mod pages;
 mod reply;
@@ -29,6 +28,7 @@ pub use report_status::{LastBuild, ReportStatus};
 use crate::config;
 use crate::daily::Daily;
 use crate::log::writer::{Durability, Writer};
+use crate::notice::{Format, Notices};
 use app::App;
 use dispatch::Handlers;
 use gate::Gate;
@@ -60,6 +60,8 @@ pub struct Parts {
     pub daily: Option<Daily>,
     /// What whoever builds the report tells.
     pub report_status: Arc<ReportStatus>,
+    /// Where an operator is told of trouble.
+    pub notices: Notices,
     /// Limits of the gate.
     pub limits: gate::Limits,
     /// Called at most once, should the collector be unable to go on; it serves nobody any more.
@@ -67,7 +69,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Parts with the usual limits; a failure is only to be asked for.
+    /// Parts with the usual limits and notices as text; a failure is only to be asked for.
     pub fn new(
         writer: Arc<Writer>,
         daily: Option<Daily>,
@@ -77,6 +79,7 @@ impl Parts {
             writer,
             daily,
             report_status,
+            notices: Notices::to_stderr(Format::Text),
             limits: gate::Limits::for_this_process(),
             on_failure: Box::new(|_| {}),
         }
@@ -206,7 +209,7 @@ impl Collector {
             probe_path: format!("/-/{:016x}", fastrand::u64(..)),
             beacons_pending_max: parts.limits.hops as u64 * PENDING_A_HOP,
             counters: counters::Counters::default(),
-            notices: notices::Notices::to_stderr(),
+            notices: parts.notices,
             packed: gzip::Cache::default(),
             gate: OnceLock::new(),
         });
@@ -255,6 +258,18 @@ impl Collector {
     /// Why it serves nobody any more; `None` while it does.
     pub fn failed(&self) -> Option<&str> {
         self.failure.cause.get().map(String::as_str)
+    }
+
+    /// Asks what serves whether it still does. Where that is stuck for good this does not return, so whoever asks should be
+    /// somebody whose silence is noticed.
+    ///
+    /// # Errors
+    ///
+    /// Why it serves nobody any more.
+    pub fn check(&self) -> Result<(), String> {
+        // Reading them takes the lock that each client's coming and going takes.
+        let _ = self.gate.stats();
+        self.failed().map_or(Ok(()), |cause| Err(cause.to_owned()))
     }
 
     /// Stops accepting, answers what was accepted, and returns within about `deadline`. The writer must outlive this: it
