@@ -4,6 +4,7 @@ import os
 import random
 import time
 
+import server as servers
 import tracing
 from load import Found, Load, found
 from rows import Control, Outcome, row
@@ -135,8 +136,6 @@ def _(bench):
 
 @row("A14", "a second writer on the same log", short=True, promise="one writer a log")
 def second_writer(bench):
-    import server as servers
-
     first = bench.serve()
     with Load(first.address, n_clients=2) as load:
         try:
