@@ -7,7 +7,9 @@
 
 mod serve;
 
-pub use serve::{CallPageArgs, DurabilityArg, LogArgs, LookArgs, RoomArgs, SendArgs, ServeArgs};
+pub use serve::{
+    CallPageArgs, DurabilityArg, LimitArgs, LogArgs, LookArgs, RoomArgs, SendArgs, ServeArgs,
+};
 
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};

@@ -1,6 +1,7 @@
 //! `serve`: the collector, the call page and the room proxy, and with `--watch` a report that stays fresh.
 
 use super::{Failure, build_report, say};
+use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
 use crate::config::Serve;
 use crate::daily::Daily;
@@ -8,7 +9,9 @@ use crate::log::writer::{OpenError, Settings as WriterSettings, Writer};
 use crate::report::Rewrite;
 use crate::watch::Stop;
 use anyhow::anyhow;
+use listenfd::ListenFd;
 use signal_hook::consts::SIGXFSZ;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
@@ -28,6 +31,8 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(|cause| {
         Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
     })?;
+    raise_open_files();
+    let inherited = inherited()?;
     let writer = WriterSettings {
         durability: settings.log.durability,
         ..WriterSettings::new(&settings.log.file)
@@ -44,6 +49,7 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
         &settings,
         Parts {
             on_failure: Box::new(on_failure),
+            inherited,
             ..Parts::new(
                 Arc::clone(&writer),
                 settings.rooms.daily.clone().map(Daily::new),
@@ -56,7 +62,9 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
     if settings.watch {
         keep_fresh(&settings, &stop, report_status)?;
     }
-    say::on_stdout(&format!("listening on http://{}\n", collector.local_addr()))?;
+    let addresses = collector.addresses().iter().map(ToString::to_string);
+    let addresses: Vec<String> = addresses.collect();
+    say::on_stdout(&format!("listening on {}\n", addresses.join(", ")))?;
     tell_what_is_there(&settings, &collector);
 
     // The sender inside the signal thread lives as long as the process, so this ends by one of the two.
@@ -107,16 +115,35 @@ fn keep_fresh(settings: &Serve, stop: &Stop, status: Arc<ReportStatus>) -> Resul
         })
 }
 
+/// Sockets that a supervisor has opened for us, as systemd does for a `.socket` unit (LISTEN_FDS).
+fn inherited() -> Result<Vec<OwnedFd>, Failure> {
+    let mut passed = ListenFd::from_env();
+    let mut sockets = Vec::new();
+    for i in 0..passed.len() {
+        let socket = match passed.take_tcp_listener(i) {
+            Ok(tcp) => tcp.map(OwnedFd::from),
+            Err(_) => passed
+                .take_unix_listener(i)
+                .map_err(|source| collector::Error::Inherited { source })?
+                .map(OwnedFd::from),
+        };
+        sockets.extend(socket);
+    }
+    Ok(sockets)
+}
+
 fn tell_what_is_there(settings: &Serve, collector: &Collector) {
-    let address = collector.local_addr();
-    let is_public = !address.ip().is_loopback();
-    say::note(&format!("call page   http://{address}/"));
+    let Some(address) = collector.addresses().first() else {
+        return;
+    };
+    let is_public = !collector.addresses().iter().all(Address::is_loopback);
+    say::note(&format!("call page   {address}/"));
     match (is_public, settings.look.report_password.is_some()) {
         (true, false) => say::note(
-            "report      not served: on an address that others reach it needs `--report-password`",
+            "report      not served: on an address or a socket that others reach it needs `--report-password`",
         ),
         _ => say::note(&format!(
-            "report      http://{address}/report/{}",
+            "report      {address}/report/{}",
             if settings.watch {
                 ""
             } else {
