@@ -1,17 +1,19 @@
 //! Handlers that fail, as the gate sees them: one oddity costs one connection, and death is noticed.
 
 use crate::support::http::{Client, PATIENCE};
-use call_metrics::collector::gate::{Gate, Limits, Settings};
+use call_metrics::collector::gate::{Address, Gate, Limits, Listener, Settings};
 use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// Handlers that answer a path with what it stands for, and the probe with 204; `/die` ends them all.
-fn handle(stream: UnixStream, dead: &std::sync::Arc<std::sync::atomic::AtomicBool>) {
+fn handle(stream: UnixStream, dead: &Arc<std::sync::atomic::AtomicBool>) {
     use std::sync::atomic::Ordering;
     let mut lines = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
@@ -67,16 +69,16 @@ impl Fake {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("s");
         let listener = UnixListener::bind(&socket).unwrap();
-        let dead = std::sync::Arc::default();
+        let dead = Arc::default();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let dead = std::sync::Arc::clone(&dead);
+                let dead = Arc::clone(&dead);
                 std::thread::spawn(move || handle(stream, &dead));
             }
         });
         let (tell, deaths) = channel();
         let gate = Gate::start(Settings {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            listeners: vec![Listener::tcp(&["127.0.0.1:0".parse().unwrap()]).unwrap()],
             hop_socket: socket.clone(),
             probe_path: "/-/probe".into(),
             limits: Limits {
@@ -87,7 +89,8 @@ impl Fake {
                 ..Limits::for_this_process()
             },
             refusal_headers: Box::new(|_, _| Vec::new()),
-            on_dead: Box::new(move |cause| tell.send(cause).unwrap()),
+            is_exempt: Box::new(|_| true),
+            on_dead: Arc::new(move |cause| _ = tell.send(cause)),
         });
         Fake {
             gate: gate.unwrap(),
@@ -97,8 +100,15 @@ impl Fake {
         }
     }
 
+    fn address(&self) -> SocketAddr {
+        match self.gate.addresses() {
+            [Address::Tcp(address)] => *address,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn get(&self, path: &str) -> (u16, Option<String>) {
-        let mut client = Client::connect(self.gate.local_addr());
+        let mut client = Client::connect(self.address());
         let answer = client.ask(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
         let reason = answer.header("X-Call-Metrics").map(str::to_owned);
         (answer.status, reason)

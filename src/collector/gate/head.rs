@@ -50,6 +50,8 @@ pub(super) enum Framing {
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) is_head_method: bool,
+    /// Changes nothing, only asks.
+    pub(super) is_safe_method: bool,
     /// HTTP/1.0: needs to be told that a connection is kept.
     pub(super) is_http10: bool,
     pub(super) keep_alive: bool,
@@ -229,6 +231,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     }
     Ok(Head {
         is_head_method: method == "HEAD",
+        is_safe_method: matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE"),
         is_http10,
         keep_alive: if is_http10 {
             says_keep_alive && !says_close

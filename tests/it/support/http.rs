@@ -2,7 +2,7 @@
 //! Every read has a deadline: what hangs, fails.
 
 use call_metrics::cli::{self, Command};
-use call_metrics::collector::gate::Limits;
+use call_metrics::collector::gate::{Address, Limits};
 use call_metrics::collector::{Collector, Parts, ReportStatus};
 use call_metrics::config::{Environment, Serve};
 use call_metrics::daily::Daily;
@@ -81,7 +81,10 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.collector.local_addr()
+        match self.collector.addresses() {
+            [Address::Tcp(address)] => *address,
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) fn client(&self) -> Client {
