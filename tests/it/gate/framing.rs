@@ -2,6 +2,7 @@
 
 use super::{check, status_of};
 use crate::support::http::{Server, beacon, beacon_of, post};
+use call_metrics::collector::gate::Limits;
 
 #[test]
 fn lengths_that_kill_tiny_http_are_turned_away() {
@@ -316,4 +317,102 @@ fn connections_are_kept_as_each_version_has_it() {
         Some("close")
     );
     assert!(client.is_closed());
+}
+
+#[test]
+fn packed_bodies_are_not_unpacked() {
+    let allowed = ["--allow-origin", "https://app.example.com"];
+    let server = Server::with(&allowed, &[], Limits::for_this_process());
+    // The first bytes of a bomb are enough to know that it is packed; nobody waits for the rest.
+    let bomb = "POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\nContent-Encoding: gzip\r\n\r\n\u{1f}";
+    for coding in ["gzip", "deflate", "br", "x-gzip", "identity, gzip"] {
+        let answer = server.ask(&bomb.replace("gzip", coding));
+        assert_eq!(
+            (answer.status, answer.header("X-Call-Metrics")),
+            (415, Some("unknown-content-coding")),
+            "{coding}"
+        );
+    }
+    // As with every refusal of a whole head, a page that may send may read it.
+    let origin = "Content-Encoding: gzip\r\nOrigin: https://app.example.com\r\n";
+    let answer = server.post_with("/beacon", origin, "x");
+    assert_eq!(
+        answer.header("Access-Control-Allow-Origin"),
+        Some("https://app.example.com")
+    );
+    let plain = server.post_with("/beacon", "Content-Encoding: identity\r\n", &beacon("a"));
+    assert_eq!(plain.status, 204);
+    assert_eq!(server.log().lines().count(), 1);
+}
+
+#[test]
+fn bytes_that_come_one_by_one_are_the_same_request() {
+    let server = Server::start();
+    let mut client = server.client();
+    for id in ["one", "two"] {
+        for byte in post("/beacon", "", &beacon(id)).as_bytes() {
+            client.send(&[*byte]);
+        }
+        assert_eq!(client.answer().map(|answer| answer.status), Some(204));
+    }
+    assert_eq!(server.log().lines().count(), 2);
+}
+
+#[test]
+fn methods_are_as_the_standard_has_them() {
+    let server = Server::start();
+    for (request, expect) in [
+        ("TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n", &[405][..]),
+        ("DELETE /beacon HTTP/1.1\r\nHost: localhost\r\n\r\n", &[405]),
+        ("PUT /beacon HTTP/1.1\r\nHost: localhost\r\n\r\n", &[411]),
+        ("PATCH /beacon HTTP/1.1\r\nHost: localhost\r\n\r\n", &[411]),
+        (
+            "PUT /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
+            &[405],
+        ),
+        ("get /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", &[405]),
+        ("G@T / HTTP/1.1\r\nHost: localhost\r\n\r\n", &[400]),
+        (
+            "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
+            &[200],
+        ),
+        (
+            "GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: 200-ok\r\n\r\n",
+            &[417],
+        ),
+        // HTTP/1.0 knows no Expect and no chunks.
+        (
+            "GET /healthz HTTP/1.0\r\nExpect: 100-continue\r\n\r\n",
+            &[200],
+        ),
+        (
+            "POST /beacon HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            &[400],
+        ),
+        ("POST /beacon HTTP/1.0\r\n\r\n", &[411]),
+        (
+            "GET https://localhost:8080/healthz HTTP/1.1\r\nHost: other\r\n\r\n",
+            &[200],
+        ),
+        ("GET http://localhost HTTP/1.1\r\nHost: x\r\n\r\n", &[200]),
+        ("GET http:/// HTTP/1.1\r\nHost: x\r\n\r\n", &[400]),
+        ("GET ftp://h/ HTTP/1.1\r\nHost: x\r\n\r\n", &[400]),
+        ("GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n", &[400]),
+        ("GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n", &[400]),
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", &[400]),
+        ("GET / HTTP/1.1\r\nHost:\r\n\r\n", &[400]),
+        ("GET / HTTP/1.1\r\nHost : localhost\r\n\r\n", &[400]),
+        ("GET / HTTP/1.1\r\n Host: localhost\r\n\r\n", &[400]),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n",
+            &[400],
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nX: \u{7}\r\n\r\n",
+            &[400],
+        ),
+    ] {
+        check(&server, request, expect);
+    }
+    server.assert_serves();
 }
