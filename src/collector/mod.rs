@@ -274,6 +274,11 @@ impl Collector {
         self.gate.addresses()
     }
 
+    /// What the gate has counted.
+    pub fn gate_stats(&self) -> gate::Stats {
+        self.gate.stats()
+    }
+
     /// Why it serves nobody any more; `None` while it does.
     pub fn failed(&self) -> Option<&str> {
         self.failure.cause.get().map(String::as_str)

@@ -7,7 +7,7 @@ use super::head::{Framing, Head, Scan, parse};
 use super::hop::Call;
 use super::peers::{Peer, Phase};
 use super::refusal::{
-    ANSWERS_FULL, BAD_CHUNK, BODY_TOO_LARGE, CUT_SHORT, MALFORMED, Refusal, TOO_SLOW,
+    ANSWERS_FULL, BAD_CHUNK, BODY_TOO_LARGE, CODED_BODY, CUT_SHORT, MALFORMED, Refusal, TOO_SLOW,
 };
 use super::socket::{Fill, Pace, Socket};
 use std::io::Write;
@@ -91,6 +91,9 @@ impl Connection<'_> {
         let head_length = self.read_head()?;
         let parsed = parse(&self.socket.buffer()[..head_length])?;
         let head = self.head.insert(parsed);
+        if head.is_coded {
+            return Err(CODED_BODY.into());
+        }
         let (framing, keep_alive) = (head.framing, head.keep_alive);
         let (is_http10, to_head) = (head.is_http10, head.is_head_method);
         let mut request = std::mem::take(&mut head.forward);

@@ -15,6 +15,8 @@ const IDLE_MS: u64 = 1_000;
 const READING_MS: u64 = 2_000;
 /// An answer of which nothing was taken for so long is not being read.
 const STALLED_MS: u64 = 5_000;
+/// The same where its address has most of all places.
+const PAYING_STALLED_MS: u64 = 1_000;
 /// Where nobody has been any of this for long: below this age even then. A round trip to the other side of the world is 0.3 s,
 /// but whoever floods so fast that this counts leaves a choice between some of the clients and none.
 const YOUNG_MS: u64 = 100;
@@ -277,35 +279,40 @@ impl Peers {
             .filter_map(|(id, peer)| {
                 let state = peer.state.load(Ordering::SeqCst);
                 let (phase, since_ms) = Peer::look(state);
-                let class = class(phase, now_ms.saturating_sub(since_ms))?;
                 let is_of_largest = largest.is_some_and(|(_, key)| key == peer.key);
                 let pays = is_of_largest && has_most;
+                let class = class(phase, now_ms.saturating_sub(since_ms), pays)?;
                 let rank = (
                     !pays,
-                    class == YOUNG && !pays,
+                    class == LAST && !pays,
                     !is_of_largest,
                     class,
                     since_ms,
+                    *id,
                 );
-                Some((Reverse(rank), *id, state))
+                Some((Reverse(rank), state))
             })
             .collect();
         found.sort_unstable();
         let n_spared = found.len().saturating_sub(VICTIMS);
         let victims = found.into_iter().skip(n_spared);
-        victims.map(|(_, id, state)| (id, state)).collect()
+        victims
+            .map(|(Reverse((.., id)), state)| (id, state))
+            .collect()
     }
 }
 
-const YOUNG: u8 = 3;
+/// The last class: nothing can be said against them but that there is no room.
+const LAST: u8 = 3;
 
-/// In which order those that wait may be sent away; `None`: not at all.
-fn class(phase: Phase, age_ms: u64) -> Option<u8> {
+/// In which order those that wait may be sent away; `None`: not at all. `pays` is of an address that has most of all places.
+fn class(phase: Phase, age_ms: u64, pays: bool) -> Option<u8> {
     match phase {
         Phase::Idle if IDLE_MS <= age_ms => Some(0),
         Phase::Reading if READING_MS <= age_ms => Some(1),
         Phase::Writing if STALLED_MS <= age_ms => Some(2),
-        Phase::Idle | Phase::Reading if YOUNG_MS <= age_ms => Some(YOUNG),
+        Phase::Idle | Phase::Reading if pays || YOUNG_MS <= age_ms => Some(LAST),
+        Phase::Writing if pays && PAYING_STALLED_MS <= age_ms => Some(LAST),
         _ => None,
     }
 }

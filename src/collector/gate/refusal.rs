@@ -56,6 +56,12 @@ pub(super) const BODY_TOO_LARGE: Refusal =
     refusal(413, "body-too-large", "the body is over 64 KiB");
 pub(super) const TARGET_TOO_LONG: Refusal =
     refusal(414, "target-too-long", "the request target is over 2 KiB");
+/// A small body may unpack to a large one; nothing here unpacks any.
+pub(super) const CODED_BODY: Refusal = refusal(
+    415,
+    "unknown-content-coding",
+    "the body must not be compressed",
+);
 pub(super) const BAD_EXPECT: Refusal = refusal(
     417,
     "unknown-expectation",
@@ -101,6 +107,7 @@ pub(super) fn status_words(status: u16) -> &'static str {
         411 => "Length Required",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        415 => "Unsupported Media Type",
         417 => "Expectation Failed",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

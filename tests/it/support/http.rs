@@ -206,7 +206,10 @@ impl Answer {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address).unwrap();
+        Client::of(TcpStream::connect(address).unwrap())
+    }
+
+    fn of(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -214,6 +217,15 @@ impl Client {
             stream,
             read: Vec::new(),
         }
+    }
+
+    /// Connects from another of the machine's own addresses.
+    pub(crate) fn connect_from(ip: [u8; 4], address: SocketAddr) -> Client {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((ip, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Client::of(socket.into())
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
