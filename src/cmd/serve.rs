@@ -10,9 +10,8 @@ use crate::notice::{Notice, Notices};
 use crate::report::Rewrite;
 use crate::watch::Stop;
 use anyhow::anyhow;
-use signal_hook::consts::SIGXFSZ;
+use signal_hook::consts::{SIGHUP, SIGXFSZ};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,10 +25,13 @@ enum End {
 }
 
 pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
-    // Where a limit on file sizes is reached a write shall fail, and be answered so, not end the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(|cause| {
-        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
-    })?;
+    // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; a log that
+    // was moved away, of which SIGHUP tells, the writer sees by itself.
+    for signal in [SIGXFSZ, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::default()).map_err(|cause| {
+            Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+        })?;
+    }
     let writer = WriterSettings {
         durability: settings.log.durability,
         ..WriterSettings::new(&settings.log.file)

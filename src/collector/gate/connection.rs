@@ -247,7 +247,12 @@ impl Connection<'_> {
     }
 }
 
-fn finish_request(request: &mut Vec<u8>, framing: Framing, body: &[u8], address: SocketAddr) {
+pub(super) fn finish_request(
+    request: &mut Vec<u8>,
+    framing: Framing,
+    body: &[u8],
+    address: SocketAddr,
+) {
     if framing != Framing::None {
         request.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
     }

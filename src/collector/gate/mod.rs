@@ -9,6 +9,8 @@ mod connection;
 mod head;
 mod hop;
 mod limits;
+#[cfg(any(test, fuzzing))]
+pub mod oracle;
 mod refusal;
 mod socket;
 mod stats;
