@@ -14,6 +14,8 @@ use std::sync::{Arc, OnceLock};
 
 pub(crate) struct App {
     pub(crate) writer: Arc<Writer>,
+    /// Whether 204 means synced to disk.
+    pub(crate) is_synced: bool,
     /// `None`: no token, no rooms.
     pub(crate) daily: Option<Daily>,
     pub(crate) report_status: Arc<ReportStatus>,

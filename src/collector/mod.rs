@@ -27,7 +27,7 @@ pub use report_status::{LastBuild, ReportStatus};
 
 use crate::config;
 use crate::daily::Daily;
-use crate::log::writer::Writer;
+use crate::log::writer::{Durability, Writer};
 use crate::notice::{Format, Notices};
 use app::App;
 use dispatch::Handlers;
@@ -198,6 +198,7 @@ impl Collector {
         let allow_origins: Arc<[String]> = config.send.allow_origins.clone().into();
         let app = Arc::new(App {
             writer: parts.writer,
+            is_synced: config.log.durability == Durability::Synced,
             daily: parts.daily,
             report_status: parts.report_status,
             public: config.public.clone(),

@@ -67,6 +67,39 @@ fn what_was_answered_with_204_is_in_the_log_as_it_was_sent() {
 }
 
 #[test]
+fn a_line_says_how_safe_it_was_and_whether_it_is_still_what_was_written() {
+    let folder = Folder::new();
+    for (flags, synced) in [("", true), ("--durability written", false)] {
+        let server = serve(&folder, flags);
+        let reply = post(&format!("{}/beacon", server.url()), beacon("r", "s", T));
+        assert_eq!(reply.status, 204);
+        drop(server);
+        let line = log(&folder).pop().unwrap();
+        assert_eq!(line["_rx"]["synced"], synced, "{line}");
+        assert_eq!(line["_rx"]["crc"].as_str().unwrap().len(), 8, "{line}");
+    }
+    let report = folder.report("beacon.log");
+    assert_eq!(
+        (
+            &report["log"]["beacons"],
+            &report["log"]["skipped"]["total"]
+        ),
+        (&json!(2), &json!(0))
+    );
+    let text = folder.read("beacon.log");
+    folder.write(
+        "beacon.log",
+        text.replacen("\"sessionId\":\"s\"", "\"sessionId\":\"t\"", 1),
+    );
+    let report = folder.report("beacon.log");
+    assert_eq!(report["log"]["beacons"], 1);
+    assert_eq!(
+        report["log"]["skipped"]["byReason"],
+        json!({"checksum-mismatch": 1})
+    );
+}
+
+#[test]
 fn what_is_no_beacon_is_refused_with_a_reason_and_leaves_nothing() {
     let folder = Folder::new();
     let server = serve(&folder, "");
