@@ -3,34 +3,39 @@
 
 pub use crate::collector::gate::oracle::{chunked as gate_chunked, request as gate_head};
 
-use crate::beacon::{self, Beacon};
+use crate::beacon::{self, Beacon, Receipt, Refusal};
 use crate::log::reader::{LINE_BYTES_MAX, Line, read_lines};
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 
-/// When the bodies arrive.
-const RECEIVED_MS: u64 = 7;
+const RECEIPT: Receipt = Receipt {
+    now_ms: 7,
+    synced: true,
+};
+/// Bytes at the end of a line: the checksum, its name and the ends of what it stands in.
+const CHECKSUM_BYTES: usize = br#","crc":"01234567"}}"#.len();
 
-/// A body of a POST: refused, or a line that says the same on one line, and that is read as it was sent.
+/// A body of a POST: refused, or a line that says the same on one line, that is read as it was sent, and of which no bit can
+/// change unseen.
 ///
 /// # Panics
 ///
 /// Where something does not hold.
 pub fn beacon_check(data: &[u8]) {
     let sent = beacon::parse(data);
-    let Ok(line) = beacon::check(data, RECEIVED_MS) else {
+    let Ok(mut line) = beacon::check(data, RECEIPT) else {
         return;
     };
     let sent = sent.expect("nothing is logged that is not read later");
     assert!(!line.contains(&b'\n') && !line.contains(&b'\r'));
-    let read = beacon::parse(&line).expect("a line of ours");
     let expect = Beacon {
-        received_ms: Some(RECEIVED_MS as i64),
+        received_ms: Some(RECEIPT.now_ms as i64),
+        synced: Some(RECEIPT.synced),
         ..sent
     };
-    assert_eq!(read, expect);
+    assert_eq!(beacon::read(&line), Ok(expect));
     let members = |text: &[u8]| {
         let mut value: Value = serde_json::from_slice(text).expect("JSON for every reader");
         let members = value.as_object_mut().expect("an object");
@@ -39,7 +44,21 @@ pub fn beacon_check(data: &[u8]) {
     };
     let (receipt, logged) = members(&line);
     assert_eq!(logged, members(data).1);
-    assert_eq!(receipt, Some(serde_json::json!({ "t": RECEIVED_MS })));
+    let receipt = receipt.expect("a receipt");
+    assert_eq!(receipt.as_object().expect("an object").len(), 3);
+    assert_eq!(
+        (&receipt["t"], &receipt["synced"]),
+        (&7.into(), &true.into())
+    );
+
+    // Anywhere before the checksum; where, follows from the input.
+    let n_summed = line.len() - CHECKSUM_BYTES;
+    let at = data
+        .iter()
+        .fold(0, |sum, byte| sum * 31 % n_summed + usize::from(*byte))
+        % n_summed;
+    line[at] ^= 1 << (data.len() % 8);
+    assert_eq!(beacon::read(&line), Err(Refusal::ChecksumMismatch));
 }
 
 /// A log: as it is every line counts, once and whole; compressed by us it is the same; as a compressed file it is no trouble.
@@ -77,7 +96,7 @@ fn lines(path: &Path) -> (Vec<Option<Vec<u8>>>, bool) {
     let extent = read_lines(path, |line| {
         found.push(match line {
             Line::Whole(text) => {
-                let _ = beacon::parse(text);
+                let _ = beacon::read(text);
                 Some(text.to_vec())
             }
             Line::TooLong => None,
