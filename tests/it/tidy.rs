@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "beacon", "config", "daily", "digest", "log", "notice", "plain", "site",
         ],
     ),
+    ("fuzzing", &["beacon", "collector", "log"]),
     ("cli", &[]),
     ("config", &["cli", "daily", "log", "notice"]),
     (
