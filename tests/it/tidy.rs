@@ -61,6 +61,7 @@ const DOORS: &[(&str, &str)] = &[
     ("ruzstd", "log"),
     ("glob", "log"),
     ("memchr", "log"),
+    ("rustix", "log"),
     ("sha2", "digest"),
     ("rustc_hash", "call"),
 ];
