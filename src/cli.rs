@@ -7,7 +7,10 @@
 
 mod serve;
 
-pub use serve::{CallPageArgs, DurabilityArg, LogArgs, LookArgs, RoomArgs, SendArgs, ServeArgs};
+pub use serve::{
+    CallPageArgs, DurabilityArg, LogArgs, LookArgs, PageTokenArg, ReachArgs, RoomArgs,
+    RoomPrivacyArg, SendArgs, ServeArgs,
+};
 
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};

@@ -2,7 +2,7 @@
 
 use super::{Failure, build_report, say};
 use crate::collector::{self, Collector, Parts, ReportStatus};
-use crate::config::Serve;
+use crate::config::{PageTokens, Serve};
 use crate::daily::Daily;
 use crate::log::writer::{OpenError, Settings as WriterSettings, Writer};
 use crate::report::Rewrite;
@@ -57,6 +57,9 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
         keep_fresh(&settings, &stop, report_status)?;
     }
     say::on_stdout(&format!("listening on http://{}\n", collector.local_addr()))?;
+    for warning in &settings.warnings {
+        say::note(&format!("warning: {warning}"));
+    }
     tell_what_is_there(&settings, &collector);
 
     // The sender inside the signal thread lives as long as the process, so this ends by one of the two.
@@ -111,19 +114,35 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector) {
     let address = collector.local_addr();
     let is_public = !address.ip().is_loopback();
     say::note(&format!("call page   http://{address}/"));
-    match (is_public, settings.look.report_password.is_some()) {
-        (true, false) => say::note(
-            "report      not served: on an address that others reach it needs `--report-password`",
-        ),
-        _ => say::note(&format!(
-            "report      http://{address}/report/{}",
+    let has_password = settings.look.report_password.is_some();
+    let looks = match (is_public, has_password) {
+        (true, false) => {
+            "not served: on an address that others reach it needs `--report-password`".to_owned()
+        }
+        (_, has_password) => format!(
+            "http://{address}/report/ {}{}",
+            if has_password {
+                "for who has the password"
+            } else {
+                "for this machine alone"
+            },
             if settings.watch {
                 ""
             } else {
                 " (without `--watch` nobody rebuilds it)"
             }
-        )),
-    }
+        ),
+    };
+    say::note(&format!("report      {looks}"));
+    let by_token = !matches!(settings.send.page_tokens, PageTokens::Off);
+    say::note(&format!(
+        "beacons     from {}",
+        if by_token {
+            "our own call page alone, which has a token"
+        } else {
+            "whoever reaches it; `--page-token required` takes those of our own call page alone"
+        }
+    ));
     say::note(&format!("beacon log  {}", settings.log.file.display()));
     if settings.rooms.daily.is_none() {
         say::note(

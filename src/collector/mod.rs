@@ -9,14 +9,19 @@ pub mod gate;
 mod access;
 mod app;
 mod asked;
+mod brake;
+mod client;
 mod counters;
 mod dispatch;
 mod exchange;
 mod gzip;
+mod hosts;
 mod intake;
+mod limits;
 mod media;
 mod notices;
 mod origin;
+mod page_token;
 mod pages;
 mod reply;
 mod report_status;
@@ -37,6 +42,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -193,12 +199,25 @@ impl Collector {
             .iter()
             .all(|address| address.ip().is_loopback());
         let allow_origins: Arc<[String]> = config.send.allow_origins.clone().into();
+        let unstarted = |source: io::Error| Error::Start {
+            source: source.into(),
+        };
         let app = Arc::new(App {
             writer: parts.writer,
             daily: parts.daily,
             report_status: parts.report_status,
             public: config.public.clone(),
-            access: access::Access::new(is_loopback, config.look.report_password.as_ref()),
+            access: access::Access::new(is_loopback, config.look.report_password.as_ref())
+                .map_err(unstarted)?,
+            trusted_proxies: config.reach.trusted_proxies.clone(),
+            hosts: hosts::Hosts {
+                public: config.reach.public_hosts.clone(),
+                listen: config.listen.iter().map(SocketAddr::ip).collect(),
+            },
+            limits: limits::Limits::new(&config.send, &config.rooms),
+            page_tokens: page_token::PageTokens::new(&config.send.page_tokens)
+                .map_err(unstarted)?,
+            room_pattern: config.rooms.pattern.clone(),
             allow_origins: Arc::clone(&allow_origins),
             frame_origins: config.rooms.frame_origins.clone(),
             page: config.page.clone(),
@@ -208,6 +227,7 @@ impl Collector {
             notices: notices::Notices::to_stderr(),
             packed: gzip::Cache::default(),
             gate: OnceLock::new(),
+            masked_said: AtomicBool::new(false),
         });
         let handlers =
             Handlers::start(listener, Arc::clone(&app), tell(&failure)).map_err(|source| {
