@@ -39,6 +39,9 @@ pub struct ServeArgs {
     /// The call page.
     #[command(flatten)]
     pub page: CallPageArgs,
+    /// Running it.
+    #[command(flatten)]
+    pub operation: OperationArgs,
 }
 
 /// How requests reach us.
@@ -67,7 +70,7 @@ pub struct ReachArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The log")]
 pub struct LogArgs {
-    /// File that beacons are appended to
+    /// File that beacons are appended to; made if missing, its folders too
     #[arg(
         long = "log",
         env = "CALL_METRICS_LOG",
@@ -251,4 +254,27 @@ pub enum RoomPrivacyArg {
     Public,
     /// Whoever comes through the call page, which is given a meeting token for it
     Private,
+}
+
+/// Running it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Operation")]
+pub struct OperationArgs {
+    /// How lines on stderr look
+    #[arg(
+        long,
+        env = "CALL_METRICS_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub log_format: LogFormatArg,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }

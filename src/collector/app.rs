@@ -7,18 +7,20 @@ use super::gate::Gate;
 use super::gzip;
 use super::hosts::Hosts;
 use super::limits::Limits;
-use super::notices::Notices;
 use super::page_token::PageTokens;
 use super::report_status::ReportStatus;
 use crate::config::{CallPage, TrustedProxies};
 use crate::daily::{Daily, RoomPattern};
 use crate::log::writer::Writer;
+use crate::notice::Notices;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub(crate) struct App {
     pub(crate) writer: Arc<Writer>,
+    /// Whether 204 means synced to disk.
+    pub(crate) is_synced: bool,
     /// `None`: no token, no rooms.
     pub(crate) daily: Option<Daily>,
     pub(crate) report_status: Arc<ReportStatus>,

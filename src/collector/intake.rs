@@ -7,7 +7,7 @@ use super::exchange::{Exchange, now_ms};
 use super::hosts;
 use super::origin::{Header, judge};
 use super::reply::{Reply, whole_seconds};
-use crate::beacon;
+use crate::beacon::{self, Receipt};
 use crate::log::writer::{Busy, WriteError};
 use crate::plain::with_causes;
 use std::borrow::Cow;
@@ -83,7 +83,11 @@ fn check(
         return Err(refused.after(FAILED_RETRY));
     }
     let now_ms = now_ms();
-    let checked = beacon::check(&body, now_ms)
+    let receipt = Receipt {
+        now_ms,
+        synced: app.is_synced,
+    };
+    let checked = beacon::check(&body, receipt)
         .map_err(|refusal| Refused::new(400, refusal.reason(), refusal.to_string()))?;
     if let Some(tokens) = &app.page_tokens {
         let nonce = tokens

@@ -113,6 +113,7 @@ mod tests {
         };
         let rooms = config::Rooms {
             daily: None,
+            daily_token_misnamed: None,
             frame_origins: Vec::new(),
             per_minute: 10,
             per_minute_total: 60,

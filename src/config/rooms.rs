@@ -18,6 +18,8 @@ const EXPIRY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 pub struct Rooms {
     /// How to reach Daily. `None`: no token, no rooms.
     pub daily: Option<daily::Settings>,
+    /// Where there is no token: another name of it that is set.
+    pub daily_token_misnamed: Option<&'static str>,
     /// Origins besides Daily's own whose rooms the call page may show.
     pub frame_origins: Vec<String>,
     /// Rooms that one address may have opened in a minute; 0: no limit.
@@ -72,6 +74,7 @@ pub(super) fn rooms(args: RoomArgs, environment: &Environment) -> Result<Rooms, 
     };
     Ok(Rooms {
         daily,
+        daily_token_misnamed: environment.daily_token_misnamed,
         frame_origins: origins("--frame-origin", &args.frame_origin)?,
         per_minute: args.rooms_per_minute,
         per_minute_total: args.rooms_per_minute_total,

@@ -21,9 +21,7 @@ fn lines(log: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn beacons(log: &[u8]) -> Vec<Beacon<'_>> {
-    lines(log)
-        .map(|line| beacon::parse(line).unwrap())
-        .collect()
+    lines(log).map(|line| beacon::read(line).unwrap()).collect()
 }
 
 fn metric(name: &str) -> usize {
