@@ -74,7 +74,7 @@ mod tests {
     fn line(extra: &str) -> Vec<u8> {
         let body =
             format!(r#"{{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{{}}{extra}}}"#);
-        check(body.as_bytes(), RECEIPT).unwrap()
+        check(body.as_bytes(), RECEIPT).unwrap().line
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
         let mut changed = whole.clone();
         changed[9] ^= 1;
         for body in [&whole, &changed] {
-            let again = check(body, later).unwrap();
+            let again = check(body, later).unwrap().line;
             assert_eq!(read(&again).unwrap().synced, Some(false));
             assert_eq!(
                 again.windows(5).filter(|part| part == b"\"crc\"").count(),
@@ -176,7 +176,7 @@ mod tests {
             let body = serde_json::to_vec_pretty(&body).unwrap();
             let mut sent = parse(&body).unwrap();
             (sent.received_ms, sent.synced) = (Some(RECEIPT.now_ms as i64), Some(synced));
-            let mut line = check(&body, Receipt { synced, ..RECEIPT }).unwrap();
+            let mut line = check(&body, Receipt { synced, ..RECEIPT }).unwrap().line;
             prop_assert_eq!(&read(&line).unwrap(), &sent);
             let bit = flipped.index(8 * line.len());
             line[bit / 8] ^= 1 << (bit % 8);
