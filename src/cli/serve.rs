@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:8080, or 0.0.0.0:$PORT where PORT is set]
+    /// Address to listen on, port 0 picks a free one; or unix:PATH for a proxy on this machine [default: 127.0.0.1:8080, or
+    /// 0.0.0.0:$PORT where PORT is set]
     #[arg(long, env = "CALL_METRICS_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Folder of static files; the report is in its `report/`
@@ -36,13 +37,19 @@ pub struct ServeArgs {
     /// The call page.
     #[command(flatten)]
     pub page: CallPageArgs,
+    /// Running it.
+    #[command(flatten)]
+    pub operation: OperationArgs,
+    /// What one client may have.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 /// The beacon log.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The log")]
 pub struct LogArgs {
-    /// File that beacons are appended to
+    /// File that beacons are appended to; made if missing, its folders too
     #[arg(
         long = "log",
         env = "CALL_METRICS_LOG",
@@ -141,6 +148,20 @@ pub struct CallPageArgs {
     pub participant_names: bool,
 }
 
+/// What one client may have.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Connections at once from one address (of IPv6 a /64), 0 for any number; this machine may always have any number
+    #[arg(
+        long,
+        env = "CALL_METRICS_CONNECTIONS_PER_ADDRESS",
+        value_name = "N",
+        default_value_t = 256
+    )]
+    pub connections_per_address: usize,
+}
+
 /// `--durability`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum DurabilityArg {
@@ -148,4 +169,27 @@ pub enum DurabilityArg {
     Synced,
     /// Once the operating system has it; a power cut may lose it
     Written,
+}
+
+/// Running it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Operation")]
+pub struct OperationArgs {
+    /// How lines on stderr look
+    #[arg(
+        long,
+        env = "CALL_METRICS_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub log_format: LogFormatArg,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }

@@ -4,11 +4,11 @@ use super::access::Access;
 use super::counters::Counters;
 use super::gate::Gate;
 use super::gzip;
-use super::notices::Notices;
 use super::report_status::ReportStatus;
 use crate::config::CallPage;
 use crate::daily::Daily;
 use crate::log::writer::Writer;
+use crate::notice::Notices;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
