@@ -11,7 +11,7 @@ pub use access::{Look, PageTokens, Send};
 pub use reach::{PublicHost, Reach, TrustedProxies};
 pub use rooms::Rooms;
 pub use secret::Secret;
-pub use serve::{CallPage, Log, Serve};
+pub use serve::{CallPage, Limits, Listen, Log, Serve};
 
 use crate::cli::{BuildReportArgs, LogFormatArg, SampleLogArgs};
 use crate::notice::Format;

@@ -1,12 +1,10 @@
 //! Whose request it is, for limits: the address of the client, seen through proxies that are trusted and no others.
 //! Must not store or log an address: it is a key of bounded tables in memory, and nothing else.
 
-use super::gate::PEER_HEADER;
+use super::gate::{PEER_HEADER, PEER_UNIX};
 use crate::config::TrustedProxies;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// What the gate calls a peer on a Unix socket.
-const UNIX_PEER: &str = "unix";
 /// Of an IPv6 address, the part that a subscriber cannot choose.
 const IPV6_PREFIX_BITS: u32 = 64;
 /// Stands for everybody whose address is not known.
@@ -38,7 +36,7 @@ impl Client {
         peer: Option<&str>,
         forwarded: Option<&str>,
     ) -> Client {
-        let is_unix = peer == Some(UNIX_PEER);
+        let is_unix = peer == Some(PEER_UNIX);
         let peer = peer.and_then(|peer| peer.parse::<SocketAddr>().ok());
         let peer = peer.map(|peer| peer.ip().to_canonical());
         let is_proxied = match peer {

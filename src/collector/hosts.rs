@@ -15,7 +15,10 @@ pub(crate) const WORDS: &str = "this server is not known by this name; whoever r
 pub(crate) struct Hosts {
     /// Empty: any.
     pub(crate) public: Vec<PublicHost>,
+    /// Addresses that it listens on.
     pub(crate) listen: Vec<IpAddr>,
+    /// Nobody but this machine reaches it.
+    pub(crate) is_loopback: bool,
 }
 
 impl Hosts {
@@ -39,9 +42,8 @@ impl Hosts {
     /// listens on loopback takes none but those of this machine, unless a proxy that is trusted passes them on. One that
     /// others reach takes any, since it cannot know its own; whoever can send it a page could ask it directly.
     pub(crate) fn admit_minting(&self, host: Option<&str>, is_proxied: bool) -> bool {
-        let is_loopback = self.listen.iter().all(IpAddr::is_loopback);
         let is_literal = host.is_some_and(|host| literal(host).is_some());
-        !self.public.is_empty() || !is_loopback || is_proxied || is_literal || is_local(host)
+        !self.public.is_empty() || !self.is_loopback || is_proxied || is_literal || is_local(host)
     }
 
     fn is_own_address(&self, host: &str) -> bool {
@@ -96,9 +98,11 @@ mod tests {
             name: (*name).to_owned(),
             port: *port,
         });
+        let listen: IpAddr = listen.parse().unwrap();
         Hosts {
             public: public.collect(),
-            listen: vec![listen.parse().unwrap()],
+            listen: vec![listen],
+            is_loopback: listen.is_loopback(),
         }
     }
 
