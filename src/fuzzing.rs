@@ -46,7 +46,12 @@ pub fn beacon_check(data: &[u8]) {
         (receipt, value)
     };
     let (receipt, logged) = members(&line);
-    assert_eq!(logged, members(data).1);
+    let mut expect = members(data).1;
+    expect
+        .as_object_mut()
+        .expect("an object")
+        .remove("pageToken");
+    assert_eq!(logged, expect);
     let receipt = receipt.expect("a receipt");
     assert_eq!(receipt.as_object().expect("an object").len(), 3);
     assert_eq!(
