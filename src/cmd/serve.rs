@@ -12,10 +12,9 @@ use crate::report::Rewrite;
 use crate::watch::Stop;
 use anyhow::anyhow;
 use listenfd::ListenFd;
-use signal_hook::consts::SIGXFSZ;
+use signal_hook::consts::{SIGHUP, SIGXFSZ};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,10 +28,13 @@ enum End {
 }
 
 pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
-    // Where a limit on file sizes is reached a write shall fail, and be answered so, not end the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(|cause| {
-        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
-    })?;
+    // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; a log that
+    // was moved away, of which SIGHUP tells, the writer sees by itself.
+    for signal in [SIGXFSZ, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::default()).map_err(|cause| {
+            Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+        })?;
+    }
     raise_open_files();
     let inherited = inherited()?;
     let writer = WriterSettings {
