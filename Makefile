@@ -55,8 +55,9 @@ test-browser: vendor ## Call page, beacons and dashboard in Chromium, with the r
 	$(CARGO) build --locked
 	tests/browser/run.sh
 
-bench: build ## Measure (bounded, on this machine alone)
-	benches/run.sh $(BIN)
+bench: build ## Measure beside rivals (bounded, on this machine alone)
+	$(CARGO) build --release --locked --example naive
+	benches/run.sh $(BIN) $(dir $(BIN))examples/naive $(or $(CARGO_TARGET_DIR),target)
 
 clean: ## Remove what was built
 	$(CARGO) clean

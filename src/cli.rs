@@ -5,14 +5,17 @@
     reason = "doc comments are the help texts of flags, which show no Markdown"
 )]
 
+mod environment;
 mod serve;
 
+pub use environment::{Unknown, unknown_variables};
 pub use serve::{
-    CallPageArgs, DurabilityArg, LimitArgs, LogArgs, LookArgs, RoomArgs, SendArgs, ServeArgs,
+    CallPageArgs, DurabilityArg, LimitArgs, LogArgs, LogFormatArg, LookArgs, OperationArgs,
+    RoomArgs, SendArgs, ServeArgs,
 };
 
 use clap::builder::{BoolishValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -179,6 +182,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Stop> {
     })
 }
 
+/// How lines on stderr shall look, as far as that can be told of a command line that may be wrong elsewhere.
+pub fn log_format(args: impl IntoIterator<Item = OsString>) -> LogFormatArg {
+    let lenient = Cli::command().ignore_errors(true);
+    let matches = lenient.try_get_matches_from(args).ok();
+    let serve = matches.as_ref().and_then(|m| m.subcommand_matches("serve"));
+    serve
+        .and_then(|serve| serve.try_get_one("log_format").ok().flatten().copied())
+        .unwrap_or(LogFormatArg::Text)
+}
+
 /// clap's message, of several lines and in its own words, as one line of ours and a hint.
 fn usage(text: &str) -> Stop {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -250,6 +263,32 @@ mod tests {
             "unrecognized subcommand `bild-report`",
             "a similar subcommand exists: `build-report`",
         );
+    }
+
+    #[test]
+    fn the_format_of_lines_is_known_even_where_the_rest_is_wrong() {
+        let format = |args: &str| {
+            let args = std::iter::once("call-metrics").chain(args.split_whitespace());
+            log_format(args.map(OsString::from))
+        };
+        for wrong in ["", "--lissten x", "--durability never", "--sample-interval"] {
+            assert_eq!(
+                format(&format!("serve {wrong}")),
+                LogFormatArg::Text,
+                "{wrong}"
+            );
+            let json = format(&format!("serve --log-format json {wrong}"));
+            assert_eq!(json, LogFormatArg::Json, "{wrong}");
+        }
+        for text in [
+            "",
+            "build",
+            "sample-log --calls x",
+            "serve --log-format yaml",
+            "--help",
+        ] {
+            assert_eq!(format(text), LogFormatArg::Text, "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ mod values;
 
 pub use serve::{CallPage, Limits, Listen, Log, Look, Password, Rooms, Send, Serve};
 
-use crate::cli::{BuildReportArgs, SampleLogArgs};
+use crate::cli::{BuildReportArgs, LogFormatArg, SampleLogArgs};
+use crate::notice::Format;
 use std::path::PathBuf;
 
 /// A setting that cannot be used.
@@ -38,6 +39,8 @@ fn error(
 pub struct Environment {
     /// `DAILY_TOKEN`: the API key of the Daily account. There is no flag for it: arguments are seen by every user of a machine.
     pub daily_token: Option<String>,
+    /// Where there is no token: another name of it that is set, and that some would expect to work.
+    pub daily_token_misnamed: Option<&'static str>,
     /// `DAILY_API_URL`.
     pub daily_api_url: Option<String>,
     /// `BEACON_URL`.
@@ -50,8 +53,18 @@ impl Environment {
     /// Reads them with `variable`; an empty value is an absent one.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Environment {
         let get = |name| variable(name).filter(|value| !value.trim().is_empty());
+        let daily_token = get("DAILY_TOKEN");
+        let misnamed = || {
+            let mut names = ["DAILY_API_KEY", "DAILY_KEY"].into_iter();
+            names.find(|name| get(name).is_some())
+        };
         Environment {
-            daily_token: get("DAILY_TOKEN"),
+            daily_token_misnamed: if daily_token.is_none() {
+                misnamed()
+            } else {
+                None
+            },
+            daily_token,
             daily_api_url: get("DAILY_API_URL"),
             beacon_url: get("BEACON_URL"),
             port: get("PORT"),
@@ -83,6 +96,15 @@ pub struct SampleLog {
     pub days: u32,
     /// Instant by which the last one has ended, ms since the epoch.
     pub until_ms: i64,
+}
+
+impl From<LogFormatArg> for Format {
+    fn from(arg: LogFormatArg) -> Format {
+        match arg {
+            LogFormatArg::Text => Format::Text,
+            LogFormatArg::Json => Format::Json,
+        }
+    }
 }
 
 impl From<BuildReportArgs> for BuildReport {

@@ -20,14 +20,16 @@
 //! - [`daily`]: find or mint a room. [`watch`]: tell when files change. [`sample`]: a made-up log.
 //! - [`call`]: beacons to calls, participants and series; summary numbers, score, issues, verdict. Pure.
 //! - [`beacon`]: what a beacon is. Pure. [`metric`]: the table that parsing, panels, axes and units follow from.
-//!   [`units`]: quantities as people read them. [`plain`]: text made harmless. [`digest`]: fingerprints.
+//!   [`units`]: quantities as people read them. [`notice`]: the one door to stderr. [`plain`]: text made harmless.
+//!   [`digest`]: fingerprints.
 //!
 //! What holds everywhere:
 //!
 //! - **204 means on disk.** What cannot be stored is refused, and the sender keeps it.
 //! - **Absent is not zero**: from the wire to the page a value that was not measured is `None`, a gap, a dash.
 //! - **Text from outside is hostile**: it reaches pages through minijinja's escaping or as escaped JSON, never as script or HTML.
-//! - **Only `cmd` asks the environment**, only `cmd` and the collector ask the clock and write to stderr; everything below is told the time.
+//! - **Only `cmd` asks the environment**, only `cmd`, the collector and `notice` ask the clock, only `notice` writes to
+//!   stderr; everything below is told the time.
 //! - There is no database, no async runtime, no state that could not be rebuilt from the log, and no request from a report to
 //!   another host.
 
@@ -39,8 +41,11 @@ pub mod collector;
 pub mod config;
 pub mod daily;
 pub mod digest;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod log;
 pub mod metric;
+pub mod notice;
 pub mod plain;
 pub mod report;
 pub mod sample;

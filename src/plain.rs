@@ -1,10 +1,10 @@
 //! Text for a person at a terminal or in a sentence: errors with their causes, text from outside made harmless.
 
-/// Whether `c` does something instead of showing something: control characters, and those that turn the direction of writing,
-/// of which one in a name would turn the rest of a sentence.
+/// Whether `c` does something instead of showing something: control characters, the line ends of Unicode, and those that turn
+/// the direction of writing, of which one in a name would turn the rest of a sentence.
 pub fn is_hostile(c: char) -> bool {
     let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
-    c.is_control() || turns
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// `text` on one line, with what is hostile in it spelled out.
@@ -38,8 +38,8 @@ mod tests {
     #[test]
     fn what_a_terminal_or_a_sentence_would_obey_is_spelled_out() {
         assert_eq!(
-            one_line("a\u{1b}[2Jb\nc\u{202e}"),
-            "a\\u{1b}[2Jb\\nc\\u{202e}"
+            one_line("a\u{1b}[2Jb\nc\u{202e}\u{2028}"),
+            "a\\u{1b}[2Jb\\nc\\u{202e}\\u{2028}"
         );
         assert_eq!(one_line("meet-מפגש é"), "meet-מפגש é");
     }

@@ -1,28 +1,31 @@
 //! A body that arrived to the line that is logged: validated, without white space between tokens, with our `_rx` at the end.
 
+use super::receipt::{Receipt, stamp};
 use super::{Refusal, parse};
 
 /// Deepest nesting of a beacon that the collector takes. Daily's own go to 3; readers written elsewhere stop at a few dozen.
 pub const DEPTH_MAX: usize = 32;
+/// Bytes that the receipt takes, about.
+const RECEIPT_BYTES: usize = 64;
 
 /// Checks that `body` is a beacon and gives the line to log, without its newline: the object as it was sent, byte for byte apart
-/// from white space between tokens, with `"_rx":{"t":received_ms}` as its last member. A `_rx` of the sender's own is left out.
+/// from white space between tokens, with `"_rx":{"t":…,"synced":…,"crc":"…"}` as its last member. A `_rx` of the sender's own is
+/// left out.
 ///
 /// # Errors
 ///
 /// Says why the body is not a beacon.
-pub fn check(body: &[u8], received_ms: u64) -> Result<Vec<u8>, Refusal> {
+pub fn check(body: &[u8], receipt: Receipt) -> Result<Vec<u8>, Refusal> {
     parse(body)?;
     // `parse` reads past what it does not know without looking closely. Other readers of the log do look: lone surrogates
     // and numbers out of range would stop them, so they stop here.
     serde_json::from_slice::<serde_json::Value>(body).map_err(|_| Refusal::NotJson)?;
-    compact(body, received_ms)
+    Ok(stamp(compact(body)?, receipt))
 }
 
-/// `body` is known to be a JSON object in UTF-8.
-fn compact(body: &[u8], received_ms: u64) -> Result<Vec<u8>, Refusal> {
-    let receipt = format!("\"_rx\":{{\"t\":{received_ms}}}}}");
-    let mut line = Vec::with_capacity(body.len() + 1 + receipt.len());
+/// `body` is known to be a beacon, so a JSON object in UTF-8 that has members besides `_rx`.
+fn compact(body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut line = Vec::with_capacity(body.len() + RECEIPT_BYTES);
     let mut depth = 0_usize;
     // Where in `line` the current member of the outermost object begins, and whether its name was read already.
     let (mut member_start, mut named) = (0, false);
@@ -48,6 +51,8 @@ fn compact(body: &[u8], received_ms: u64) -> Result<Vec<u8>, Refusal> {
                 }
                 (member_start, named, is_receipt) = (line.len(), false, false);
                 if byte == b'}' {
+                    line.pop();
+                    line.push(byte);
                     break;
                 }
             }
@@ -68,7 +73,6 @@ fn compact(body: &[u8], received_ms: u64) -> Result<Vec<u8>, Refusal> {
         }
         rest = tail;
     }
-    line.extend_from_slice(receipt.as_bytes());
     Ok(line)
 }
 
@@ -100,9 +104,16 @@ mod tests {
 
     const IDS: &str = r#""room":"r","meetingSessionId":"m","sessionId":"s","stats":{}"#;
 
+    const RECEIPT: Receipt = Receipt {
+        now_ms: 7,
+        synced: true,
+    };
+
+    /// The line without its checksum.
     #[track_caller]
     fn line(body: &str) -> String {
-        String::from_utf8(check(body.as_bytes(), 7).unwrap()).unwrap()
+        let line = String::from_utf8(check(body.as_bytes(), RECEIPT).unwrap()).unwrap();
+        line.rsplit_once(",\"crc\":").unwrap().0.to_owned() + "}}"
     }
 
     #[test]
@@ -113,14 +124,14 @@ mod tests {
         assert_eq!(
             line(&body),
             format!(
-                "{{{IDS},\"n\":[1.50,-0,1E3],\"s\":\"a \\n \\u2028 {{ , }} \\\\\",\"_rx\":{{\"t\":7}}}}"
+                "{{{IDS},\"n\":[1.50,-0,1E3],\"s\":\"a \\n \\u2028 {{ , }} \\\\\",\"_rx\":{{\"t\":7,\"synced\":true}}}}"
             )
         );
     }
 
     #[test]
     fn a_forged_receipt_is_left_out_wherever_it_stands() {
-        let expect = format!("{{{IDS},\"_rx\":{{\"t\":7}}}}");
+        let expect = format!("{{{IDS},\"_rx\":{{\"t\":7,\"synced\":true}}}}");
         for forged in [
             r#""_rx":{"t":1,"a":[{},2]}"#,
             r#""_r\u0078":1"#,
@@ -134,14 +145,15 @@ mod tests {
         let inner = format!("{{{IDS},\"x\":{{\"_rx\":1}}}}");
         assert_eq!(
             line(&inner),
-            format!("{{{IDS},\"x\":{{\"_rx\":1}},\"_rx\":{{\"t\":7}}}}")
+            format!("{{{IDS},\"x\":{{\"_rx\":1}},\"_rx\":{{\"t\":7,\"synced\":true}}}}")
         );
     }
 
     #[test]
     fn what_other_readers_would_stumble_over_is_refused() {
-        let refused =
-            |extra: &str| check(format!("{{{IDS},\"x\":{extra}}}").as_bytes(), 7).unwrap_err();
+        let refused = |extra: &str| {
+            check(format!("{{{IDS},\"x\":{extra}}}").as_bytes(), RECEIPT).unwrap_err()
+        };
         assert_eq!(refused(r#""\ud800""#), Refusal::NotJson);
         assert_eq!(refused("1e999"), Refusal::NotJson);
         assert_eq!(refused("\"\n\""), Refusal::NotJson);
@@ -159,7 +171,7 @@ mod tests {
             Refusal::NotJson
         );
         let deep = format!("{}{}", "[".repeat(DEPTH_MAX - 1), "]".repeat(DEPTH_MAX - 1));
-        assert!(check(format!("{{{IDS},\"x\":{deep}}}").as_bytes(), 7).is_ok());
+        assert!(check(format!("{{{IDS},\"x\":{deep}}}").as_bytes(), RECEIPT).is_ok());
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
@@ -190,17 +202,15 @@ mod tests {
                 sent.as_object_mut().unwrap().entry(name.clone()).or_insert(value.clone());
             }
             let body = if pretty { serde_json::to_vec_pretty(&sent) } else { serde_json::to_vec(&sent) }.unwrap();
-            let Ok(line) = check(&body, 7) else {
+            let Ok(line) = check(&body, RECEIPT) else {
                 // A random `samples` and the like: refused is fine, as long as it is refused for a reason.
                 prop_assert!(parse(&body).is_err());
                 return Ok(());
             };
             prop_assert!(!line.contains(&b'\n') && !line.contains(&b'\r'));
-            let receipt = br#","_rx":{"t":7}}"#;
-            prop_assert!(line.ends_with(receipt));
-            sent["_rx"] = json!({"t": 7});
+            sent["_rx"] = json!({"t": 7, "synced": true, "crc": String::from_utf8_lossy(&line[line.len() - 11..line.len() - 3])});
             prop_assert_eq!(serde_json::from_slice::<Value>(&line).unwrap(), sent);
-            prop_assert!(parse(&line).is_ok());
+            prop_assert!(super::super::read(&line).is_ok());
         }
     }
 }

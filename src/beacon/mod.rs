@@ -3,16 +3,18 @@
 //! - **v0**: one reading, as Daily's `getNetworkStats()` gives it, in `stats.latest`;
 //! - **v1**: the same, plus every reading since the last beacon as columns in `samples`.
 //!
-//! [`check`] is what the collector asks of a body, [`parse`] what the reader makes of a line; the first calls the second, so
-//! nothing is logged that is not read later. Units stay the source's own. Absent, `null` and not-a-number are `None`, never 0.
+//! [`check`] is what the collector makes of a body: a line with a [`Receipt`]. [`read`] is what the report makes of a line. Both
+//! call [`parse`], so nothing is logged that is not read later. Units stay the source's own. Absent, `null` and not-a-number are `None`, never 0.
 //! A member named twice counts with its last value, as in `JSON.parse`. No file, socket or clock in here.
 
 mod check;
 mod parse;
+mod receipt;
 mod value;
 
 pub use check::{DEPTH_MAX, check};
-pub use parse::{VALUE_MAX, parse};
+pub use parse::{SEQ_MAX, VALUE_MAX, parse};
+pub use receipt::{Receipt, read};
 
 use crate::metric::METRIC_COUNT;
 use std::borrow::Cow;
@@ -32,6 +34,10 @@ pub struct Beacon<'a> {
     pub client: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// When the collector accepted it, ms since the epoch (`_rx.t`). `None` in logs of older collectors.
     pub received_ms: Option<i64>,
+    /// Whether 204 meant synced to disk (`_rx.synced`). `None` in logs of older collectors.
+    pub synced: Option<bool>,
+    /// Its number among the beacons of this session, from 0. `None`: the page does not number them.
+    pub seq: Option<u64>,
     /// Readings in the order sent. Empty: a heartbeat.
     pub readings: Vec<Reading>,
 }
@@ -90,6 +96,9 @@ pub enum Refusal {
     /// A line of the log longer than the reader takes.
     #[error("longer than a line may be")]
     TooLong,
+    /// A line of the log whose bytes are not those that were summed up when it was written.
+    #[error("changed since it was written")]
+    ChecksumMismatch,
 }
 
 impl Refusal {
@@ -107,6 +116,7 @@ impl Refusal {
             Refusal::BadSamples => "bad-samples",
             Refusal::TooDeep => "too-deep",
             Refusal::TooLong => "too-long",
+            Refusal::ChecksumMismatch => "checksum-mismatch",
         }
     }
 }

@@ -11,6 +11,8 @@ use std::borrow::Cow;
 
 /// Values beyond this, either way, count as not measured: no bitrate, loss or delay of this world is there, and sums stay finite.
 pub const VALUE_MAX: f64 = 1e15;
+/// A `seq` beyond this is none: JavaScript counts no further in whole numbers.
+pub const SEQ_MAX: u64 = (1 << 53) - 1;
 /// 1 January 2200: no clock of ours is that far off, and a time axis that reached further would show nothing else.
 const INSTANT_MS_MAX: f64 = 7_258_118_400_000.0;
 /// Members of `client` that are kept, each at most [`CLIENT_BYTES_MAX`] long.
@@ -65,7 +67,9 @@ pub fn parse(text: &[u8]) -> Result<Beacon<'_>, Refusal> {
         session_id,
         name: top.name,
         client: top.client,
-        received_ms: top.received_ms,
+        received_ms: top.received.t,
+        synced: top.received.synced,
+        seq: top.seq,
         readings,
     })
 }
@@ -91,6 +95,11 @@ fn instant(ms: f64) -> Option<i64> {
     (0.0 < ms && ms <= INSTANT_MS_MAX).then_some(ms.round() as i64)
 }
 
+/// A number that can be a `seq`.
+fn whole_number(raw: f64) -> Option<u64> {
+    (raw.fract() == 0.0 && 0.0 <= raw && raw <= SEQ_MAX as f64).then_some(raw as u64)
+}
+
 /// The members of a beacon that we read.
 #[derive(Default)]
 struct Top<'a> {
@@ -101,7 +110,8 @@ struct Top<'a> {
     client: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     stats: Option<Maybe<Stats>>,
     samples: Option<Maybe<Columns>>,
-    received_ms: Option<i64>,
+    seq: Option<u64>,
+    received: Received,
 }
 
 impl<'de> FromMap<'de> for Top<'de> {
@@ -115,6 +125,12 @@ impl<'de> FromMap<'de> for Top<'de> {
                 }
                 "sessionId" => top.session_id = map.next_value::<Scalar<'de>>()?.text(),
                 "name" => top.name = map.next_value::<Scalar<'de>>()?.text(),
+                "seq" => {
+                    top.seq = map
+                        .next_value::<Scalar<'de>>()?
+                        .number()
+                        .and_then(whole_number)
+                }
                 "stats" => top.stats = Some(map.next_value()?),
                 "samples" => top.samples = Some(map.next_value()?),
                 "client" => {
@@ -125,10 +141,10 @@ impl<'de> FromMap<'de> for Top<'de> {
                         .0
                 }
                 "_rx" => {
-                    top.received_ms = map
+                    top.received = map
                         .next_value::<Maybe<Received>>()?
                         .into_inner()
-                        .and_then(|rx| rx.t)
+                        .unwrap_or_default()
                 }
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }
@@ -274,20 +290,23 @@ impl<'de> FromMap<'de> for Client<'de> {
 }
 
 /// `_rx`.
+#[derive(Default)]
 struct Received {
     t: Option<i64>,
+    synced: Option<bool>,
 }
 
 impl<'de> FromMap<'de> for Received {
     fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
-        let mut t = None;
+        let mut received = Received::default();
         while let Some(Text(key)) = map.next_key()? {
             match &*key {
-                "t" => t = map.next_value::<Scalar<'de>>()?.number().and_then(instant),
+                "synced" => received.synced = map.next_value::<Scalar<'de>>()?.truth(),
+                "t" => received.t = map.next_value::<Scalar<'de>>()?.number().and_then(instant),
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }
         }
-        Ok(Received { t })
+        Ok(received)
     }
 }
 
@@ -430,11 +449,33 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_whole_and_not_negative_or_none_at_all() {
+        for (raw, expect) in [
+            ("0", Some(0)),
+            ("41", Some(41)),
+            ("41.0", Some(41)),
+            ("9007199254740991", Some(SEQ_MAX)),
+            ("9007199254740992", None),
+            ("1e300", None),
+            ("-1", None),
+            ("0.5", None),
+            ("\"7\"", None),
+            ("true", None),
+            ("null", None),
+        ] {
+            let text = beacon(&format!(r#""stats":{{}},"seq":{raw}"#));
+            assert_eq!(parse(text.as_bytes()).unwrap().seq, expect, "{raw}");
+        }
+        assert_eq!(parse(beacon(r#""stats":{}"#).as_bytes()).unwrap().seq, None);
+    }
+
+    #[test]
     fn the_receipt_and_the_client_are_read() {
         let text = beacon(
-            r#""stats":{},"client":{"browser":"Chrome 156","os":7},"name":"Ana","_rx":{"t":1795449870771,"n":1}"#,
+            r#""stats":{},"client":{"browser":"Chrome 156","os":7},"name":"Ana","_rx":{"t":1795449870771,"n":1,"synced":false}"#,
         );
         let beacon = parse(text.as_bytes()).unwrap();
+        assert_eq!(beacon.synced, Some(false));
         assert_eq!(beacon.received_ms, Some(1_795_449_870_771));
         assert_eq!(beacon.client, [("browser".into(), "Chrome 156".into())]);
         assert_eq!(beacon.name.as_deref(), Some("Ana"));

@@ -46,9 +46,10 @@ impl<'de, T: FromMap<'de>> Deserialize<'de> for Maybe<T> {
     }
 }
 
-/// A value that should be a number or a string.
+/// A value that should be a number, a string, true or false.
 pub(super) enum Scalar<'a> {
     Number(f64),
+    Truth(bool),
     Text(Cow<'a, str>),
     Other,
 }
@@ -57,6 +58,13 @@ impl<'a> Scalar<'a> {
     pub(super) fn number(&self) -> Option<f64> {
         match self {
             Scalar::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(super) fn truth(&self) -> Option<bool> {
+        match self {
+            Scalar::Truth(truth) => Some(*truth),
             _ => None,
         }
     }
@@ -76,6 +84,9 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
             type Out = Scalar<'de>;
             fn number(number: f64) -> Scalar<'de> {
                 Scalar::Number(number)
+            }
+            fn truth(truth: bool) -> Scalar<'de> {
+                Scalar::Truth(truth)
             }
             fn text(text: Cow<'de, str>) -> Scalar<'de> {
                 Scalar::Text(text)
@@ -143,6 +154,9 @@ trait AnyValue<'de> {
     fn number(_: f64) -> Self::Out {
         Self::other()
     }
+    fn truth(_: bool) -> Self::Out {
+        Self::other()
+    }
     fn text(_: Cow<'de, str>) -> Self::Out {
         Self::other()
     }
@@ -165,8 +179,8 @@ impl<'de, A: AnyValue<'de>> Visitor<'de> for Any<A> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON value")
     }
-    fn visit_bool<E>(self, _: bool) -> Result<A::Out, E> {
-        Ok(A::other())
+    fn visit_bool<E>(self, truth: bool) -> Result<A::Out, E> {
+        Ok(A::truth(truth))
     }
     fn visit_unit<E>(self) -> Result<A::Out, E> {
         Ok(A::null())

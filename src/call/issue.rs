@@ -430,6 +430,7 @@ mod tests {
                 name: None,
                 client: Vec::new(),
                 received_ms: None,
+                delivery: None,
                 series,
             }],
             duplicates: 0,

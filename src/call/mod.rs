@@ -3,12 +3,14 @@
 //! Pure: no file, socket, clock or thread. A call is one meeting session in one room; a participant is one session id in it.
 
 mod blame;
+mod delivery;
 mod describe;
 mod issue;
 mod score;
 mod series;
 mod verdict;
 
+pub use delivery::Delivery;
 pub use describe::{BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile};
 pub use issue::{Cause, Issue, IssueType, Severity, Side, worst};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
@@ -19,6 +21,7 @@ use crate::beacon::Beacon;
 use crate::digest::fingerprint;
 use crate::metric::MetricId;
 use crate::plain::is_hostile;
+use delivery::Arrival;
 use rustc_hash::FxHashMap;
 
 /// Characters of the room that a call's id begins with.
@@ -39,6 +42,8 @@ struct Gathering {
     meeting_session_id: String,
     by_session: FxHashMap<String, usize>,
     participants: Vec<Participant>,
+    /// Numbered beacons of each of `participants`.
+    arrivals: Vec<Vec<Arrival>>,
 }
 
 /// A person in a call.
@@ -52,6 +57,8 @@ pub struct Participant {
     pub client: Vec<(String, String)>,
     /// First and last receipt of a beacon, ms since the epoch. `None`: logged without one.
     pub received_ms: Option<(i64, i64)>,
+    /// How the beacons themselves fared. `None`: they are not numbered.
+    pub delivery: Option<Delivery>,
     /// Readings.
     pub series: Series,
 }
@@ -98,6 +105,11 @@ impl Call {
             .iter()
             .map(|participant| participant.series.len())
             .sum()
+    }
+
+    /// How the numbered beacons of all participants fared. `None`: none is numbered.
+    pub fn delivery(&self) -> Option<Delivery> {
+        Delivery::sum(self.participants.iter().map(|person| person.delivery))
     }
 
     /// The room in short, for a page: the last part of its URL, or the whole text where it is none. Any text but control
@@ -196,14 +208,16 @@ impl Calls {
                     meeting_session_id: meeting_session_id.clone(),
                     by_session: FxHashMap::default(),
                     participants: Vec::new(),
+                    arrivals: Vec::new(),
                 });
                 self.calls.len() - 1
             });
-        self.calls[at].participant(&beacon.session_id).add(beacon);
+        self.calls[at].add(beacon);
     }
 
     /// The calls, newest first.
-    pub fn finish(self) -> Vec<Call> {
+    pub fn finish(mut self) -> Vec<Call> {
+        self.account();
         let mut calls: Vec<Call> = self.calls.into_iter().map(Gathering::finish).collect();
         calls.sort_by_cached_key(|call| {
             (
@@ -213,11 +227,40 @@ impl Calls {
         });
         calls
     }
+
+    /// Follows the numbers of each session through all calls of its room.
+    fn account(&mut self) {
+        let mut sessions: FxHashMap<(&str, &str), Vec<(usize, usize)>> = FxHashMap::default();
+        for (at, call) in self.calls.iter().enumerate() {
+            for (nth, person) in call.participants.iter().enumerate() {
+                let session = (call.room.as_str(), person.session_id.as_str());
+                sessions.entry(session).or_default().push((at, nth));
+            }
+        }
+        let mut accounts = Vec::new();
+        for places in sessions.into_values() {
+            let arrivals = places
+                .iter()
+                .map(|(at, nth)| &*self.calls[*at].arrivals[*nth]);
+            let theirs = delivery::account(&arrivals.collect::<Vec<_>>());
+            accounts.extend(places.into_iter().zip(theirs));
+        }
+        for ((at, nth), account) in accounts {
+            self.calls[at].participants[nth].delivery = account;
+        }
+    }
 }
 
 impl Gathering {
-    fn participant(&mut self, session_id: &str) -> &mut Participant {
-        let at = match self.by_session.get(session_id) {
+    fn add(&mut self, beacon: &Beacon<'_>) {
+        let at = self.participant(&beacon.session_id);
+        self.participants[at].add(beacon);
+        self.arrivals[at].extend(Arrival::of(beacon));
+    }
+
+    /// The place of a session in `participants`.
+    fn participant(&mut self, session_id: &str) -> usize {
+        match self.by_session.get(session_id) {
             Some(&at) => at,
             None => {
                 self.by_session
@@ -227,12 +270,13 @@ impl Gathering {
                     name: None,
                     client: Vec::new(),
                     received_ms: None,
+                    delivery: None,
                     series: Series::default(),
                 });
+                self.arrivals.push(Vec::new());
                 self.participants.len() - 1
             }
-        };
-        &mut self.participants[at]
+        }
     }
 
     fn finish(self) -> Call {

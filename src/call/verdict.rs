@@ -209,6 +209,7 @@ mod tests {
                 name: Some(["Ana", "Bo", "Cy", "Di"][at].to_owned()),
                 client: Vec::new(),
                 received_ms: None,
+                delivery: None,
                 series,
             }
         });

@@ -37,6 +37,9 @@ pub struct ServeArgs {
     /// The call page.
     #[command(flatten)]
     pub page: CallPageArgs,
+    /// Running it.
+    #[command(flatten)]
+    pub operation: OperationArgs,
     /// What one client may have.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -46,7 +49,7 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The log")]
 pub struct LogArgs {
-    /// File that beacons are appended to
+    /// File that beacons are appended to; made if missing, its folders too
     #[arg(
         long = "log",
         env = "CALL_METRICS_LOG",
@@ -166,4 +169,27 @@ pub enum DurabilityArg {
     Synced,
     /// Once the operating system has it; a power cut may lose it
     Written,
+}
+
+/// Running it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Operation")]
+pub struct OperationArgs {
+    /// How lines on stderr look
+    #[arg(
+        long,
+        env = "CALL_METRICS_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub log_format: LogFormatArg,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }

@@ -1,12 +1,13 @@
 //! `build-report`: logs to a static site, once or whenever a log changes.
 
-use super::{Failure, now_ms, say};
+use super::{Failure, now_ms, on_stdout};
 use crate::config::BuildReport;
 use crate::log::segments;
+use crate::notice::{Notice, Notices};
 use crate::report::{self, Built, Rewrite};
 use crate::watch::{Settings, Stop, Wake, Watch};
 use anyhow::anyhow;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,14 +16,14 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// A log that grows without a pause may keep one core busy for one part in so many.
 const REST: u32 = 4;
 
-pub(super) fn run(settings: &BuildReport) -> Result<(), Failure> {
+pub(super) fn run(settings: &BuildReport, notices: &Notices) -> Result<(), Failure> {
     let rewrite = if settings.full {
         Rewrite::All
     } else {
         Rewrite::Changed
     };
     if !settings.watch {
-        let (built, took) = build(&settings.logs, &settings.out, rewrite)?;
+        let (built, took) = build(&settings.logs, &settings.out, rewrite, notices)?;
         return summary(&built, &settings.out, took);
     }
     let stop = Stop::new();
@@ -36,9 +37,10 @@ pub(super) fn run(settings: &BuildReport) -> Result<(), Failure> {
         &settings.out,
         rewrite,
         &stop,
+        notices,
         |outcome| match outcome {
             Ok((built, took)) => told = summary(&built, &settings.out, took),
-            Err(failure) => say::error(&format!("{:#}", failure.error), failure.hint.as_deref()),
+            Err(failure) => notices.tell(failure.notice()),
         },
     );
     told
@@ -49,13 +51,18 @@ pub(super) fn build(
     logs: &[String],
     out: &Path,
     rewrite: Rewrite,
+    notices: &Notices,
 ) -> Result<(Built, Duration), Failure> {
     let begin = Instant::now();
     let built = report::build(logs, out, rewrite, now_ms() as i64).map_err(explained)?;
     for broken in &built.log.broken {
-        say::note(&format!(
-            "warning: a compressed log ends early, what comes before was read: {broken}"
+        notices.tell(Notice::warning(
+            "log-broken",
+            format_args!("a compressed log ends early, what comes before was read: {broken}"),
         ));
+    }
+    if 0 < built.log.lines && built.log.beacons == 0 {
+        notices.tell(no_beacons(logs, &built));
     }
     Ok((built, begin.elapsed()))
 }
@@ -67,6 +74,7 @@ pub(super) fn keep_fresh(
     out: &Path,
     rewrite: Rewrite,
     stop: &Stop,
+    notices: &Notices,
     mut on_build: impl FnMut(Result<(Built, Duration), Failure>),
 ) {
     let mut watch = {
@@ -78,14 +86,17 @@ pub(super) fn keep_fresh(
         Watch::new(move || segments::watched(&logs), settings, stop)
     };
     if let Some(warning) = watch.take_warning() {
-        say::note(&format!("warning: {:#}", anyhow::Error::new(warning)));
+        notices.tell(Notice::warning(
+            "watch",
+            format_args!("{:#}", anyhow::Error::new(warning)),
+        ));
     }
     loop {
         let begin = Instant::now();
         // A defect of ours must not end the thread unseen and leave a report that is stale for ever.
-        let outcome = catch_unwind(|| build(logs, out, rewrite));
+        let outcome = catch_unwind(AssertUnwindSafe(|| build(logs, out, rewrite, notices)));
         on_build(outcome.unwrap_or_else(|_| {
-            let hint = "this is a defect of call-metrics: please report it, with the line that begins with `thread`";
+            let hint = "this is a defect of call-metrics: please report it, with the line that tells of the panic";
             Err(Failure::new(anyhow!("cannot build the report: it panicked"), hint))
         }));
         watch.set_min_interval(MIN_INTERVAL.max(begin.elapsed() * REST));
@@ -95,9 +106,24 @@ pub(super) fn keep_fresh(
     }
 }
 
+/// A log that holds something else, most likely the wrong file: the report would just be empty.
+fn no_beacons(logs: &[String], built: &Built) -> Notice {
+    let skipped = built.log.skipped.iter();
+    let skipped: Vec<String> = skipped.map(|(reason, n)| format!("{reason} {n}")).collect();
+    let message = format!(
+        "no line of `{}` is a beacon: {} lines skipped ({})",
+        logs.join("`, `"),
+        built.log.skipped_total(),
+        skipped.join(", ")
+    );
+    Notice::warning("no-beacons", message).hint(Some(
+        "pass `--log` the log of a collector: one JSON object a line",
+    ))
+}
+
 fn summary(built: &Built, out: &Path, took: Duration) -> Result<(), Failure> {
     // For scripts: the nouns stay as they are, also after a 1.
-    say::on_stdout(&format!(
+    on_stdout(&format!(
         "{} calls, {} participants, {} samples, {} lines skipped -> {} ({:.2} s)\n",
         built.calls,
         built.participants,
@@ -120,9 +146,11 @@ fn explained(error: report::Error) -> Failure {
         report::Error::Find(segments::Error::Directory(_)) => {
             "pass a file, or a pattern such as 'DIR/*.log'"
         }
-        report::Error::Find(segments::Error::List { .. }) | report::Error::Read(_) => {
-            "run as a user who may read it, or pass `--log PATH`"
+        report::Error::Find(segments::Error::Restless(_)) => {
+            "run it again when nothing renames log files any more"
         }
+        report::Error::Find(segments::Error::List { .. } | segments::Error::Open { .. })
+        | report::Error::Read(_) => "run as a user who may read it, or pass `--log PATH`",
         report::Error::Write { .. } => "pass `--out DIR` with a folder that you may write to",
         report::Error::Render(_) => "this is a defect of call-metrics: please report it",
     };

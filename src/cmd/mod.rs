@@ -2,11 +2,12 @@
 
 mod build_report;
 mod sample_log;
-mod say;
 mod serve;
+mod supervisor;
 
 use crate::cli::{self, Cli, Command, Stop};
 use crate::config;
+use crate::notice::{Notice, Notices};
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
@@ -14,12 +15,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Something failed.
 const EXIT_FAILED: u8 = 1;
 /// The arguments or the settings are wrong.
 const EXIT_USAGE: u8 = 2;
+
+/// At the end: how long stderr may take to take what was said.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// Why a command did not do what it was told.
 #[derive(Debug)]
@@ -61,33 +65,63 @@ impl From<config::Error> for Failure {
     }
 }
 
+impl Failure {
+    fn notice(&self) -> Notice {
+        let event = if self.exit_code == EXIT_USAGE {
+            "wrong-usage"
+        } else {
+            "failed"
+        };
+        Notice::error(event, format_args!("{:#}", self.error)).hint(self.hint.as_deref())
+    }
+}
+
 /// Runs the program with `args`, its own name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed = cli::read_dot_env().and_then(|()| cli::parse(args));
-    let outcome = match parsed {
-        Ok(cli) => run(cli),
-        Err(Stop::Say(text)) => say::on_stdout(&text),
+    let args: Vec<OsString> = args.into_iter().collect();
+    let dot_env = cli::read_dot_env();
+    let notices = Notices::to_stderr(cli::log_format(args.clone()).into());
+    notices.tell_panics();
+    let outcome = match dot_env.and_then(|()| cli::parse(args)) {
+        Ok(cli) => run(cli, &notices),
+        Err(Stop::Say(text)) => on_stdout(&text),
         Err(Stop::Usage { message, hint }) => {
             Err(Failure::usage(anyhow::Error::msg(message), hint))
         }
     };
-    match outcome {
+    let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say::error(&format!("{:#}", failure.error), failure.hint.as_deref());
+            notices.tell(failure.notice());
             ExitCode::from(failure.exit_code)
         }
-    }
+    };
+    notices.flush(FLUSH);
+    code
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli, notices: &Notices) -> Result<(), Failure> {
+    warn_of_unknown_variables(notices);
     match cli.command {
         Command::Serve(args) => {
             let environment = config::Environment::read(|name| std::env::var(name).ok());
-            serve::run(config::Serve::check(*args, environment)?)
+            serve::run(config::Serve::check(*args, environment)?, notices)
         }
-        Command::BuildReport(args) => build_report::run(&args.into()),
+        Command::BuildReport(args) => build_report::run(&args.into(), notices),
         Command::SampleLog(args) => sample_log::run(&config::SampleLog::check(&args)?),
+    }
+}
+
+fn warn_of_unknown_variables(notices: &Notices) {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    for unknown in cli::unknown_variables(names) {
+        let message = format!("`{}` is set, but there is no such setting", unknown.name);
+        let hint = match &unknown.similar {
+            Some(similar) => format!("`{similar}` may be meant"),
+            None => "`call-metrics serve --help` tells those that there are".to_owned(),
+        };
+        let notice = Notice::warning("unknown-setting", message).with("variable", unknown.name);
+        notices.tell(notice.hint(Some(&hint)));
     }
 }
 
@@ -124,6 +158,11 @@ fn now_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Text for stdout, as it is.
+fn on_stdout(text: &str) -> Result<(), Failure> {
+    written(io::stdout().lock().write_all(text.as_bytes()))
 }
 
 /// Writes to stdout; a reader that went away (`| head`) has what it wanted.

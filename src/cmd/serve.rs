@@ -1,21 +1,22 @@
 //! `serve`: the collector, the call page and the room proxy, and with `--watch` a report that stays fresh.
 
-use super::{Failure, build_report, say};
+use super::supervisor::{Health, Supervisor};
+use super::{Failure, build_report, on_stdout};
 use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
 use crate::config::Serve;
 use crate::daily::Daily;
 use crate::log::writer::{OpenError, Settings as WriterSettings, Writer};
+use crate::notice::{Notice, Notices};
 use crate::report::Rewrite;
 use crate::watch::Stop;
 use anyhow::anyhow;
 use listenfd::ListenFd;
-use signal_hook::consts::SIGXFSZ;
+use signal_hook::consts::{SIGHUP, SIGXFSZ};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// From the first signal until the last client is let go; the promise is 10 s for everything.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -26,11 +27,14 @@ enum End {
     Failed(String),
 }
 
-pub(super) fn run(settings: Serve) -> Result<(), Failure> {
-    // Where a limit on file sizes is reached a write shall fail, and be answered so, not end the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(|cause| {
-        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
-    })?;
+pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
+    // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; a log that
+    // was moved away, of which SIGHUP tells, the writer sees by itself.
+    for signal in [SIGXFSZ, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::default()).map_err(|cause| {
+            Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+        })?;
+    }
     raise_open_files();
     let inherited = inherited()?;
     let writer = WriterSettings {
@@ -45,10 +49,11 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
         let tell = tell.clone();
         move |cause| _ = tell.send(End::Failed(cause))
     };
-    let collector = Collector::start(
+    let collector = Arc::new(Collector::start(
         &settings,
         Parts {
             on_failure: Box::new(on_failure),
+            notices: notices.clone(),
             inherited,
             ..Parts::new(
                 Arc::clone(&writer),
@@ -56,24 +61,30 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
                 Arc::clone(&report_status),
             )
         },
-    )?;
+    )?);
     super::on_signal(move || _ = tell.send(End::Signal))?;
     let stop = Stop::new();
     if settings.watch {
-        keep_fresh(&settings, &stop, report_status)?;
+        keep_fresh(&settings, &stop, report_status, notices)?;
     }
-    let addresses = collector.addresses().iter().map(ToString::to_string);
-    let addresses: Vec<String> = addresses.collect();
-    say::on_stdout(&format!("listening on {}\n", addresses.join(", ")))?;
-    tell_what_is_there(&settings, &collector);
+    on_stdout(&format!("{}\n", listening(&collector)))?;
+    tell_what_is_there(&settings, &collector, notices);
+    let supervisor = Supervisor::ready(health_of(&collector, &writer))?;
 
     // The sender inside the signal thread lives as long as the process, so this ends by one of the two.
     let end = ended
         .recv()
         .unwrap_or_else(|_| End::Failed("nobody is left to say why".to_owned()));
+    supervisor.stopping();
+    notices.tell(Notice::info(
+        "stopping",
+        "stopping: answering what was accepted",
+    ));
+    let begin = Instant::now();
     stop.stop();
-    collector.stop(DRAIN);
+    let is_drained = collector.stop(DRAIN);
     writer.stop();
+    tell_that_it_stopped(begin.elapsed(), is_drained, notices);
     match end {
         End::Signal => Ok(()),
         End::Failed(cause) => Err(Failure::new(
@@ -84,25 +95,34 @@ pub(super) fn run(settings: Serve) -> Result<(), Failure> {
 }
 
 /// Builds the report on a thread of its own, which ends with the process: files are replaced as a whole, so it may end anywhere.
-fn keep_fresh(settings: &Serve, stop: &Stop, status: Arc<ReportStatus>) -> Result<(), Failure> {
+fn keep_fresh(
+    settings: &Serve,
+    stop: &Stop,
+    status: Arc<ReportStatus>,
+    notices: &Notices,
+) -> Result<(), Failure> {
     let logs = vec![settings.log.file.display().to_string()];
     let out = settings.public.join("report");
-    let stop = stop.clone();
+    let (stop, notices) = (stop.clone(), notices.clone());
     std::thread::Builder::new()
         .name("report".to_owned())
         .spawn(move || {
             let mut told = None;
-            build_report::keep_fresh(&logs, &out, Rewrite::Changed, &stop, |outcome| {
+            build_report::keep_fresh(&logs, &out, Rewrite::Changed, &stop, &notices, |outcome| {
                 let took = outcome.as_ref().map_or(Duration::ZERO, |(_, took)| *took);
                 status.built(SystemTime::now(), took, outcome.is_ok());
                 // The same trouble is told once, however often the log grows meanwhile.
                 let trouble = outcome
                     .err()
                     .map(|failure| (format!("{:#}", failure.error), failure.hint));
-                if let Some((error, hint)) = &trouble
-                    && told != trouble
-                {
-                    say::error(error, hint.as_deref());
+                match &trouble {
+                    Some((error, hint)) if told != trouble => {
+                        notices.tell(Notice::error("report-failed", error).hint(hint.as_deref()));
+                    }
+                    None if told.is_some() => {
+                        notices.tell(Notice::info("report-built", "the report is built again"));
+                    }
+                    _ => {}
                 }
                 told = trouble;
             });
@@ -132,31 +152,68 @@ fn inherited() -> Result<Vec<OwnedFd>, Failure> {
     Ok(sockets)
 }
 
-fn tell_what_is_there(settings: &Serve, collector: &Collector) {
+fn listening(collector: &Collector) -> String {
+    let addresses = collector.addresses().iter().map(ToString::to_string);
+    let addresses: Vec<String> = addresses.collect();
+    format!("listening on {}", addresses.join(", "))
+}
+
+fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices) {
     let Some(address) = collector.addresses().first() else {
         return;
     };
+    let tell = |event, message: String| notices.tell(Notice::info(event, message));
     let is_public = !collector.addresses().iter().all(Address::is_loopback);
-    say::note(&format!("call page   {address}/"));
-    match (is_public, settings.look.report_password.is_some()) {
-        (true, false) => say::note(
-            "report      not served: on an address or a socket that others reach it needs `--report-password`",
-        ),
-        _ => say::note(&format!(
-            "report      {address}/report/{}",
-            if settings.watch {
-                ""
-            } else {
-                " (without `--watch` nobody rebuilds it)"
-            }
-        )),
-    }
-    say::note(&format!("beacon log  {}", settings.log.file.display()));
+    tell("listening", format!("call page   {address}/"));
+    let report = match (is_public, settings.look.report_password.is_some()) {
+        (true, false) => {
+            "not served: on an address or a socket that others reach it needs `--report-password`"
+                .to_owned()
+        }
+        _ if settings.watch => format!("{address}/report/"),
+        _ => format!("{address}/report/ (without `--watch` nobody rebuilds it)"),
+    };
+    tell("report", format!("report      {report}"));
+    tell(
+        "log",
+        format!("beacon log  {}", settings.log.file.display()),
+    );
     if settings.rooms.daily.is_none() {
-        say::note(
-            "calls need a Daily API key: set DAILY_TOKEN in the environment or in `.env` (https://dashboard.daily.co/developers) and restart",
-        );
-        say::note("everything else works without; `make demo` shows a full dashboard");
+        let hint = match settings.rooms.daily_token_misnamed {
+            Some(name) => format!("`{name}` is set: give its value to DAILY_TOKEN, and restart"),
+            None => "everything else works without; `make demo` shows a full dashboard".to_owned(),
+        };
+        let message = "calls need a Daily API key: set DAILY_TOKEN in the environment or in `.env` (https://dashboard.daily.co/developers) and restart";
+        notices.tell(Notice::info("no-daily-token", message).hint(Some(&hint)));
+    }
+}
+
+fn tell_that_it_stopped(took: Duration, is_drained: bool, notices: &Notices) {
+    let seconds = (took.as_secs_f64() * 1e3).round() / 1e3;
+    let how = if is_drained {
+        "every client was answered"
+    } else {
+        "clients that were still busy were let go"
+    };
+    let message = format!("stopped after {seconds} s: {how}");
+    let notice = Notice::info("stopped", message);
+    notices.tell(notice.with("seconds", seconds).with("drained", is_drained));
+}
+
+/// What a supervisor may know. Holds no part of the collector, which goes when it is stopped.
+fn health_of(
+    collector: &Arc<Collector>,
+    writer: &Arc<Writer>,
+) -> impl Fn() -> Health + Send + 'static {
+    let (collector, writer) = (Arc::downgrade(collector), Arc::downgrade(writer));
+    move || match (collector.upgrade(), writer.upgrade()) {
+        (Some(collector), Some(writer)) => match (collector.check(), writer.health()) {
+            (Err(cause), _) => Health::Dead(cause),
+            // A restart would not mend a disk, and would end the calls' pages: so it lives.
+            (Ok(()), Err(cause)) => Health::Alive(format!("cannot store beacons: {cause}")),
+            (Ok(()), Ok(())) => Health::Alive(listening(&collector)),
+        },
+        _ => Health::Dead("stopped".to_owned()),
     }
 }
 

@@ -4,16 +4,18 @@ use super::access::Access;
 use super::counters::Counters;
 use super::gate::Gate;
 use super::gzip;
-use super::notices::Notices;
 use super::report_status::ReportStatus;
 use crate::config::CallPage;
 use crate::daily::Daily;
 use crate::log::writer::Writer;
+use crate::notice::Notices;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 pub(crate) struct App {
     pub(crate) writer: Arc<Writer>,
+    /// Whether 204 means synced to disk.
+    pub(crate) is_synced: bool,
     /// `None`: no token, no rooms.
     pub(crate) daily: Option<Daily>,
     pub(crate) report_status: Arc<ReportStatus>,

@@ -113,6 +113,12 @@ pub(crate) fn render(app: &App) -> String {
         "Requests that failed by a fault of the program.",
         get(&counters.panics),
     );
+    page.one(
+        "notices_dropped_total",
+        "counter",
+        "Notices lost because stderr was closed, full or not read.",
+        app.notices.n_dropped(),
+    );
 
     let log = app.writer.counters();
     page.one(

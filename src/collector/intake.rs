@@ -5,7 +5,7 @@ use super::app::App;
 use super::exchange::Exchange;
 use super::origin::{Header, judge};
 use super::reply::Reply;
-use crate::beacon;
+use crate::beacon::{self, Receipt};
 use crate::log::writer::{Busy, WriteError};
 use crate::plain::with_causes;
 use std::sync::Arc;
@@ -70,7 +70,8 @@ pub(crate) fn take(mut exchange: Exchange) {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    match beacon::check(&body, now_ms) {
+    let synced = app.is_synced;
+    match beacon::check(&body, Receipt { now_ms, synced }) {
         Ok(line) => store(exchange, headers, line, length),
         Err(refusal) => refuse(
             exchange,

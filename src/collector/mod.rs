@@ -15,7 +15,6 @@ mod exchange;
 mod gzip;
 mod intake;
 mod media;
-mod notices;
 mod origin;
 mod pages;
 mod reply;
@@ -28,7 +27,8 @@ pub use report_status::{LastBuild, ReportStatus};
 
 use crate::config;
 use crate::daily::Daily;
-use crate::log::writer::Writer;
+use crate::log::writer::{Durability, Writer};
+use crate::notice::{Format, Notices};
 use app::App;
 use dispatch::Handlers;
 use gate::{Address, Gate, Listener};
@@ -60,6 +60,8 @@ pub struct Parts {
     pub daily: Option<Daily>,
     /// What whoever builds the report tells.
     pub report_status: Arc<ReportStatus>,
+    /// Where an operator is told of trouble.
+    pub notices: Notices,
     /// Limits of the gate; how many connections one address may have is a setting.
     pub limits: gate::Limits,
     /// Sockets that listen already. Where there are any, they count instead of the address in the settings.
@@ -69,7 +71,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Parts with the usual limits; a failure is only to be asked for.
+    /// Parts with the usual limits and notices as text; a failure is only to be asked for.
     pub fn new(
         writer: Arc<Writer>,
         daily: Option<Daily>,
@@ -79,6 +81,7 @@ impl Parts {
             writer,
             daily,
             report_status,
+            notices: Notices::to_stderr(Format::Text),
             limits: gate::Limits::for_this_process(),
             inherited: Vec::new(),
             on_failure: Box::new(|_| {}),
@@ -208,6 +211,7 @@ impl Collector {
         let allow_origins: Arc<[String]> = config.send.allow_origins.clone().into();
         let app = Arc::new(App {
             writer: parts.writer,
+            is_synced: config.log.durability == Durability::Synced,
             daily: parts.daily,
             report_status: parts.report_status,
             public: config.public.clone(),
@@ -218,7 +222,7 @@ impl Collector {
             probe_path: format!("/-/{:016x}", fastrand::u64(..)),
             beacons_pending_max: limits.hops as u64 * PENDING_A_HOP,
             counters: counters::Counters::default(),
-            notices: notices::Notices::to_stderr(),
+            notices: parts.notices,
             packed: gzip::Cache::default(),
             gate: OnceLock::new(),
         });
@@ -278,6 +282,18 @@ impl Collector {
     /// Why it serves nobody any more; `None` while it does.
     pub fn failed(&self) -> Option<&str> {
         self.failure.cause.get().map(String::as_str)
+    }
+
+    /// Asks what serves whether it still does. Where that is stuck for good this does not return, so whoever asks should be
+    /// somebody whose silence is noticed.
+    ///
+    /// # Errors
+    ///
+    /// Why it serves nobody any more.
+    pub fn check(&self) -> Result<(), String> {
+        // Reading them takes the lock that each client's coming and going takes.
+        let _ = self.gate.stats();
+        self.failed().map_or(Ok(()), |cause| Err(cause.to_owned()))
     }
 
     /// Stops accepting, answers what was accepted, and returns within about `deadline`. The writer must outlive this: it

@@ -82,6 +82,8 @@ pub struct Look {
 pub struct Rooms {
     /// How to reach Daily. `None`: no token, no rooms.
     pub daily: Option<daily::Settings>,
+    /// Where there is no token: another name of it that is set.
+    pub daily_token_misnamed: Option<&'static str>,
     /// Origins besides Daily's own whose rooms the call page may show.
     pub frame_origins: Vec<String>,
 }
@@ -203,6 +205,7 @@ fn rooms(args: RoomArgs, environment: &Environment) -> Result<Rooms, Error> {
     };
     Ok(Rooms {
         daily,
+        daily_token_misnamed: environment.daily_token_misnamed,
         frame_origins: origins("--frame-origin", &args.frame_origin)?,
     })
 }

@@ -1,7 +1,9 @@
 //! The files under `data/`: what a program reads of the report. Their keys are a contract (README, "Report files").
 
 use super::gather::LogStats;
-use crate::call::{Assessment, Call, Cause, Issue, Participant, Person, Quality, Score, Summary};
+use crate::call::{
+    Assessment, Call, Cause, Delivery, Issue, Participant, Person, Quality, Score, Summary,
+};
 use crate::units;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -43,6 +45,14 @@ pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms:
         samples: usize,
         duplicates: u64,
         skipped: Skipped<'a>,
+        delivery: Option<OneDelivery>,
+        synced: OneSynced,
+    }
+    #[derive(Serialize)]
+    struct OneSynced {
+        yes: u64,
+        no: u64,
+        unknown: u64,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -69,6 +79,7 @@ pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms:
         samples: usize,
         quality: &'static str,
         score: Option<u8>,
+        delivery: Option<OneDelivery>,
         page: String,
         data: String,
     }
@@ -83,6 +94,7 @@ pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms:
             samples: call.samples(),
             quality: Quality::of(assessment.score).word(),
             score: assessment.score.map(Score::value),
+            delivery: call.delivery().map(OneDelivery::from),
             page: page_path(call),
             data: data_path(call),
         }
@@ -101,6 +113,12 @@ pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms:
             skipped: Skipped {
                 total: log.skipped_total(),
                 by_reason: &log.skipped,
+            },
+            delivery: totals.delivery.map(OneDelivery::from),
+            synced: OneSynced {
+                yes: log.synced.yes,
+                no: log.synced.no,
+                unknown: log.synced.unknown,
             },
         },
         totals: Totals {
@@ -126,6 +144,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
         end: Option<i64>,
         quality: &'static str,
         score: Option<u8>,
+        delivery: Option<OneDelivery>,
         participants: Vec<OneParticipant<'a>>,
         issues: Vec<OneIssue<'a>>,
         verdict: Verdict<'a>,
@@ -181,6 +200,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
         end: call.span_ms().map(|(_, end)| end),
         quality: Quality::of(assessment.score).word(),
         score: assessment.score.map(Score::value),
+        delivery: call.delivery().map(OneDelivery::from),
         participants: people
             .map(|(participant, person)| one_participant(participant, person))
             .collect(),
@@ -190,6 +210,31 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
             cause: cause(assessment.verdict.cause),
         },
     })
+}
+
+#[derive(Serialize)]
+struct OneDelivery {
+    numbered: u64,
+    missing: u64,
+    repeated: u64,
+    late: u64,
+}
+
+impl From<Delivery> for OneDelivery {
+    fn from(delivery: Delivery) -> OneDelivery {
+        let Delivery {
+            numbered,
+            missing,
+            repeated,
+            late,
+        } = delivery;
+        OneDelivery {
+            numbered,
+            missing,
+            repeated,
+            late,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -204,6 +249,7 @@ struct OneParticipant<'a> {
     samples: usize,
     quality: &'static str,
     score: Option<u8>,
+    delivery: Option<OneDelivery>,
     metrics: Metrics<'a>,
     series: OneSeries<'a>,
 }
@@ -218,6 +264,7 @@ fn one_participant<'a>(participant: &'a Participant, person: &'a Person) -> OneP
         samples: participant.series.len(),
         quality: Quality::of(person.score).word(),
         score: person.score.map(Score::value),
+        delivery: participant.delivery.map(OneDelivery::from),
         metrics: Metrics(person),
         series: OneSeries(participant),
     }

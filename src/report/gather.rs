@@ -3,8 +3,8 @@
 use super::Error;
 use crate::beacon::{self, Refusal};
 use crate::call::{Call, Calls};
+use crate::log::opened;
 use crate::log::reader::{self, Line};
-use crate::log::segments;
 use std::collections::BTreeMap;
 
 /// What the logs held, apart from the calls. `lines` = `beacons` + all that was skipped.
@@ -20,8 +20,31 @@ pub struct LogStats {
     pub beacons: u64,
     /// Lines that are not, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
+    /// Beacons by what their 204 meant.
+    pub synced: Synced,
     /// Compressed files that ended early, with the cause. What came before was read.
     pub broken: Vec<String>,
+}
+
+/// Beacons by what their 204 meant (`_rx.synced`).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Synced {
+    /// Synced to disk.
+    pub yes: u64,
+    /// Handed to the operating system.
+    pub no: u64,
+    /// The log does not say.
+    pub unknown: u64,
+}
+
+impl Synced {
+    fn count(&mut self, synced: Option<bool>) {
+        *match synced {
+            Some(true) => &mut self.yes,
+            Some(false) => &mut self.no,
+            None => &mut self.unknown,
+        } += 1;
+    }
 }
 
 impl LogStats {
@@ -39,16 +62,18 @@ impl LogStats {
 pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
     let mut stats = LogStats::default();
     let mut calls = Calls::default();
-    for path in segments::find(logs)? {
-        let extent = reader::read_lines(&path, |line| {
+    for file in opened::open(logs)? {
+        let path = file.path.clone();
+        let extent = reader::read_lines(file, |line| {
             stats.lines += 1;
             let parsed = match line {
-                Line::Whole(text) => beacon::parse(text),
+                Line::Whole(text) => beacon::read(text),
                 Line::TooLong => Err(Refusal::TooLong),
             };
             match parsed {
                 Ok(beacon) => {
                     stats.beacons += 1;
+                    stats.synced.count(beacon.synced);
                     calls.add(&beacon);
                 }
                 Err(refusal) => *stats.skipped.entry(refusal.reason()).or_default() += 1,

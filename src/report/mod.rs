@@ -13,7 +13,7 @@ mod thin;
 pub use gather::LogStats;
 pub use publish::Rewrite;
 
-use crate::call::{self, Assessment, Call};
+use crate::call::{self, Assessment, Call, Delivery};
 use crate::log::{reader, segments};
 use crate::site;
 use std::io;
@@ -75,6 +75,8 @@ struct Totals {
     participant_ms: i64,
     samples: usize,
     duplicates: u64,
+    /// `None`: no beacon is numbered.
+    delivery: Option<Delivery>,
 }
 
 fn totals(calls: &[(Call, Assessment)]) -> Totals {
@@ -90,6 +92,7 @@ fn totals(calls: &[(Call, Assessment)]) -> Totals {
                 .fold(sum.participant_ms, i64::saturating_add),
             samples: sum.samples + call.samples(),
             duplicates: sum.duplicates + call.duplicates,
+            delivery: Delivery::sum([sum.delivery, call.delivery()]),
         }
     })
 }

@@ -45,8 +45,6 @@ pub(super) struct V1<'a> {
     pub(super) events: &'a [Event],
     pub(super) client: ClientText<'a>,
     pub(super) name: &'a str,
-    #[serde(rename = "_rx")]
-    pub(super) rx: Receipt,
 }
 
 #[derive(DeriveSerialize)]
@@ -64,8 +62,6 @@ pub(super) struct V0<'a> {
     pub(super) stats: Stats<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) network_state_reasons: Option<&'a [&'static str]>,
-    #[serde(rename = "_rx")]
-    pub(super) rx: Receipt,
 }
 
 #[derive(DeriveSerialize)]
@@ -84,11 +80,6 @@ pub(super) struct Event {
 pub(super) struct ClientText<'a> {
     pub(super) browser: &'a str,
     pub(super) os: &'a str,
-}
-
-#[derive(DeriveSerialize)]
-pub(super) struct Receipt {
-    pub(super) t: i64,
 }
 
 pub(super) struct Stats<'a> {

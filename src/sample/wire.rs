@@ -2,9 +2,9 @@
 
 use super::link::Link;
 use super::scene::{Kind, SECOND_MS, Scene, Shape, Stint};
-use super::shapes::{ClientText, Columns, Event, Latest, Receipt, Stats, V0, V1, WORST};
+use super::shapes::{ClientText, Columns, Event, Latest, Stats, V0, V1, WORST};
 use super::state::NetworkState;
-use crate::beacon::Reading;
+use crate::beacon::{self, Reading, Receipt};
 use crate::metric::MetricId;
 use fastrand::Rng;
 
@@ -14,8 +14,10 @@ const READING_MS: i64 = 2 * SECOND_MS;
 const BEACON_MS: i64 = 15 * SECOND_MS;
 /// Longest way from the page to the log.
 pub(super) const TRAVEL_MS_MAX: i64 = 900;
-/// One in this many beacons is sent again because its answer got lost.
-const RESENT_ONE_IN: u32 = 300;
+/// Of this many beacons one is sent again because its answer got lost, one never arrives, and one arrives after the next.
+const ODD_ONE_IN: u32 = 300;
+/// How late that is.
+const LATE_MS: i64 = 20 * SECOND_MS;
 
 /// One line of the log, with its newline.
 pub(super) struct Line {
@@ -129,26 +131,26 @@ impl<'a> Sender<'a> {
 
     fn send(&mut self, at_ms: i64, lines: &mut Vec<Line>, rng: &mut Rng) -> std::io::Result<()> {
         let received_ms = at_ms + rng.i64(30..400);
-        let mut text = match self.scene.shape {
-            Shape::V1 => serde_json::to_vec(&self.v1(received_ms))?,
-            Shape::V0Today | Shape::V0Of2022 => serde_json::to_vec(&self.v0(received_ms))?,
+        let body = match self.scene.shape {
+            Shape::V1 => serde_json::to_vec(&self.v1())?,
+            Shape::V0Today | Shape::V0Of2022 => serde_json::to_vec(&self.v0())?,
         };
-        text.push(b'\n');
         self.seq += 1;
         self.readings.clear();
         self.events.clear();
-        if rng.u32(0..RESENT_ONE_IN) == 0 {
-            lines.push(again(
-                &text,
-                received_ms,
-                at_ms + rng.i64(500..TRAVEL_MS_MAX),
-            ));
+        match rng.u32(0..ODD_ONE_IN) {
+            0 => {
+                lines.push(line(&body, at_ms + rng.i64(500..TRAVEL_MS_MAX))?);
+                lines.push(line(&body, received_ms)?);
+            }
+            1 => {}
+            2 => lines.push(line(&body, received_ms + LATE_MS)?),
+            _ => lines.push(line(&body, received_ms)?),
         }
-        lines.push(Line { received_ms, text });
         Ok(())
     }
 
-    fn v1(&self, received_ms: i64) -> V1<'_> {
+    fn v1(&self) -> V1<'_> {
         let person = &self.scene.people[self.person];
         V1 {
             v: 1,
@@ -169,11 +171,10 @@ impl<'a> Sender<'a> {
                 os: person.client.os,
             },
             name: person.name,
-            rx: Receipt { t: received_ms },
         }
     }
 
-    fn v0(&self, received_ms: i64) -> V0<'_> {
+    fn v0(&self) -> V0<'_> {
         let is_new = self.scene.shape == Shape::V0Today;
         let latest = self.readings.last();
         V0 {
@@ -193,19 +194,17 @@ impl<'a> Sender<'a> {
             },
             network_state_reasons: Some(self.network.reasons())
                 .filter(|_| is_new && self.network.has_changed()),
-            rx: Receipt { t: received_ms },
         }
     }
 }
 
-/// The same beacon, logged once more a little later.
-fn again(text: &[u8], received_ms: i64, later_ms: i64) -> Line {
-    let receipt = |ms: i64| format!("\"_rx\":{{\"t\":{ms}}}}}\n");
-    let mut text = text.to_vec();
-    text.truncate(text.len() - receipt(received_ms).len());
-    text.extend_from_slice(receipt(later_ms).as_bytes());
-    Line {
-        received_ms: later_ms,
-        text,
-    }
+/// What the collector makes of `body`.
+fn line(body: &[u8], received_ms: i64) -> std::io::Result<Line> {
+    let receipt = Receipt {
+        now_ms: u64::try_from(received_ms).unwrap_or_default(),
+        synced: true,
+    };
+    let mut text = beacon::check(body, receipt).map_err(std::io::Error::other)?;
+    text.push(b'\n');
+    Ok(Line { received_ms, text })
 }

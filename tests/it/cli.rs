@@ -165,3 +165,37 @@ fn a_reader_that_has_enough_is_no_error() {
         (0, "1", "")
     );
 }
+
+#[test]
+fn a_variable_that_no_flag_reads_is_told_with_the_one_that_was_meant() {
+    let folder = Folder::new();
+    let mut command = folder.command("sample-log --calls 0");
+    command
+        .env("CALL_METRICS_REPORT_PASWORD", "sesame")
+        .env("CALL_METRICS_X\u{1b}", "")
+        .env("CALL_METRICS_LOG_FORMAT", "json");
+    let run = Run::of(command.output().unwrap());
+    let expect = "call-metrics: warning: `CALL_METRICS_REPORT_PASWORD` is set, but there is no such setting\n\
+                  call-metrics: hint: `CALL_METRICS_REPORT_PASSWORD` may be meant\n\
+                  call-metrics: warning: `CALL_METRICS_X\\u{1b}` is set, but there is no such setting\n\
+                  call-metrics: hint: `call-metrics serve --help` tells those that there are\n";
+    assert_eq!((run.code, run.stderr.as_str()), (0, expect));
+}
+
+#[test]
+fn a_log_that_holds_no_beacon_is_told_with_the_reasons() {
+    let folder = Folder::new();
+    folder.write("access.log", "GET /\nGET /\n[]\n");
+    let run = folder.run("build-report --log access.log");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(
+        run.stderr.starts_with(
+            "call-metrics: warning: no line of `access.log` is a beacon: 3 lines skipped (not-an-object 1, not-json 2)\n\
+             call-metrics: hint: "
+        ),
+        "{}",
+        run.stderr
+    );
+    folder.write("access.log", "");
+    assert_eq!(folder.run("build-report --log access.log").stderr, "");
+}

@@ -273,6 +273,105 @@ fn heartbeats_alone_are_unknown_and_never_good() {
         page.contains("nothing is known") && page.contains("Nothing was measured"),
         "{page}"
     );
+    assert!(page.contains("beacons not numbered"), "{page}");
+    assert_eq!(
+        (&report["log"]["delivery"], &call["delivery"]),
+        (&Value::Null, &Value::Null)
+    );
+    let overview = folder.read("report/index.html");
+    assert!(
+        overview.contains("whether all of them arrived is not known"),
+        "{overview}"
+    );
+}
+
+/// A line of the log: beacon `seq` of a session, with one reading.
+fn numbered(session: &str, seq: i64, received_ms: i64, synced: Option<bool>) -> String {
+    let mut receipt = json!({"t": received_ms});
+    if let Some(synced) = synced {
+        receipt["synced"] = synced.into();
+    }
+    let latest = json!({"timestamp": T + 15_000 * seq, "recvBitsPerSecond": 1});
+    let beacon = json!({
+        "v": 1, "seq": seq, "room": "r", "meetingSessionId": "m", "sessionId": session,
+        "stats": {"latest": latest}, "_rx": receipt,
+    });
+    beacon.to_string() + "\n"
+}
+
+#[test]
+fn beacons_that_never_came_came_twice_or_late_are_told() {
+    let folder = Folder::new();
+    let lines = [
+        numbered("a", 0, T, Some(true)),
+        numbered("a", 1, T + 15_000, Some(true)),
+        // 2 and 3 never came; 5 came before 4; the answer to 6 was lost.
+        numbered("a", 5, T + 75_000, Some(true)),
+        numbered("a", 4, T + 76_000, Some(false)),
+        numbered("a", 6, T + 90_000, Some(true)),
+        numbered("a", 6, T + 91_000, Some(true)),
+        numbered("b", 0, T, None),
+        // Claims a loss that nobody can have had.
+        numbered("b", 9_000_000_000_000, T, None),
+        beacon("r", "c", T).replace("\"seq\":0,", "") + "\n",
+    ];
+    let expect = json!({"numbered": 7, "missing": 2, "repeated": 1, "late": 1});
+    let told = |report: &Value| {
+        let call = &report["calls"][0];
+        let data = folder.json(&format!("report/{}", call["data"].as_str().unwrap()));
+        assert_eq!(report["log"]["delivery"], expect);
+        assert_eq!(call["delivery"], expect);
+        assert_eq!(data["delivery"], expect);
+        let theirs = |session: &str| {
+            let people = data["participants"].as_array().unwrap();
+            let found = people.iter().find(|person| person["sessionId"] == session);
+            found.unwrap()["delivery"].clone()
+        };
+        assert_eq!(
+            theirs("a"),
+            json!({"numbered": 6, "missing": 2, "repeated": 1, "late": 1})
+        );
+        assert_eq!(
+            theirs("b"),
+            json!({"numbered": 1, "missing": 0, "repeated": 0, "late": 0})
+        );
+        assert_eq!(theirs("c"), Value::Null, "absent is not zero");
+        assert_eq!(
+            report["log"]["synced"],
+            json!({"yes": 5, "no": 1, "unknown": 3})
+        );
+        let shows = |name: &str, wanted: &[&str]| {
+            let page = folder.read(&format!("report/{name}"));
+            let page = page.replace('\u{a0}', " ");
+            for words in wanted {
+                assert!(page.contains(words), "{words}: {page}");
+            }
+        };
+        shows(
+            "index.html",
+            &[
+                "6 of 8 numbered beacons arrived (75.0 %): 2 missing, 1 repeated, 1 late.",
+                "2 more carry no number",
+                "5 of 9 beacons were synced to disk",
+            ],
+        );
+        shows(
+            call["page"].as_str().unwrap(),
+            &[
+                "6 of 8 beacons arrived",
+                "2 of 7 beacons missing",
+                "not the network's",
+            ],
+        );
+    };
+    folder.write("beacon.log", lines.concat());
+    told(&folder.report("beacon.log"));
+    // In whatever order, and over however many files.
+    let mut turned = lines;
+    turned.reverse();
+    folder.write("beacon.log.1", turned[..4].concat());
+    folder.write("beacon.log", turned[4..].concat());
+    told(&folder.report("beacon.log"));
 }
 
 #[test]

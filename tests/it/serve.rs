@@ -4,6 +4,11 @@ use crate::support::fake_daily::{FakeDaily, Fault, TOKEN};
 use crate::support::program::{Folder, Reply, Run, Running, beacon, get, post, wait_for};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const T: i64 = 1_795_449_870_000;
 
@@ -59,6 +64,44 @@ fn what_was_answered_with_204_is_in_the_log_as_it_was_sent() {
     let received = log(&folder)[0]["_rx"]["t"].as_i64().unwrap();
     assert!(1_700_000_000_000 < received, "{received}");
     assert_eq!(text.lines().count(), 2);
+}
+
+#[test]
+fn a_line_says_how_safe_it_was_and_whether_it_is_still_what_was_written() {
+    let folder = Folder::new();
+    for (flags, synced) in [("", true), ("--durability written", false)] {
+        let server = serve(&folder, flags);
+        let reply = post(&format!("{}/beacon", server.url()), beacon("r", "s", T));
+        assert_eq!(reply.status, 204);
+        drop(server);
+        let line = log(&folder).pop().unwrap();
+        assert_eq!(line["_rx"]["synced"], synced, "{line}");
+        assert_eq!(line["_rx"]["crc"].as_str().unwrap().len(), 8, "{line}");
+    }
+    let report = folder.report("beacon.log");
+    assert_eq!(
+        (
+            &report["log"]["beacons"],
+            &report["log"]["skipped"]["total"]
+        ),
+        (&json!(2), &json!(0))
+    );
+    let text = folder.read("beacon.log");
+    folder.write(
+        "beacon.log",
+        text.replacen("\"sessionId\":\"s\"", "\"sessionId\":\"t\"", 1),
+    );
+    let report = folder.report("beacon.log");
+    assert_eq!(report["log"]["beacons"], 1);
+    assert_eq!(
+        report["log"]["skipped"]["byReason"],
+        json!({"checksum-mismatch": 1})
+    );
+    let overview = folder.read("report/index.html");
+    assert!(
+        overview.contains("changed after being written"),
+        "{overview}"
+    );
 }
 
 #[test]
@@ -360,4 +403,222 @@ fn the_report_and_the_log_are_for_this_machine_alone_unless_there_is_a_password(
             "{path}"
         );
     }
+}
+
+/// The lines of stderr as JSON, each checked for what all have.
+#[track_caller]
+fn objects(stderr: &str) -> Vec<Value> {
+    let lines = stderr.lines().map(|line| {
+        let object: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{stderr}"));
+        for member in ["time", "level", "event", "message"] {
+            assert!(object[member].is_string(), "{member}: {line}");
+        }
+        object
+    });
+    lines.collect()
+}
+
+#[test]
+fn with_json_every_line_on_stderr_is_an_object() {
+    let folder = Folder::new();
+    let mut command = folder.command("serve --listen 127.0.0.1:0 --log-format json");
+    command
+        .env("CALL_METRICS_LISTN", "x\u{1b}")
+        .env("DAILY_KEY", "sekret");
+    let server = Running::start(command);
+    let run = server.stop("TERM");
+    assert_eq!(run.code, 0, "{run:?}");
+    let lines = objects(&run.stderr);
+    let events: Vec<&str> = lines
+        .iter()
+        .map(|line| line["event"].as_str().unwrap())
+        .collect();
+    let expect = [
+        "unknown-setting",
+        "listening",
+        "report",
+        "log",
+        "no-daily-token",
+        "stopping",
+        "stopped",
+    ];
+    assert_eq!(events, expect, "{}", run.stderr);
+    assert_eq!(lines[0]["level"], "warning");
+    assert_eq!(lines[0]["variable"], "CALL_METRICS_LISTN");
+    assert_eq!(lines[0]["hint"], "`CALL_METRICS_LISTEN` may be meant");
+    assert!(
+        lines[4]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("`DAILY_KEY` is set")
+    );
+    assert_eq!(
+        (&lines[6]["level"], &lines[6]["drained"]),
+        (&json!("info"), &json!(true))
+    );
+    assert!(lines[6]["seconds"].is_number());
+    assert!(
+        !run.stderr.contains("sekret") && !run.stderr.contains("\\u{1b}"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn with_json_an_error_is_an_object_whatever_the_error() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("beacon.log")).unwrap();
+    for (args, code, event) in [
+        ("--listen 127.0.0.1:0", 1, "failed"),
+        ("--listen nowhere", 2, "wrong-usage"),
+        ("--lissten 127.0.0.1:0", 2, "wrong-usage"),
+    ] {
+        let run = folder.run(&format!("serve --log-format=json {args}"));
+        assert_eq!((run.code, run.stdout.as_str()), (code, ""), "{run:?}");
+        let lines = objects(&run.stderr);
+        assert_eq!(lines.len(), 1, "{run:?}");
+        assert_eq!(
+            (&lines[0]["level"], &lines[0]["event"]),
+            (&json!("error"), &json!(event))
+        );
+        assert!(lines[0]["hint"].is_string(), "{run:?}");
+    }
+}
+
+#[test]
+fn a_stderr_that_is_closed_full_or_never_read_holds_nobody_up() {
+    let check = |what: &str, stderr: Stdio, n_dropped_min: u64| {
+        let folder = Folder::new();
+        let redirect = if what == "closed" { "2>&-" } else { "" };
+        let script = format!("exec \"$0\" serve --listen 127.0.0.1:0 {redirect}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_call-metrics")]);
+        shell.current_dir(folder.path(""));
+        let server = Running::start_with_stderr(shell, stderr);
+        let beacon = beacon("r", "s", T);
+        let reply = post(&format!("{}/beacon", server.url()), beacon);
+        assert_eq!(reply.status, 204, "{what}");
+        wait_for("the count of lost notices", || {
+            let counters = get(&format!("{}/metrics", server.url())).body;
+            let mut lines = counters.lines();
+            let n =
+                lines.find_map(|line| line.strip_prefix("call_metrics_notices_dropped_total "))?;
+            (n_dropped_min <= n.parse().unwrap()).then_some(())
+        });
+        assert_eq!(server.stop("TERM").code, 0, "{what}");
+    };
+    check("closed", Stdio::null(), 0);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    check("full", full.into(), 3);
+    // It takes no byte more, and nobody reads it.
+    let (mut stuck, _unread) = UnixStream::pair().unwrap();
+    stuck.set_nonblocking(true).unwrap();
+    while stuck.write(&[b'x'; 4_096]).is_ok() {}
+    while stuck.write(b"x").is_ok() {}
+    stuck.set_nonblocking(false).unwrap();
+    check("never read", OwnedFd::from(stuck).into(), 0);
+}
+
+/// A supervisor's end of the line.
+fn supervisor(folder: &Folder) -> UnixDatagram {
+    let socket = UnixDatagram::bind(folder.path("notify")).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    socket
+}
+
+fn message(socket: &UnixDatagram) -> String {
+    let mut bytes = [0; 4_096];
+    let length = socket.recv(&mut bytes).unwrap();
+    String::from_utf8(bytes[..length].to_vec()).unwrap()
+}
+
+#[test]
+fn systemd_hears_when_it_is_ready_that_it_lives_and_when_it_stops() {
+    let folder = Folder::new();
+    let socket = supervisor(&folder);
+    let mut command = folder.command("serve --listen 127.0.0.1:0");
+    command
+        .env("NOTIFY_SOCKET", folder.path("notify"))
+        .env("WATCHDOG_USEC", "150000");
+    let server = Running::start(command);
+    assert_eq!(message(&socket), "READY=1\n");
+    assert_eq!(get(&format!("{}/healthz", server.url())).status, 200);
+    let first = message(&socket);
+    assert!(
+        first.contains("WATCHDOG=1\n")
+            && first.contains(&format!("STATUS=listening on {}", server.url())),
+        "{first}"
+    );
+    for _ in 0..3 {
+        assert_eq!(message(&socket), "WATCHDOG=1\n");
+    }
+    let run = server.stop("TERM");
+    assert_eq!(run.code, 0, "{run:?}");
+    let last = std::iter::repeat_with(|| message(&socket)).find(|text| text != "WATCHDOG=1\n");
+    assert_eq!(last.unwrap(), "STOPPING=1\nSTATUS=stopping\n");
+}
+
+#[test]
+fn a_collector_that_does_not_come_up_is_never_ready() {
+    let folder = Folder::new();
+    let socket = supervisor(&folder);
+    fs::create_dir(folder.path("beacon.log")).unwrap();
+    let mut command = folder.command("serve --listen 127.0.0.1:0");
+    command.env("NOTIFY_SOCKET", folder.path("notify"));
+    assert_eq!(Run::of(command.output().unwrap()).code, 1);
+    socket.set_nonblocking(true).unwrap();
+    assert!(socket.recv(&mut [0; 64]).is_err());
+}
+
+#[test]
+fn a_log_renamed_before_sighup_is_gone_on_with_in_a_new_one() {
+    let folder = Folder::new();
+    let server = serve(&folder, "");
+    let send = |session: &str| post(&format!("{}/beacon", server.url()), beacon("r", session, T));
+    assert_eq!(send("a").status, 204);
+    fs::rename(folder.path("beacon.log"), folder.path("beacon.log.1")).unwrap();
+    server.signal("HUP");
+    wait_for("a beacon in the new log", || {
+        (send("b").status == 204 && folder.path("beacon.log").exists()).then_some(())
+    });
+    assert_eq!(server.stop("TERM").code, 0);
+    let old = folder.read("beacon.log.1") + &folder.read("beacon.log");
+    assert!(old.lines().count() >= 2 && old.contains("\"a\"") && old.contains("\"b\""));
+}
+
+#[test]
+fn a_second_signal_ends_at_once_what_the_first_lets_finish() {
+    let folder = Folder::new();
+    let socket = supervisor(&folder);
+    let fake = FakeDaily::start();
+    fake.always(Fault::Hold);
+    let mut command = folder.command("serve --listen 127.0.0.1:0");
+    command
+        .env("NOTIFY_SOCKET", folder.path("notify"))
+        .env("DAILY_TOKEN", TOKEN)
+        .env("DAILY_API_URL", fake.api_url());
+    let server = Running::start(command);
+    // A request that Daily does not answer keeps the first signal's end waiting.
+    let address = server.url().strip_prefix("http://").unwrap().to_owned();
+    let mut client = std::net::TcpStream::connect(&address).unwrap();
+    let body = r#"{"name":"ana"}"#;
+    let head = format!(
+        "POST /api/rooms HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    wait_for("the request at Daily", || {
+        (!fake.request_lines().is_empty()).then_some(())
+    });
+    server.signal("TERM");
+    while !message(&socket).starts_with("STOPPING=1") {}
+    let run = server.stop("TERM");
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(
+        run.stderr.contains("stopping") && !run.stderr.contains("stopped after"),
+        "{run:?}"
+    );
+    fake.release();
 }

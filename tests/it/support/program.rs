@@ -104,17 +104,22 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts it and waits for its first line on stdout.
-    pub(crate) fn start(mut command: Command) -> Running {
+    pub(crate) fn start(command: Command) -> Running {
+        Running::start_with_stderr(command, Stdio::piped())
+    }
+
+    /// The same, with a stderr of the caller's, of which nothing is known at the end.
+    pub(crate) fn start_with_stderr(mut command: Command, stderr: Stdio) -> Running {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = child.stderr.take().unwrap();
+        let stderr = child.stderr.take();
         let errors = std::thread::spawn(move || {
             let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
+            let _ = stderr.map(|mut stderr| stderr.read_to_string(&mut text));
             text
         });
         let mut ready = String::new();
@@ -143,16 +148,17 @@ impl Running {
         self.ready.strip_prefix("listening on ").unwrap()
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let mut kill = Command::new("kill");
+        kill.args([&format!("-{signal}"), &pid]);
+        assert!(kill.status().unwrap().success());
+    }
+
     /// Sends a signal and waits for the end. `stdout` is what came after the first line.
     pub(crate) fn stop(mut self, signal: &str) -> Run {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([&format!("-{signal}"), &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal(signal);
         let status = wait_for("the end of the program", || self.child.try_wait().unwrap());
         Run {
             code: status.code().unwrap_or(-1),

@@ -1,0 +1,139 @@
+"""What a row works with: folders, servers, mounts. Everything it started or mounted is gone when the row ends, however it ends."""
+
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+
+import rows
+from server import Server
+
+EXT4_IOC_SHUTDOWN = 0x8004587D
+NO_LOG_FLUSH = 2
+
+
+class Programs:
+    """The binaries, and what this machine has."""
+
+    def __init__(self, ours, naive):
+        self.ours, self.naive = os.path.realpath(ours), os.path.realpath(naive)
+        self.help = subprocess.run([self.ours, "serve", "--help"], capture_output=True, text=True, timeout=30, check=True).stdout
+        faketime = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") + glob.glob("/usr/lib/faketime/libfaketimeMT.so.1")
+        self.faketime = faketime[0] if faketime else None
+        self.missing = {
+            "root": None if os.geteuid() == 0 else "needs root",
+            "strace": None if shutil.which("strace") and self._can_trace() else "strace is missing or may not trace",
+            "faketime": None if faketime else "libfaketime is missing (Debian: apt-get install libfaketime)",
+            "prlimit": None if shutil.which("prlimit") else "prlimit is missing (Debian: util-linux)",
+        }
+
+    @staticmethod
+    def _can_trace():
+        return subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False).returncode == 0
+
+    def knows(self, flag):
+        return flag in self.help
+
+    def usual(self):
+        """Flags that take what is not under test out of the way: one machine plays all clients, and small disks are meant to fill."""
+        args = []
+        for flag, value in (("--min-free", "0"), ("--rate-per-address", "0"), ("--connections-per-address", "0")):
+            if self.knows(flag + " "):
+                args += [flag, value]
+        return args
+
+
+class Bench:
+    def __init__(self, programs, is_short, counts):
+        self.programs, self.is_short, self.counts = programs, is_short, counts
+        self._stack = contextlib.ExitStack()
+        self.folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="reliability-", ignore_cleanup_errors=True))
+        self._n_folders = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *problem):
+        return self._stack.__exit__(*problem)
+
+    def n(self, short, full):
+        return short if self.is_short else full
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def new_folder(self):
+        self._n_folders += 1
+        path = self.path(str(self._n_folders))
+        os.makedirs(path)
+        return path
+
+    def serve(self, folder=None, args=(), log=None, **options):
+        """Our server with its log in `folder` (a new one by default). Killed when the row ends, if not before."""
+        folder = folder or self.new_folder()
+        command = [self.programs.ours, "serve", "--listen", "127.0.0.1:0", "--log", log or os.path.join(folder, "beacon.log")]
+        command += ["--public", self.path("public"), *self.programs.usual(), *args]
+        server = self._stack.enter_context(Server(command, options.pop("cwd", folder), **options))
+        server.log = log or os.path.join(folder, "beacon.log")
+        return server
+
+    def naive(self, folder=None, args=(), **options):
+        folder = folder or self.new_folder()
+        log = os.path.join(folder, "beacon.log")
+        server = self._stack.enter_context(Server([self.programs.naive, log, *args], folder, **options))
+        server.log = log
+        return server
+
+    def tmpfs(self, size):
+        """A small disk (root)."""
+        folder = self.new_folder()
+        command(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder])
+        self._stack.callback(unmount, folder)
+        return folder
+
+    def disk(self, megabytes=96):
+        return Disk(self._stack, self.path("disk.img"), self.new_folder(), megabytes)
+
+
+def command(words):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise rows.Skip(f"`{' '.join(words)}` failed here: {done.stderr.strip()}")
+
+
+def unmount(folder):
+    if os.path.ismount(folder):
+        done = subprocess.run(["umount", folder], capture_output=True, timeout=60, check=False)
+        if done.returncode != 0:
+            subprocess.run(["umount", "-l", folder], capture_output=True, timeout=60, check=False)
+
+
+class Disk:
+    """An ext4 of its own in a file, whose power can be cut (root)."""
+
+    def __init__(self, stack, image, folder, megabytes):
+        self.image, self.folder = image, folder
+        with open(image, "wb") as file:
+            file.truncate(megabytes << 20)
+        command(["mkfs.ext4", "-q", "-F", image])
+        self.mount()
+        stack.callback(unmount, folder)
+
+    def mount(self):
+        command(["mount", "-o", "loop", self.image, self.folder])
+
+    def cut(self):
+        """Everything that was not synced is gone, the journal's last commits included."""
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.ioctl(handle, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+        finally:
+            os.close(handle)
+
+    def power_on(self):
+        command(["umount", self.folder])
+        self.mount()
