@@ -6,13 +6,14 @@ use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
 use crate::config::Serve;
 use crate::daily::Daily;
-use crate::log::writer::{OpenError, Settings as WriterSettings, Writer};
+use crate::log::writer::{Listener, OpenError, Settings as WriterSettings, Writer};
 use crate::notice::{Notice, Notices};
 use crate::report::Rewrite;
 use crate::watch::Stop;
 use anyhow::anyhow;
 use listenfd::ListenFd;
 use signal_hook::consts::SIGXFSZ;
+use std::io::{self, IsTerminal};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -37,6 +38,13 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
     let inherited = inherited()?;
     let writer = WriterSettings {
         durability: settings.log.durability,
+        min_free_bytes: settings.log.min_free_bytes,
+        rotation: settings.log.rotation.clone(),
+        keep: settings.log.keep.clone(),
+        listener: {
+            let notices = notices.clone();
+            Listener::new(move |event| notices.say(event.kind(), event))
+        },
         ..WriterSettings::new(&settings.log.file)
     };
     let writer =
@@ -60,6 +68,18 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
             )
         },
     )?);
+    super::on_hangup({
+        let (writer, tell) = (Arc::clone(&writer), tell.clone());
+        let had_terminal = io::stdin().is_terminal();
+        move || {
+            // A terminal that was closed has hung up for good; without one it is a request to open the log anew.
+            if had_terminal && !io::stdin().is_terminal() {
+                _ = tell.send(End::Signal);
+            } else {
+                writer.reopen();
+            }
+        }
+    })?;
     super::on_signal(move || _ = tell.send(End::Signal))?;
     let stop = Stop::new();
     if settings.watch {

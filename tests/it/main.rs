@@ -5,6 +5,7 @@ mod cli;
 mod daily;
 mod gate;
 mod report;
+mod rotation;
 mod routes;
 mod serve;
 mod support;

@@ -66,7 +66,6 @@ const DOORS: &[(&str, &str)] = &[
     ("ruzstd", "log"),
     ("glob", "log"),
     ("memchr", "log"),
-    ("rustix", "log"),
     ("sha2", "digest"),
     ("rustc_hash", "call"),
     ("crc32c", "beacon"),

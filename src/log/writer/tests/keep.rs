@@ -28,7 +28,7 @@ impl Stage {
         let settings = Settings {
             keep,
             min_free_bytes: 0,
-            events: Some(events),
+            listener: Listener::new(move |event| drop(events.try_send(event))),
             ..place.settings()
         };
         let (queue, bell) = (Arc::new(Queue::new(&settings)), Arc::new(Bell::default()));
