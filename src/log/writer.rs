@@ -27,6 +27,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, ThreadId};
@@ -38,6 +39,7 @@ pub use events::{Event, Listener};
 pub use keep::Keep;
 pub use rotate::Rotation;
 
+use crate::log::rotated;
 use keep::{Bell, Keeper};
 use medium::{Disk, Medium};
 use queue::{Entry, Queue};
@@ -231,6 +233,15 @@ impl Writer {
     /// Returns the path of the log as it was given.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns where the log really lies, links followed; also in the moment of a rotation, when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When its folder cannot be found either.
+    pub fn real_path(&self) -> io::Result<PathBuf> {
+        rotated::real_path(&self.path)
     }
 
     /// Takes no more lines, stores those that are queued, syncs whatever the durability, and waits for the thread.
