@@ -74,7 +74,7 @@ pub(crate) fn is_of_report(app: &App, file: &Path) -> bool {
 
 /// Whether a file, found by whatever name, is the beacon log, a segment of it or something kept beside it.
 pub(crate) fn is_of_log(app: &App, file: &Path) -> bool {
-    let Ok(log) = fs::canonicalize(app.writer.path()) else {
+    let Ok(log) = app.writer.real_path() else {
         return false;
     };
     let name = |path: &Path| {
