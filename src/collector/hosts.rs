@@ -15,9 +15,9 @@ pub(crate) const WORDS: &str = "this server is not known by this name; whoever r
 pub(crate) struct Hosts {
     /// Empty: any.
     pub(crate) public: Vec<PublicHost>,
-    /// Addresses that it listens on.
+    /// Our own addresses.
     pub(crate) listen: Vec<IpAddr>,
-    /// Nobody but this machine reaches it.
+    /// Only this machine reaches us, and its browsers do.
     pub(crate) is_loopback: bool,
 }
 

@@ -38,7 +38,6 @@ use app::App;
 use dispatch::Handlers;
 use gate::{Address, Gate, Listener};
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -216,10 +215,10 @@ impl Collector {
             ..parts.limits
         };
         let allow_origins: Arc<[String]> = config.send.allow_origins.clone().into();
-        let trusted_proxies = config.reach.trusted_proxies.clone();
         let unstarted = |source: io::Error| Error::Start {
             source: source.into(),
         };
+        let trusted_proxies = config.reach.trusted_proxies.clone();
         let app = Arc::new(App {
             writer: parts.writer,
             is_synced: config.log.durability == Durability::Synced,
@@ -228,10 +227,13 @@ impl Collector {
             public: config.public.clone(),
             access: access::Access::new(is_loopback, config.look.report_password.as_ref())
                 .map_err(unstarted)?,
-            trusted_proxies: config.reach.trusted_proxies.clone(),
+            trusted_proxies: trusted_proxies.clone(),
             hosts: hosts::Hosts {
                 public: config.reach.public_hosts.clone(),
-                listen: listeners.iter().filter_map(ip_of).collect(),
+                listen: listeners
+                    .iter()
+                    .filter_map(|listener| listener.address().ip())
+                    .collect(),
                 is_loopback,
             },
             limits: limits::Limits::new(&config.send, &config.rooms),
@@ -270,6 +272,7 @@ impl Collector {
                     .map(|(name, value)| (name, value.into_owned()))
                     .collect()
             }),
+            // All clients of a proxy come from its address.
             is_exempt: Box::new(move |ip| ip.is_loopback() || trusted_proxies.has(ip)),
             on_dead: {
                 let failure = Arc::clone(&failure);
@@ -359,13 +362,6 @@ fn listeners(listen: &config::Listen, inherited: Vec<OwnedFd>) -> Result<Vec<Lis
                 _ => Error::Listen { address, source },
             }
         })
-}
-
-fn ip_of(listener: &Listener) -> Option<IpAddr> {
-    match listener.address() {
-        Address::Tcp(address) => Some(address.ip()),
-        Address::Unix(_) => None,
-    }
 }
 
 /// A socket that nobody but this user can reach.

@@ -295,6 +295,7 @@ fn a_room_is_minted_once_and_the_token_is_seen_by_daily_alone() {
         "",
         &"x".repeat(65),
         "report",
+        "senders",
         "api",
     ] {
         let (status, error) = mint(&server, name);
@@ -437,6 +438,7 @@ fn with_json_every_line_on_stderr_is_an_object() {
         "unknown-setting",
         "listening",
         "report",
+        "senders",
         "log",
         "no-daily-token",
         "stopping",
@@ -447,7 +449,7 @@ fn with_json_every_line_on_stderr_is_an_object() {
     assert_eq!(lines[0]["variable"], "CALL_METRICS_LISTN");
     assert_eq!(lines[0]["hint"], "`CALL_METRICS_LISTEN` may be meant");
     assert!(
-        lines[4]["hint"]
+        lines[5]["hint"]
             .as_str()
             .unwrap()
             .contains("`DAILY_KEY` is set")
