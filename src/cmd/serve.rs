@@ -4,7 +4,7 @@ use super::supervisor::{Health, Supervisor};
 use super::{Failure, build_report, on_stdout};
 use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
-use crate::config::{PageTokens, Serve};
+use crate::config::Serve;
 use crate::daily::Daily;
 use crate::log::writer::{OpenError, Settings as WriterSettings, Writer};
 use crate::notice::{Notice, Notices};
@@ -169,7 +169,7 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
     let is_public = !collector.addresses().iter().all(Address::is_loopback);
     tell("listening", format!("call page   {address}/"));
     let has_password = settings.look.report_password.is_some();
-    let looks = match (is_public, has_password) {
+    let report = match (is_public, has_password) {
         (true, false) => {
             "not served: on an address or a socket that others reach it needs `--report-password`"
                 .to_owned()
@@ -188,17 +188,7 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
             }
         ),
     };
-    tell("report", format!("report      {looks}"));
-    let by_token = !matches!(settings.send.page_tokens, PageTokens::Off);
-    let senders = format!(
-        "beacons     from {}",
-        if by_token {
-            "our own call page alone, which has a token"
-        } else {
-            "whoever reaches it; `--page-token required` takes those of our own call page alone"
-        }
-    );
-    tell("senders", senders);
+    tell("report", format!("report      {report}"));
     tell(
         "log",
         format!("beacon log  {}", settings.log.file.display()),
