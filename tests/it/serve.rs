@@ -453,10 +453,10 @@ fn with_json_every_line_on_stderr_is_an_object() {
             .contains("`DAILY_KEY` is set")
     );
     assert_eq!(
-        (&lines[6]["level"], &lines[6]["drained"]),
+        (&lines[7]["level"], &lines[7]["drained"]),
         (&json!("info"), &json!(true))
     );
-    assert!(lines[6]["seconds"].is_number());
+    assert!(lines[7]["seconds"].is_number());
     assert!(
         !run.stderr.contains("sekret") && !run.stderr.contains("\\u{1b}"),
         "{}",
