@@ -10,8 +10,8 @@ mod serve;
 
 pub use environment::{Unknown, unknown_variables};
 pub use serve::{
-    CallPageArgs, DurabilityArg, LogArgs, LogFormatArg, LookArgs, OperationArgs, RoomArgs,
-    SendArgs, ServeArgs,
+    CallPageArgs, DurabilityArg, LimitArgs, LogArgs, LogFormatArg, LookArgs, OperationArgs,
+    RoomArgs, SendArgs, ServeArgs,
 };
 
 use clap::builder::{BoolishValueParser, TypedValueParser};

@@ -3,7 +3,7 @@
 mod serve;
 mod values;
 
-pub use serve::{CallPage, Log, Look, Password, Rooms, Send, Serve};
+pub use serve::{CallPage, Limits, Listen, Log, Look, Password, Rooms, Send, Serve};
 
 use crate::cli::{BuildReportArgs, LogFormatArg, SampleLogArgs};
 use crate::notice::Format;

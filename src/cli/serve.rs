@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:8080, or 0.0.0.0:$PORT where PORT is set]
+    /// Address to listen on, port 0 picks a free one; or unix:PATH for a proxy on this machine [default: 127.0.0.1:8080, or
+    /// 0.0.0.0:$PORT where PORT is set]
     #[arg(long, env = "CALL_METRICS_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Folder of static files; the report is in its `report/`
@@ -39,6 +40,9 @@ pub struct ServeArgs {
     /// Running it.
     #[command(flatten)]
     pub operation: OperationArgs,
+    /// What one client may have.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 /// The beacon log.
@@ -142,6 +146,20 @@ pub struct CallPageArgs {
     /// Send the names that people join with; without it no name leaves the browser
     #[arg(long, env = "CALL_METRICS_PARTICIPANT_NAMES", value_parser = switch)]
     pub participant_names: bool,
+}
+
+/// What one client may have.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Connections at once from one address (of IPv6 a /64), 0 for any number; this machine may always have any number
+    #[arg(
+        long,
+        env = "CALL_METRICS_CONNECTIONS_PER_ADDRESS",
+        value_name = "N",
+        default_value_t = 256
+    )]
+    pub connections_per_address: usize,
 }
 
 /// `--durability`.

@@ -2,6 +2,7 @@
 
 use super::supervisor::{Health, Supervisor};
 use super::{Failure, build_report, on_stdout};
+use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
 use crate::config::Serve;
 use crate::daily::Daily;
@@ -10,7 +11,9 @@ use crate::notice::{Notice, Notices};
 use crate::report::Rewrite;
 use crate::watch::Stop;
 use anyhow::anyhow;
+use listenfd::ListenFd;
 use signal_hook::consts::{SIGHUP, SIGXFSZ};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -32,6 +35,8 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
             Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
         })?;
     }
+    raise_open_files();
+    let inherited = inherited()?;
     let writer = WriterSettings {
         durability: settings.log.durability,
         ..WriterSettings::new(&settings.log.file)
@@ -49,6 +54,7 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
         Parts {
             on_failure: Box::new(on_failure),
             notices: notices.clone(),
+            inherited,
             ..Parts::new(
                 Arc::clone(&writer),
                 settings.rooms.daily.clone().map(Daily::new),
@@ -61,7 +67,7 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
     if settings.watch {
         keep_fresh(&settings, &stop, report_status, notices)?;
     }
-    on_stdout(&format!("listening on http://{}\n", collector.local_addr()))?;
+    on_stdout(&format!("{}\n", listening(&collector)))?;
     tell_what_is_there(&settings, &collector, notices);
     let supervisor = Supervisor::ready(health_of(&collector, &writer))?;
 
@@ -129,17 +135,43 @@ fn keep_fresh(
         })
 }
 
+/// Sockets that a supervisor has opened for us, as systemd does for a `.socket` unit (LISTEN_FDS).
+fn inherited() -> Result<Vec<OwnedFd>, Failure> {
+    let mut passed = ListenFd::from_env();
+    let mut sockets = Vec::new();
+    for i in 0..passed.len() {
+        let socket = match passed.take_tcp_listener(i) {
+            Ok(tcp) => tcp.map(OwnedFd::from),
+            Err(_) => passed
+                .take_unix_listener(i)
+                .map_err(|source| collector::Error::Inherited { source })?
+                .map(OwnedFd::from),
+        };
+        sockets.extend(socket);
+    }
+    Ok(sockets)
+}
+
+fn listening(collector: &Collector) -> String {
+    let addresses = collector.addresses().iter().map(ToString::to_string);
+    let addresses: Vec<String> = addresses.collect();
+    format!("listening on {}", addresses.join(", "))
+}
+
 fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices) {
+    let Some(address) = collector.addresses().first() else {
+        return;
+    };
     let tell = |event, message: String| notices.tell(Notice::info(event, message));
-    let address = collector.local_addr();
-    let is_public = !address.ip().is_loopback();
-    tell("listening", format!("call page   http://{address}/"));
+    let is_public = !collector.addresses().iter().all(Address::is_loopback);
+    tell("listening", format!("call page   {address}/"));
     let report = match (is_public, settings.look.report_password.is_some()) {
         (true, false) => {
-            "not served: on an address that others reach it needs `--report-password`".to_owned()
+            "not served: on an address or a socket that others reach it needs `--report-password`"
+                .to_owned()
         }
-        _ if settings.watch => format!("http://{address}/report/"),
-        _ => format!("http://{address}/report/ (without `--watch` nobody rebuilds it)"),
+        _ if settings.watch => format!("{address}/report/"),
+        _ => format!("{address}/report/ (without `--watch` nobody rebuilds it)"),
     };
     tell("report", format!("report      {report}"));
     tell(
@@ -179,9 +211,7 @@ fn health_of(
             (Err(cause), _) => Health::Dead(cause),
             // A restart would not mend a disk, and would end the calls' pages: so it lives.
             (Ok(()), Err(cause)) => Health::Alive(format!("cannot store beacons: {cause}")),
-            (Ok(()), Ok(())) => {
-                Health::Alive(format!("listening on http://{}", collector.local_addr()))
-            }
+            (Ok(()), Ok(())) => Health::Alive(listening(&collector)),
         },
         _ => Health::Dead("stopped".to_owned()),
     }

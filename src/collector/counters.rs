@@ -214,7 +214,7 @@ pub(crate) fn render(app: &App) -> String {
         page.one(
             "connections_evicted_total",
             "counter",
-            "Idle clients that had to make room.",
+            "Clients that had to make room.",
             gate.connections_evicted,
         );
         page.one(

@@ -2,7 +2,7 @@
 //!
 //! A request passes [`gate`], which owns the public port, then tiny_http on a private Unix socket, then `dispatch`,
 //! which gives it to `intake` (beacons), `rooms` (`POST /api/rooms`) or `routes` (all else). The door to `tiny_http`,
-//! `httparse` and `socket2`. Must not know how a report is built.
+//! `httparse`, `socket2` and `rustix::process`. Must not know how a report is built.
 
 pub mod gate;
 
@@ -31,9 +31,9 @@ use crate::log::writer::{Durability, Writer};
 use crate::notice::{Format, Notices};
 use app::App;
 use dispatch::Handlers;
-use gate::Gate;
+use gate::{Address, Gate, Listener};
 use std::io;
-use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -62,8 +62,10 @@ pub struct Parts {
     pub report_status: Arc<ReportStatus>,
     /// Where an operator is told of trouble.
     pub notices: Notices,
-    /// Limits of the gate.
+    /// Limits of the gate; how many connections one address may have is a setting.
     pub limits: gate::Limits,
+    /// Sockets that listen already. Where there are any, they count instead of the address in the settings.
+    pub inherited: Vec<OwnedFd>,
     /// Called at most once, should the collector be unable to go on; it serves nobody any more.
     pub on_failure: OnFailure,
 }
@@ -81,6 +83,7 @@ impl Parts {
             report_status,
             notices: Notices::to_stderr(Format::Text),
             limits: gate::Limits::for_this_process(),
+            inherited: Vec::new(),
             on_failure: Box::new(|_| {}),
         }
     }
@@ -101,6 +104,12 @@ pub enum Error {
         /// The address.
         address: String,
         /// What the system says.
+        source: io::Error,
+    },
+    /// What a supervisor handed over cannot be listened on.
+    #[error("cannot use an inherited socket")]
+    Inherited {
+        /// What is wrong with it.
         source: io::Error,
     },
     /// The document root cannot be made.
@@ -130,11 +139,15 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Error::AddressInUse { .. } => {
-                Some("stop the other program, or pass `--listen HOST:PORT` with another port")
+                Some("stop the other program, or pass another `--listen`")
             }
             Error::Listen { .. } => Some(
-                "pass `--listen HOST:PORT` with an address of this machine and a port above 1023",
+                "pass `--listen HOST:PORT` with an address of this machine and a port above 1023, or `--listen unix:PATH` \
+                 with a path in a folder that can be written",
             ),
+            Error::Inherited { .. } => {
+                Some("hand over stream sockets that listen, or none (LISTEN_FDS)")
+            }
             Error::Public { .. } => Some("pass `--public DIR` with a folder that can be written"),
             Error::Socket { .. } => Some("set TMPDIR to a folder that can be written"),
             Error::Start { .. } => None,
@@ -187,14 +200,14 @@ impl Collector {
             cause: OnceLock::new(),
             on_failure: Mutex::new(Some(parts.on_failure)),
         });
-        let tell = |failure: &Arc<Failure>| {
-            let failure = Arc::clone(failure);
-            Box::new(move |cause| failure.tell(cause))
-        };
-        let is_loopback = config
-            .listen
+        let listeners = listeners(&config.listen, parts.inherited)?;
+        let is_loopback = listeners
             .iter()
-            .all(|address| address.ip().is_loopback());
+            .all(|listener| listener.address().is_loopback());
+        let limits = gate::Limits {
+            connections_per_address: config.limits.connections_per_address,
+            ..parts.limits
+        };
         let allow_origins: Arc<[String]> = config.send.allow_origins.clone().into();
         let app = Arc::new(App {
             writer: parts.writer,
@@ -207,23 +220,25 @@ impl Collector {
             frame_origins: config.rooms.frame_origins.clone(),
             page: config.page.clone(),
             probe_path: format!("/-/{:016x}", fastrand::u64(..)),
-            beacons_pending_max: parts.limits.hops as u64 * PENDING_A_HOP,
+            beacons_pending_max: limits.hops as u64 * PENDING_A_HOP,
             counters: counters::Counters::default(),
             notices: parts.notices,
             packed: gzip::Cache::default(),
             gate: OnceLock::new(),
         });
+        let on_end = {
+            let failure = Arc::clone(&failure);
+            Box::new(move |cause| failure.tell(cause))
+        };
         let handlers =
-            Handlers::start(listener, Arc::clone(&app), tell(&failure)).map_err(|source| {
-                Error::Start {
-                    source: source.into(),
-                }
+            Handlers::start(listener, Arc::clone(&app), on_end).map_err(|source| Error::Start {
+                source: source.into(),
             })?;
         let gate = Gate::start(gate::Settings {
-            listen: config.listen.clone(),
+            listeners,
             hop_socket: socket,
             probe_path: app.probe_path.clone(),
-            limits: parts.limits,
+            limits,
             refusal_headers: Box::new(move |origin, host| {
                 let headers = origin::judge(&allow_origins, origin, host)
                     .headers()
@@ -232,7 +247,11 @@ impl Collector {
                     .map(|(name, value)| (name, value.into_owned()))
                     .collect()
             }),
-            on_dead: tell(&failure),
+            is_exempt: Box::new(|ip| ip.is_loopback()),
+            on_dead: {
+                let failure = Arc::clone(&failure);
+                Arc::new(move |cause| failure.tell(cause))
+            },
         });
         let gate = match gate {
             Ok(gate) => Arc::new(gate),
@@ -250,9 +269,14 @@ impl Collector {
         })
     }
 
-    /// The address that clients connect to, its port never 0.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.gate.local_addr()
+    /// Where clients connect to; one address, or those of the inherited sockets.
+    pub fn addresses(&self) -> &[Address] {
+        self.gate.addresses()
+    }
+
+    /// What the gate has counted.
+    pub fn gate_stats(&self) -> gate::Stats {
+        self.gate.stats()
     }
 
     /// Why it serves nobody any more; `None` while it does.
@@ -284,18 +308,34 @@ impl Collector {
 
 impl From<gate::Error> for Error {
     fn from(error: gate::Error) -> Error {
-        match error {
-            gate::Error::Listen { address, source }
-                if source.kind() == io::ErrorKind::AddrInUse =>
-            {
-                Error::AddressInUse { address }
-            }
-            gate::Error::Listen { address, source } => Error::Listen { address, source },
-            other => Error::Start {
-                source: other.into(),
-            },
+        Error::Start {
+            source: error.into(),
         }
     }
+}
+
+fn listeners(listen: &config::Listen, inherited: Vec<OwnedFd>) -> Result<Vec<Listener>, Error> {
+    if !inherited.is_empty() {
+        let listeners = inherited.into_iter().map(Listener::inherited);
+        let listeners: io::Result<Vec<Listener>> = listeners.collect();
+        return listeners.map_err(|source| Error::Inherited { source });
+    }
+    let opened = match listen {
+        config::Listen::Tcp(addresses) => Listener::tcp(addresses),
+        config::Listen::Unix(path) => Listener::unix(path),
+    };
+    opened
+        .map(|listener| vec![listener])
+        .map_err(|(address, source)| {
+            let address = match address {
+                Address::Tcp(address) => address.to_string(),
+                unix => unix.to_string(),
+            };
+            match source.kind() {
+                io::ErrorKind::AddrInUse => Error::AddressInUse { address },
+                _ => Error::Listen { address, source },
+            }
+        })
 }
 
 /// A socket that nobody but this user can reach.

@@ -1,8 +1,10 @@
 //! Checked settings of `serve`, in the groups of its flags.
 
-use super::values::{interval, origin_of, origins, resolve};
+use super::values::{interval, listen, origin_of, origins};
 use super::{Environment, Error, error};
-use crate::cli::{CallPageArgs, DurabilityArg, LogArgs, LookArgs, RoomArgs, SendArgs, ServeArgs};
+use crate::cli::{
+    CallPageArgs, DurabilityArg, LimitArgs, LogArgs, LookArgs, RoomArgs, SendArgs, ServeArgs,
+};
 use crate::daily;
 use crate::log::writer::Durability;
 use std::net::SocketAddr;
@@ -16,8 +18,8 @@ const ROOM_PREFIX_BYTES_MAX: usize = 64;
 /// Settings of `serve`.
 #[derive(Debug)]
 pub struct Serve {
-    /// Addresses that `--listen` stands for; the first that can be bound is taken. Never empty.
-    pub listen: Vec<SocketAddr>,
+    /// Where clients come in, unless sockets are inherited.
+    pub listen: Listen,
     /// Document root; the report is in its `report/`.
     pub public: PathBuf,
     /// Keep the report fresh.
@@ -32,6 +34,24 @@ pub struct Serve {
     pub rooms: Rooms,
     /// The call page.
     pub page: CallPage,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// Where clients come in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Addresses that the name stands for; the first that can be bound is taken. Never empty.
+    Tcp(Vec<SocketAddr>),
+    /// The file of a Unix socket.
+    Unix(PathBuf),
+}
+
+/// What one client may have.
+#[derive(Debug)]
+pub struct Limits {
+    /// Connections at once from one address, 0: any number.
+    pub connections_per_address: usize,
 }
 
 /// The beacon log.
@@ -105,13 +125,13 @@ impl Serve {
     ///
     /// Names the first setting that cannot be used.
     pub fn check(args: ServeArgs, environment: Environment) -> Result<Serve, Error> {
-        let listen = match (given(args.listen), &environment.port) {
+        let address = match (given(args.listen), &environment.port) {
             (Some(listen), _) => listen,
             (None, Some(port)) => format!("0.0.0.0:{}", port.trim()),
             (None, None) => LISTEN_DEFAULT.to_owned(),
         };
         Ok(Serve {
-            listen: resolve(&listen)?,
+            listen: listen(&address)?,
             public: args.public,
             watch: args.watch,
             log: log(args.log),
@@ -119,6 +139,7 @@ impl Serve {
             look: look(args.look),
             rooms: rooms(args.rooms, &environment)?,
             page: page(args.page, &environment)?,
+            limits: limits(&args.limits),
         })
     }
 }
@@ -212,6 +233,12 @@ fn page(args: CallPageArgs, environment: &Environment) -> Result<CallPage, Error
     })
 }
 
+fn limits(args: &LimitArgs) -> Limits {
+    Limits {
+        connections_per_address: args.connections_per_address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,14 +262,30 @@ mod tests {
 
     #[test]
     fn the_port_of_the_host_counts_where_no_address_is_given() {
-        let listen =
-            |args, environment: &[_]| serve(args, environment).unwrap().listen[0].to_string();
+        let listen = |args, environment: &[_]| match serve(args, environment).unwrap().listen {
+            Listen::Tcp(addresses) => addresses[0].to_string(),
+            Listen::Unix(path) => panic!("{path:?}"),
+        };
         assert_eq!(listen("", &[]), "127.0.0.1:8080");
         assert_eq!(listen("", &[("PORT", "9000")]), "0.0.0.0:9000");
         assert_eq!(listen("", &[("PORT", "")]), "127.0.0.1:8080");
         assert_eq!(listen("--listen [::1]:0", &[("PORT", "9000")]), "[::1]:0");
         assert!(serve("--listen 8080", &[]).is_err());
         assert!(serve("", &[("PORT", "http")]).is_err());
+    }
+
+    #[test]
+    fn a_unix_socket_is_named_by_its_path() {
+        let listen = |args: &str| serve(args, &[]).map(|settings| settings.listen);
+        let path = |text: &str| Listen::Unix(PathBuf::from(text));
+        assert_eq!(
+            listen("--listen unix:/run/c.sock").unwrap(),
+            path("/run/c.sock")
+        );
+        assert_eq!(listen("--listen unix:c.sock").unwrap(), path("c.sock"));
+        assert!(listen("--listen unix:").is_err());
+        let long = format!("--listen unix:/{}", "x".repeat(200));
+        assert!(listen(&long).is_err());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Values as people write them: addresses, times, origins.
 
-use super::{Error, error};
+use super::{Error, Listen, error};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Polling faster than this reads the same values again: Daily refreshes them about every 2 s. Tests go faster.
@@ -9,8 +10,24 @@ const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// Slower than this, a call would hardly show.
 const INTERVAL_MAX: Duration = Duration::from_secs(600);
 
-pub(super) fn resolve(listen: &str) -> Result<Vec<SocketAddr>, Error> {
-    let hint = "write an address and a port, such as 127.0.0.1:8080, or [::1]:8080 for IPv6";
+/// Bytes of the path of a Unix socket, in every system's reckoning.
+const SOCKET_PATH_BYTES_MAX: usize = 100;
+
+pub(super) fn listen(text: &str) -> Result<Listen, Error> {
+    let Some(path) = text.trim().strip_prefix("unix:") else {
+        return resolve(text).map(Listen::Tcp);
+    };
+    if path.is_empty() || SOCKET_PATH_BYTES_MAX < path.len() {
+        let cause = format!("the path of a socket has 1 to {SOCKET_PATH_BYTES_MAX} bytes");
+        let hint = "write a shorter one, such as unix:/run/call-metrics/http";
+        return Err(error("--listen", text, cause, hint));
+    }
+    Ok(Listen::Unix(PathBuf::from(path)))
+}
+
+fn resolve(listen: &str) -> Result<Vec<SocketAddr>, Error> {
+    let hint =
+        "write an address and a port, such as 127.0.0.1:8080, or [::1]:8080 for IPv6, or unix:PATH";
     let found = listen
         .to_socket_addrs()
         .map_err(|cause| error("--listen", listen, cause, hint))?;

@@ -303,7 +303,7 @@ fn beacons_that_never_came_came_twice_or_late_are_told() {
         numbered("b", 0, T, None),
         // Claims a loss that nobody can have had.
         numbered("b", 9_000_000_000_000, T, None),
-        beacon("r", "c", T) + "\n",
+        beacon("r", "c", T).replace("\"seq\":0,", "") + "\n",
     ];
     let expect = json!({"numbered": 7, "missing": 2, "repeated": 1, "late": 1});
     let told = |report: &Value| {

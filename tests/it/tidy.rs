@@ -55,6 +55,7 @@ const DOORS: &[(&str, &str)] = &[
     ("tiny_http", "collector"),
     ("httparse", "collector"),
     ("socket2", "collector"),
+    ("listenfd", "cmd"),
     ("base64", "collector"),
     ("signal_hook", "cmd"),
     ("sd_notify", "cmd"),

@@ -1,115 +1,9 @@
-//! Handlers that fail, as the gate sees them: one oddity costs one connection, and death is noticed.
+//! Handlers that fail, as the gate sees them: one oddity costs one connection, and death is noticed, that of the listener too.
 
-use crate::support::http::{Client, PATIENCE};
-use call_metrics::collector::gate::{Gate, Limits, Settings};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
+use crate::support::handlers::Fake;
+use crate::support::http::PATIENCE;
+use call_metrics::collector::gate::Limits;
 use std::time::{Duration, Instant};
-
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/// Handlers that answer a path with what it stands for, and the probe with 204; `/die` ends them all.
-fn handle(stream: UnixStream, dead: &std::sync::Arc<std::sync::atomic::AtomicBool>) {
-    use std::sync::atomic::Ordering;
-    let mut lines = BufReader::new(stream.try_clone().unwrap());
-    let mut stream = stream;
-    loop {
-        let mut path = None;
-        loop {
-            let mut line = String::new();
-            if !matches!(lines.read_line(&mut line), Ok(1..)) || dead.load(Ordering::SeqCst) {
-                return;
-            }
-            path = path.or_else(|| line.split(' ').nth(1).map(str::to_owned));
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let answer = match path.as_deref().unwrap() {
-            "/-/probe" => "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
-            "/fine" => OK,
-            "/twice" => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokok",
-            "/unmeasured" => "HTTP/1.1 200 OK\r\n\r\nok",
-            "/chunked" => {
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
-            }
-            "/nonsense" => "what?\r\n\r\n",
-            "/close" => return,
-            "/cut" => {
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok");
-                return;
-            }
-            "/silence" => "",
-            "/huge" => "HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n",
-            "/die" => {
-                dead.store(true, Ordering::SeqCst);
-                return;
-            }
-            other => panic!("{other}"),
-        };
-        if stream.write_all(answer.as_bytes()).is_err() {
-            return;
-        }
-    }
-}
-
-struct Fake {
-    gate: Gate,
-    deaths: Receiver<String>,
-    socket: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-impl Fake {
-    fn start() -> Fake {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("s");
-        let listener = UnixListener::bind(&socket).unwrap();
-        let dead = std::sync::Arc::default();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let dead = std::sync::Arc::clone(&dead);
-                std::thread::spawn(move || handle(stream, &dead));
-            }
-        });
-        let (tell, deaths) = channel();
-        let gate = Gate::start(Settings {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            hop_socket: socket.clone(),
-            probe_path: "/-/probe".into(),
-            limits: Limits {
-                hops: 3,
-                answer: Duration::from_millis(500),
-                hop_wait: Duration::from_secs(2),
-                dead_after: Duration::from_millis(800),
-                ..Limits::for_this_process()
-            },
-            refusal_headers: Box::new(|_, _| Vec::new()),
-            on_dead: Box::new(move |cause| tell.send(cause).unwrap()),
-        });
-        Fake {
-            gate: gate.unwrap(),
-            deaths,
-            socket,
-            _folder: folder,
-        }
-    }
-
-    fn get(&self, path: &str) -> (u16, Option<String>) {
-        let mut client = Client::connect(self.gate.local_addr());
-        let answer = client.ask(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
-        let reason = answer.header("X-Call-Metrics").map(str::to_owned);
-        (answer.status, reason)
-    }
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        self.gate.stop(Duration::from_secs(2));
-    }
-}
 
 #[test]
 fn an_answer_that_cannot_be_measured_costs_a_connection_and_no_more() {
@@ -153,4 +47,54 @@ fn handlers_that_are_dead_are_noticed() {
     assert_eq!(fake.get("/fine").0, 503);
     assert!(started.elapsed() < Duration::from_secs(4));
     assert!(fake.socket.exists());
+}
+
+fn watchful() -> Limits {
+    Limits {
+        watch_every: Duration::from_millis(200),
+        ..Limits::for_this_process()
+    }
+}
+
+#[test]
+fn a_listener_that_has_gone_deaf_is_noticed() {
+    let fake = Fake::with(watchful(), |_| true);
+    assert_eq!(fake.get("/fine").0, 200);
+    // From now on nobody is accepted, though the process and its handlers are well.
+    socket2::SockRef::from(&fake.listener)
+        .shutdown(std::net::Shutdown::Both)
+        .unwrap();
+    let cause = fake.deaths.recv_timeout(PATIENCE).unwrap();
+    assert!(
+        cause.contains(&fake.address().to_string()) && cause.contains("does not answer"),
+        "{cause}"
+    );
+}
+
+#[test]
+fn the_look_at_the_listener_takes_no_place_and_is_not_counted() {
+    let limits = Limits {
+        connections: 2,
+        connections_per_address: 2,
+        answer: Duration::from_secs(60),
+        ..watchful()
+    };
+    let fake = Fake::with(limits, |_| false);
+    let mut held = [fake.client(), fake.client()];
+    for client in &mut held {
+        client.send(b"GET /silence HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while fake.gate.stats().requests < 2 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    // Time for ten looks, four of which in vain would be death.
+    assert!(fake.deaths.recv_timeout(Duration::from_secs(2)).is_err());
+    let stats = fake.gate.stats();
+    assert_eq!(
+        (stats.connections, stats.requests, stats.connections_open),
+        (2, 2, 2)
+    );
+    assert!(stats.refused.is_empty(), "{:?}", stats.refused);
 }

@@ -1,14 +1,18 @@
 //! The handlers' answer: read whole from the hop, checked, and re-framed for the client.
 //! Must not trust its framing more than a client's: an answer that cannot be measured is an oddity.
 
+use super::hop::Call;
+use super::peers::Key;
 use super::refusal::date_line;
+use std::collections::HashMap;
 use std::io::{self, Read};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of an answer's head.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const HEADERS_MAX: usize = 64;
+/// An answer of no more than this needs no share of the budget: it fits into the socket, whoever reads it.
+const SMALL_BYTES: usize = 16 * 1024;
 /// Bytes asked of the hop while the head is not whole; most answers fit.
 const READ_BYTES: usize = 2 * 1024;
 
@@ -46,10 +50,10 @@ pub(super) enum Fault {
 }
 
 impl Answer {
-    /// Reads one answer. `to_head` says that the request was HEAD: a length is told, no body follows.
+    /// Reads the answer to `call`. To HEAD a length is told, and no body follows.
     pub(super) fn read(
         mut hop: impl Read,
-        to_head: bool,
+        call: &Call<'_>,
         answer_bytes_max: usize,
         budget: &Arc<Budget>,
     ) -> Result<Answer, Fault> {
@@ -62,7 +66,7 @@ impl Answer {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Fault::Io(error)),
             }
-            if let Some(parsed) = parse(&buffer, to_head)? {
+            if let Some(parsed) = parse(&buffer, call.to_head)? {
                 break parsed;
             }
             if HEAD_BYTES_MAX < buffer.len() {
@@ -72,7 +76,9 @@ impl Answer {
         if answer_bytes_max < length {
             return Err(Fault::TooLarge);
         }
-        answer._share = Some(budget.take(length).ok_or(Fault::OverBudget)?);
+        if SMALL_BYTES < length {
+            answer._share = Some(budget.take(call.from, length).ok_or(Fault::OverBudget)?);
+        }
         buffer.drain(..head_length);
         let Some(missing) = length.checked_sub(buffer.len()) else {
             // More than was announced: nobody knows what the rest belongs to.
@@ -161,41 +167,70 @@ fn parse(buffer: &[u8], to_head: bool) -> Result<Option<(Answer, usize, usize)>,
     Ok(Some((answer, head_length, body_length)))
 }
 
-/// Bytes of answers on their way, over all clients: many slow readers of something large must not fill the memory.
+/// Bytes of large answers on their way, over all clients: many slow readers must not fill the memory, nor those of one
+/// address take all that there is. An address may hold as much as it leaves to others.
 #[derive(Debug)]
 pub(super) struct Budget {
-    taken: AtomicUsize,
+    taken: Mutex<Taken>,
     bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    n_bytes: usize,
+    by_key: HashMap<Key, usize>,
 }
 
 /// A part of the budget, given back on drop.
 #[derive(Debug)]
 struct Share {
     budget: Arc<Budget>,
+    key: Key,
     n_bytes: usize,
 }
 
 impl Budget {
     pub(super) fn new(bytes_max: usize) -> Arc<Budget> {
         Arc::new(Budget {
-            taken: AtomicUsize::new(0),
+            taken: Mutex::default(),
             bytes_max,
         })
     }
 
-    fn take(self: &Arc<Budget>, n_bytes: usize) -> Option<Share> {
-        let before = self.taken.fetch_add(n_bytes, Ordering::Relaxed);
-        let share = Share {
+    fn take(self: &Arc<Budget>, key: Key, n_bytes: usize) -> Option<Share> {
+        let mut taken = self.lock();
+        let n_own = taken.by_key.get(&key).copied().unwrap_or(0) + n_bytes;
+        let n_left = self.bytes_max.checked_sub(taken.n_bytes + n_bytes)?;
+        // Somebody's first is taken as long as there is room at all.
+        if n_left < n_own && n_bytes < n_own {
+            return None;
+        }
+        taken.n_bytes += n_bytes;
+        taken.by_key.insert(key, n_own);
+        drop(taken);
+        Some(Share {
             budget: Arc::clone(self),
+            key,
             n_bytes,
-        };
-        (n_bytes <= self.bytes_max.saturating_sub(before)).then_some(share)
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        // Nothing that panics runs under this lock.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.taken.fetch_sub(self.n_bytes, Ordering::Relaxed);
+        let mut taken = self.budget.lock();
+        taken.n_bytes -= self.n_bytes;
+        if let Some(n_own) = taken.by_key.get_mut(&self.key) {
+            *n_own -= self.n_bytes;
+            if *n_own == 0 {
+                taken.by_key.remove(&self.key);
+            }
+        }
     }
 }
 
@@ -205,7 +240,13 @@ mod tests {
 
     fn read(text: &str, to_head: bool) -> Result<String, String> {
         let budget = Budget::new(100);
-        match Answer::read(text.as_bytes(), to_head, 50, &budget) {
+        let call = Call {
+            request: b"",
+            to_head,
+            is_light: true,
+            from: Key::Local,
+        };
+        match Answer::read(text.as_bytes(), &call, 50, &budget) {
             Ok(answer) => {
                 let (head, body, _share) = answer.into_head_and_body("close");
                 Ok(String::from_utf8_lossy(&[head, body].concat()).into_owned())
@@ -250,11 +291,29 @@ mod tests {
     #[test]
     fn a_share_of_the_budget_comes_back() {
         let budget = Budget::new(10);
-        let first = budget.take(6);
+        let first = budget.take(Key::Local, 6);
         assert!(first.is_some());
-        assert!(budget.take(5).is_none());
-        assert!(budget.take(4).is_some());
+        assert!(budget.take(Key::Local, 5).is_none());
         drop(first);
-        assert!(budget.take(10).is_some());
+        assert!(budget.take(Key::Local, 10).is_some());
+        assert!(budget.lock().by_key.is_empty());
+    }
+
+    #[test]
+    fn one_address_does_not_take_it_all() {
+        let budget = Budget::new(100);
+        let key = |last| Key::V4(std::net::Ipv4Addr::new(10, 0, 0, last));
+        let taken =
+            |last| -> Vec<Share> { std::iter::from_fn(|| budget.take(key(last), 10)).collect() };
+        let greedy = taken(1);
+        assert_eq!(greedy.len(), 5, "half");
+        let second = taken(2);
+        assert_eq!(second.len(), 2, "half of what is left");
+        let others: Vec<Share> = (3..9)
+            .filter_map(|last| budget.take(key(last), 10))
+            .collect();
+        assert_eq!(others.len(), 3, "one for each while there is any");
+        drop((greedy, second, others));
+        assert!(budget.lock().by_key.is_empty());
     }
 }

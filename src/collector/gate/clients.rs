@@ -1,25 +1,29 @@
-//! Who is connected: letting clients in, making room, and sending away those that there is no room for.
+//! Letting clients in, making room, and sending away those that there is no room for.
 //! An error of `accept` must never end the listener, nor may a flood fill the process with threads.
 
 use super::connection;
 use super::hop::Hops;
 use super::limits::Limits;
-use super::refusal::CONNECTIONS_FULL;
+use super::listener::Listener;
+use super::peers::{Key, Peer, Peers, ms_since};
+use super::refusal::{ADDRESS_FULL, CONNECTIONS_FULL, Refusal};
 use super::stats::Counters;
-use super::{RefusalHeaders, spawn};
-use std::collections::HashMap;
+use super::{IsExempt, RefusalHeaders, spawn};
+use socket2::{SockAddr, Socket};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// After an accept that failed: what is short (descriptors, memory) comes back only when others let go.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Silence that makes a client one that may be evicted. Below it its request may be on the way.
-const EVICT_AFTER: Duration = Duration::from_secs(1);
+/// When stopping: those in the backlog are let in for no longer than this, whoever keeps coming.
+const DRAIN_BACKLOG: Duration = Duration::from_millis(500);
+/// Threads that may still be on their way out beyond those of the clients in the table.
+const LEAVING_MAX: usize = 64;
 
 /// What the threads of a gate share.
 pub(super) struct Shared {
@@ -27,63 +31,34 @@ pub(super) struct Shared {
     pub(super) hops: Hops,
     pub(super) stats: Counters,
     pub(super) refusal_headers: Box<RefusalHeaders>,
+    pub(super) is_exempt: Box<IsExempt>,
     pub(super) started: Instant,
     pub(super) stopping: AtomicBool,
-    pub(super) peers: Mutex<Peers>,
-    /// The last thread of a connection has ended.
-    pub(super) emptied: Condvar,
-}
-
-#[derive(Default)]
-pub(super) struct Peers {
-    pub(super) by_id: HashMap<u64, Arc<Peer>>,
-    pub(super) next_id: u64,
-    /// Threads, among them those of clients that were evicted and are not in the map any more.
-    pub(super) n_threads: usize,
-}
-
-/// A client, as others than its own thread see it.
-pub(super) struct Peer {
-    pub(super) stream: TcpStream,
-    pub(super) address: SocketAddr,
-    pub(super) phase: AtomicU8,
-    pub(super) started: Instant,
-    pub(super) idle_since_ms: AtomicU64,
-}
-
-/// What a client's thread is waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Idle = 0,
-    Reading = 1,
-    Answering = 2,
-}
-
-impl Peer {
-    pub(super) fn enter(&self, phase: Phase) {
-        if phase == Phase::Idle {
-            let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.idle_since_ms.store(now_ms, Ordering::Relaxed);
-        }
-        self.phase.store(phase as u8, Ordering::SeqCst);
-    }
-
-    pub(super) fn is_in(&self, phase: Phase) -> bool {
-        self.phase.load(Ordering::SeqCst) == phase as u8
-    }
+    peers: Mutex<Peers>,
+    /// The thread of a connection has ended.
+    pub(super) left: Condvar,
+    /// Where the gate itself connects from while it looks whether it is served.
+    pub(super) own_address: Mutex<Option<SockAddr>>,
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits, hops: Hops, refusal_headers: Box<RefusalHeaders>) -> Shared {
+    pub(super) fn new(
+        limits: Limits,
+        hops: Hops,
+        refusal_headers: Box<RefusalHeaders>,
+        is_exempt: Box<IsExempt>,
+    ) -> Shared {
         Shared {
             limits,
             hops,
             stats: Counters::default(),
             refusal_headers,
+            is_exempt,
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             peers: Mutex::default(),
-            emptied: Condvar::new(),
+            left: Condvar::new(),
+            own_address: Mutex::default(),
         }
     }
 
@@ -95,21 +70,50 @@ impl Shared {
         // Nothing that panics runs under this lock.
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        ms_since(self.started)
+    }
+
+    /// Memory for answers is short: whoever has left one lying for longest makes room for the next.
+    pub(super) fn evict_stalled(&self) {
+        if self.peers().evict_stalled(self.now_ms()) {
+            self.stats.count_eviction();
+        }
+    }
+
+    fn is_own(&self, address: &SockAddr) -> bool {
+        let own = self.own_address.lock();
+        own.unwrap_or_else(PoisonError::into_inner).as_ref() == Some(address)
+    }
+
+    /// Waits until no more than `n_max` threads are left, until `deadline` at most. True where it is so.
+    pub(super) fn wait_for_threads(&self, n_max: usize, deadline: Instant) -> bool {
+        let mut peers = self.peers();
+        while n_max < peers.n_threads {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            let waited = self.left.wait_timeout(peers, left);
+            peers = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
 }
 
 /// Lets clients in until the gate stops, and then those that are in the backlog.
-pub(super) fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
-    let mut is_draining = false;
+pub(super) fn accept(shared: &Arc<Shared>, listener: &Listener) {
+    let mut drained_at = None;
     loop {
-        if !is_draining && shared.is_stopping() {
-            is_draining = listener.set_nonblocking(true).is_ok();
-            if !is_draining {
+        if shared.is_stopping() {
+            let at = *drained_at.get_or_insert_with(|| Instant::now() + DRAIN_BACKLOG);
+            if listener.socket.set_nonblocking(true).is_err() || at <= Instant::now() {
                 return;
             }
         }
-        match listener.accept() {
-            Ok((stream, address)) => admit(shared, stream, address),
-            Err(_) if is_draining => return,
+        match listener.socket.accept() {
+            Ok((stream, address)) => admit(shared, stream, &address),
+            Err(_) if drained_at.is_some() => return,
             Err(error)
                 if matches!(
                     error.kind(),
@@ -118,38 +122,34 @@ pub(super) fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
             Err(_) => {
                 // Most likely out of descriptors: whoever is idle can come back.
                 shared.stats.count_accept_error();
-                evict(&mut shared.peers(), shared);
+                let has_room = shared.peers().evict_one(shared.now_ms());
+                if has_room {
+                    shared.stats.count_eviction();
+                }
                 thread::sleep(ACCEPT_PAUSE);
             }
         }
     }
 }
 
-fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
+fn admit(shared: &Arc<Shared>, stream: Socket, address: &SockAddr) {
     // BSD hands the listener's mode on.
     let _ = stream.set_nonblocking(false);
-    let _ = stream.set_nodelay(true);
-    let peer = Arc::new(Peer {
-        stream,
-        address,
-        phase: AtomicU8::new(Phase::Idle as u8),
-        started: shared.started,
-        idle_since_ms: AtomicU64::new(0),
-    });
-    peer.enter(Phase::Idle);
-    let id = {
-        let mut peers = shared.peers();
-        if shared.limits.connections <= peers.by_id.len() && !evict(&mut peers, shared) {
-            drop(peers);
-            turn_away(shared, &peer.stream);
+    if !address.is_unix() {
+        let _ = stream.set_tcp_nodelay(true);
+    }
+    let peer = Peer::new(stream, address, shared.is_own(address), shared.started);
+    let peer = Arc::new(peer);
+    let n_threads_max = shared.limits.connections + LEAVING_MAX;
+    shared.wait_for_threads(n_threads_max, Instant::now() + ACCEPT_PAUSE);
+    let id = match find_place(shared, &peer) {
+        Ok(id) => id,
+        Err(refusal) => {
+            turn_away(shared, &peer.stream, refusal);
             return;
         }
-        let id = peers.next_id;
-        peers.next_id += 1;
-        peers.by_id.insert(id, Arc::clone(&peer));
-        peers.n_threads += 1;
-        id
     };
+    let is_own = peer.is_own;
     let thread = {
         let shared = Arc::clone(shared);
         let peer = Arc::clone(&peer);
@@ -164,47 +164,62 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
     };
     if spawn("client", thread).is_err() {
         shared.stats.count_accept_error();
-        turn_away(shared, &peer.stream);
+        turn_away(shared, &peer.stream, CONNECTIONS_FULL);
+        drop(peer);
         leave(shared, id);
         thread::sleep(ACCEPT_PAUSE);
         return;
     }
-    shared.stats.count_connection();
-}
-
-fn leave(shared: &Shared, id: u64) {
-    let mut peers = shared.peers();
-    peers.by_id.remove(&id);
-    peers.n_threads -= 1;
-    if peers.n_threads == 0 {
-        shared.emptied.notify_all();
+    if !is_own {
+        shared.stats.count_connection();
     }
 }
 
-/// Sends the client away that has been idle for longest; false where none has been idle for long enough.
-fn evict(peers: &mut Peers, shared: &Shared) -> bool {
-    let now_ms = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let newest_ms = now_ms.saturating_sub(EVICT_AFTER.as_millis() as u64);
-    let since = |peer: &Peer| peer.idle_since_ms.load(Ordering::Relaxed);
-    let oldest = peers
-        .by_id
-        .iter()
-        .filter(|(_, peer)| peer.is_in(Phase::Idle) && since(peer) <= newest_ms)
-        .min_by_key(|(id, peer)| (since(peer), **id))
-        .map(|(id, _)| *id);
-    let Some(peer) = oldest.and_then(|id| peers.by_id.remove(&id)) else {
-        return false;
-    };
-    let _ = peer.stream.shutdown(Shutdown::Both);
-    shared.stats.count_eviction();
-    true
+/// A place in the table, if need be that of another. The gate itself needs none: it must get in when all are taken.
+fn find_place(shared: &Shared, peer: &Arc<Peer>) -> Result<Option<u64>, Refusal> {
+    let mut peers = shared.peers();
+    if peer.is_own {
+        peers.n_threads += 1;
+        return Ok(None);
+    }
+    let now_ms = shared.now_ms();
+    if is_over_share(shared, &peers, peer.key) {
+        if !peers.evict_idle_of(peer.key, now_ms) {
+            return Err(ADDRESS_FULL);
+        }
+        shared.stats.count_eviction();
+    }
+    if shared.limits.connections <= peers.len() {
+        if !peers.evict_one(now_ms) {
+            return Err(CONNECTIONS_FULL);
+        }
+        shared.stats.count_eviction();
+    }
+    peers.n_threads += 1;
+    Ok(Some(peers.add(peer)))
+}
+
+/// Whether the address of `key` holds as many connections as one may. Those behind a Unix socket are not told apart.
+fn is_over_share(shared: &Shared, peers: &Peers, key: Key) -> bool {
+    let most = shared.limits.connections_per_address;
+    let is_full = 0 < most && most <= peers.held_by(key);
+    is_full && key.ip().is_some_and(|ip| !(shared.is_exempt)(ip))
+}
+
+fn leave(shared: &Shared, id: Option<u64>) {
+    let mut peers = shared.peers();
+    let peer = id.and_then(|id| peers.remove(id));
+    peers.n_threads -= 1;
+    drop(peers);
+    drop(peer);
+    shared.left.notify_all();
 }
 
 /// One answer and the end, without waiting for anything.
-fn turn_away(shared: &Shared, mut stream: &TcpStream) {
-    shared.stats.count_refusal(CONNECTIONS_FULL.reason);
+fn turn_away(shared: &Shared, mut stream: &Socket, refusal: Refusal) {
+    shared.stats.count_refusal(refusal.reason);
     if stream.set_nonblocking(true).is_ok() {
-        let _ = stream.write(&CONNECTIONS_FULL.to_bytes(&[], true));
+        let _ = stream.write(&refusal.to_bytes(&[], true));
         let _ = stream.shutdown(Shutdown::Write);
         // What has come is read, since a close with unread bytes may take the answer along.
         let _ = stream.read(&mut [0; 4096]);

@@ -2,16 +2,23 @@
 //! Must not pass on anything but whole requests, nor wait for anything without a deadline.
 
 use super::chunked::{BODY_BYTES_MAX, Decoder};
-use super::clients::{Peer, Phase, Shared};
+use super::clients::Shared;
 use super::head::{Framing, Head, Scan, parse};
-use super::refusal::{BAD_CHUNK, BODY_TOO_LARGE, CUT_SHORT, MALFORMED, Refusal, TOO_SLOW};
-use super::socket::{Fill, Socket};
+use super::hop::Call;
+use super::peers::{Peer, Phase};
+use super::refusal::{
+    ANSWERS_FULL, BAD_CHUNK, BODY_TOO_LARGE, CODED_BODY, CUT_SHORT, MALFORMED, Refusal, TOO_SLOW,
+};
+use super::socket::{Fill, Pace, Socket};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// The header in which handlers find the client's address. Never taken from a client: only headers on the gate's list are.
+/// The header in which handlers find the client's address, or [`PEER_UNIX`]. Never taken from a client: only headers on the gate's list are.
 pub const PEER_HEADER: &str = "x-call-metrics-peer";
+/// What [`PEER_HEADER`] says of a client on a Unix socket, which has no address.
+pub const PEER_UNIX: &str = "unix";
 
 /// Empty lines before a request, which some old clients send after a body.
 const EMPTY_LINES_MAX: usize = 4;
@@ -20,6 +27,8 @@ const LINGER_BYTES_MAX: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 /// Answers up to this size leave in one write.
 const ONE_WRITE_BYTES: usize = 16 * 1024;
+/// What writes no more than this is soon done with, and does not stand in line with what may take long.
+const LIGHT_BYTES_MAX: usize = 8 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Serves a client until it or the gate has enough.
@@ -27,7 +36,7 @@ pub(super) fn serve(shared: &Shared, peer: &Peer) {
     let mut connection = Connection {
         shared,
         peer,
-        socket: Socket::new(&peer.stream),
+        socket: Socket::new(peer),
         head: None,
     };
     while connection.serve_one() {}
@@ -83,43 +92,57 @@ impl Connection<'_> {
         let head_length = self.read_head()?;
         let parsed = parse(&self.socket.buffer()[..head_length])?;
         let head = self.head.insert(parsed);
+        if head.is_coded {
+            return Err(CODED_BODY.into());
+        }
         let (framing, keep_alive) = (head.framing, head.keep_alive);
         let (is_http10, to_head) = (head.is_http10, head.is_head_method);
         let mut request = std::mem::take(&mut head.forward);
-        let expects_continue = head.expects_continue;
+        let (expects_continue, is_safe) = (head.expects_continue, head.is_safe_method);
 
-        let body = self.read_body(head_length, framing, expects_continue)?;
-        let address = self.peer.address;
-        match body {
+        let n_body_bytes = match self.read_body(head_length, framing, expects_continue)? {
             Body::Buffered(range) => {
-                let end = range.end;
-                finish_request(&mut request, framing, &self.socket.buffer()[range], address);
-                self.socket.consume(end);
+                let body = range.clone();
+                finish_request(
+                    &mut request,
+                    framing,
+                    &self.socket.buffer()[body],
+                    self.peer.address,
+                );
+                self.socket.consume(range.end);
+                range.len()
             }
-            Body::Decoded(body) => finish_request(&mut request, framing, &body, address),
-        }
+            Body::Decoded(body) => {
+                finish_request(&mut request, framing, &body, self.peer.address);
+                body.len()
+            }
+        };
 
         self.peer.enter(Phase::Answering);
-        self.shared.stats.count_request();
-        let answer = self.shared.hops.exchange(&request, to_head)?;
+        if !self.peer.is_own {
+            self.shared.stats.count_request();
+        }
+        let call = Call {
+            request: &request,
+            to_head,
+            is_light: !is_safe && n_body_bytes <= LIGHT_BYTES_MAX || self.peer.is_own,
+            from: self.peer.key,
+        };
+        let answer = self.shared.hops.exchange(&call);
+        if answer.as_ref().err() == Some(&ANSWERS_FULL) {
+            self.shared.evict_stalled();
+        }
         let is_kept = keep_alive && !self.shared.is_stopping();
-        let (mut head, body, _share) = answer.into_head_and_body(match (is_kept, is_http10) {
+        let (mut head, body, _share) = answer?.into_head_and_body(match (is_kept, is_http10) {
             (false, _) => "close",
             (true, true) => "keep-alive",
             (true, false) => "",
         });
-        let limits = &self.shared.limits;
-        let n_slow_seconds = (head.len() + body.len()) / limits.write_bytes_per_second.max(1);
-        let limit = limits.write + Duration::from_secs(n_slow_seconds as u64);
         let is_written = if head.len() + body.len() <= ONE_WRITE_BYTES {
             head.extend_from_slice(&body);
-            self.socket.write_all(&head, limit)
+            self.socket.write_all(&head, self.pace())
         } else {
-            let started = Instant::now();
-            self.socket.write_all(&head, limit)
-                && self
-                    .socket
-                    .write_all(&body, limit.saturating_sub(started.elapsed()).max(LINGER))
+            self.socket.write_all(&head, self.pace()) && self.socket.write_all(&body, self.pace())
         };
         if is_written && !is_kept && !self.socket.buffer().is_empty() {
             self.socket.linger(LINGER_BYTES_MAX, LINGER);
@@ -162,15 +185,15 @@ impl Connection<'_> {
             // The clock is read only for a head that did not come in one piece.
             let deadline =
                 *deadline.get_or_insert_with(|| Instant::now() + self.shared.limits.head);
-            self.fill(deadline)?;
+            self.fill(deadline, 0)?;
         }
     }
 
-    fn fill(&mut self, deadline: Instant) -> Result<(), Stop> {
-        match self.socket.fill_until(deadline) {
+    fn fill(&mut self, deadline: Instant, n_missing: usize) -> Result<(), Stop> {
+        match self.socket.fill_until(deadline, n_missing) {
             Fill::Some => Ok(()),
             Fill::Late => Err(TOO_SLOW.into()),
-            Fill::End if self.shared.is_stopping() => Err(Stop::Silently),
+            Fill::End if self.shared.is_stopping() || self.peer.is_evicted() => Err(Stop::Silently),
             Fill::End => Err(CUT_SHORT.into()),
         }
     }
@@ -195,8 +218,8 @@ impl Connection<'_> {
                 if self.socket.buffer().len() < end {
                     self.send_continue(expects_continue)?;
                 }
-                while self.socket.buffer().len() < end {
-                    self.fill(deadline)?;
+                while let Some(n_missing @ 1..) = end.checked_sub(self.socket.buffer().len()) {
+                    self.fill(deadline, n_missing)?;
                 }
                 Ok(Body::Buffered(head_length..end))
             }
@@ -217,21 +240,33 @@ impl Connection<'_> {
                     }
                     self.socket.consume(at);
                     at = 0;
-                    self.fill(deadline)?;
+                    self.fill(deadline, 0)?;
                 }
             }
         }
     }
 
     fn send_continue(&mut self, expects_continue: bool) -> Result<(), Stop> {
-        if expects_continue && !self.socket.write_all(CONTINUE, self.shared.limits.write) {
-            return Err(Stop::Silently);
+        if expects_continue {
+            if !self.socket.write_all(CONTINUE, self.pace()) {
+                return Err(Stop::Silently);
+            }
+            self.peer.enter(Phase::Reading);
         }
         Ok(())
     }
 
+    fn pace(&self) -> Pace {
+        Pace {
+            patience: self.shared.limits.write,
+            bytes_per_second: self.shared.limits.write_bytes_per_second,
+        }
+    }
+
     fn refuse(&mut self, refusal: Refusal) {
-        self.shared.stats.count_refusal(refusal.reason);
+        if !self.peer.is_own {
+            self.shared.stats.count_refusal(refusal.reason);
+        }
         let (extra, with_body) = match &self.head {
             Some(head) => {
                 let dress = &self.shared.refusal_headers;
@@ -241,7 +276,7 @@ impl Connection<'_> {
             None => (Vec::new(), true),
         };
         let bytes = refusal.to_bytes(&extra, with_body);
-        if self.socket.write_all(&bytes, self.shared.limits.write) {
+        if self.socket.write_all(&bytes, self.pace()) {
             self.socket.linger(LINGER_BYTES_MAX, LINGER);
         }
     }
@@ -251,11 +286,16 @@ pub(super) fn finish_request(
     request: &mut Vec<u8>,
     framing: Framing,
     body: &[u8],
-    address: SocketAddr,
+    address: Option<SocketAddr>,
 ) {
+    // Writing to a vector does not fail.
+    let _ = match address {
+        Some(address) => write!(request, "{PEER_HEADER}: {address}\r\n"),
+        None => write!(request, "{PEER_HEADER}: {PEER_UNIX}\r\n"),
+    };
     if framing != Framing::None {
-        request.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+        let _ = write!(request, "content-length: {}\r\n", body.len());
     }
-    request.extend_from_slice(format!("{PEER_HEADER}: {address}\r\n\r\n").as_bytes());
+    request.extend_from_slice(b"\r\n");
     request.extend_from_slice(body);
 }

@@ -50,10 +50,14 @@ pub(super) enum Framing {
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) is_head_method: bool,
+    /// Changes nothing, only asks.
+    pub(super) is_safe_method: bool,
     /// HTTP/1.0: needs to be told that a connection is kept.
     pub(super) is_http10: bool,
     pub(super) keep_alive: bool,
     pub(super) framing: Framing,
+    /// The body is packed.
+    pub(super) is_coded: bool,
     pub(super) expects_continue: bool,
     pub(super) origin: Option<String>,
     pub(super) host: Option<String>,
@@ -162,6 +166,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     let mut lists: [Option<String>; LISTS.len()] = Default::default();
     let mut framing = FramingSeen::default();
     let mut expects_continue = false;
+    let mut is_coded = false;
     let (mut says_close, mut says_keep_alive) = (false, false);
     for header in request.headers.iter() {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
@@ -187,6 +192,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
             framing.see_length(header.value)?;
         } else if is("transfer-encoding") {
             framing.see_coding(header.value)?;
+        } else if is("content-encoding") {
+            is_coded |= !header.value.eq_ignore_ascii_case(b"identity");
         } else if is("expect") && !is_http10 {
             if !header.value.eq_ignore_ascii_case(b"100-continue") {
                 return Err(BAD_EXPECT);
@@ -229,6 +236,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     }
     Ok(Head {
         is_head_method: method == "HEAD",
+        is_safe_method: matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE"),
         is_http10,
         keep_alive: if is_http10 {
             says_keep_alive && !says_close
@@ -236,6 +244,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
             !says_close
         },
         framing,
+        is_coded,
         expects_continue,
         origin: singles[1].map(str::to_owned),
         host: singles[0].map(str::to_owned),

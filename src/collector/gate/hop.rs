@@ -4,7 +4,8 @@
 
 use super::answer::{Answer, Budget, Fault};
 use super::limits::Limits;
-use super::refusal::{ANSWER_TOO_LARGE, BUSY, NO_ANSWER, Refusal};
+use super::peers::Key;
+use super::refusal::{ANSWER_TOO_LARGE, ANSWERS_FULL, BUSY, NO_ANSWER, Refusal};
 use super::socket::left_until;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -26,6 +27,21 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Tries in a row before silence counts as death: a process that was stopped for a while is not dead.
 const FAILURES_MIN: u32 = 3;
 
+/// Of the connections one in so many is left to light requests: however many files and large bodies are on their way, a
+/// beacon does not queue behind them.
+const RESERVED_PART: usize = 4;
+
+/// A request to be passed on.
+pub(super) struct Call<'a> {
+    /// Whole.
+    pub(super) request: &'a [u8],
+    /// It was HEAD: its answer has no body.
+    pub(super) to_head: bool,
+    /// It takes little to answer.
+    pub(super) is_light: bool,
+    pub(super) from: Key,
+}
+
 /// The pool.
 pub(super) struct Hops {
     path: PathBuf,
@@ -37,8 +53,11 @@ pub(super) struct Hops {
     /// Milliseconds from `started` to the last answer.
     last_answer_ms: AtomicU64,
     state: Mutex<State>,
-    /// A connection is free, or it is time to stop.
-    freed: Condvar,
+    /// Connections that are left to light requests.
+    n_reserved: usize,
+    /// A connection is free for a light request; for any.
+    freed_for_light: Condvar,
+    freed_for_all: Condvar,
     /// A connection is missing, or it is time to stop.
     wanted: Condvar,
 }
@@ -46,6 +65,7 @@ pub(super) struct Hops {
 #[derive(Default)]
 struct State {
     free: Vec<UnixStream>,
+    n_light_waiting: usize,
     n_missing: usize,
     is_stopping: bool,
 }
@@ -66,7 +86,9 @@ impl Hops {
             started: Instant::now(),
             last_answer_ms: AtomicU64::new(0),
             state: Mutex::default(),
-            freed: Condvar::new(),
+            n_reserved: limits.hops / RESERVED_PART,
+            freed_for_light: Condvar::new(),
+            freed_for_all: Condvar::new(),
             wanted: Condvar::new(),
         };
         let first = hops.open_one()?;
@@ -82,9 +104,9 @@ impl Hops {
     /// # Errors
     ///
     /// What to tell the client where there is none.
-    pub(super) fn exchange(&self, request: &[u8], to_head: bool) -> Result<Answer, Refusal> {
-        let stream = self.take().ok_or(BUSY)?;
-        match self.exchange_on(&stream, request, to_head, self.limits.answer) {
+    pub(super) fn exchange(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
+        let stream = self.take(call.is_light).ok_or(BUSY)?;
+        match self.exchange_on(&stream, call, self.limits.answer) {
             Ok(answer) => {
                 self.put_back(stream);
                 Ok(answer)
@@ -94,7 +116,7 @@ impl Hops {
                 self.lost_one();
                 Err(match fault {
                     Fault::TooLarge => ANSWER_TOO_LARGE,
-                    Fault::OverBudget => BUSY,
+                    Fault::OverBudget => ANSWERS_FULL,
                     Fault::Io(_) | Fault::Odd => NO_ANSWER,
                 })
             }
@@ -104,17 +126,17 @@ impl Hops {
     fn exchange_on(
         &self,
         mut stream: &UnixStream,
-        request: &[u8],
-        to_head: bool,
+        call: &Call<'_>,
         timeout: Duration,
     ) -> Result<Answer, Fault> {
-        stream.write_all(request).map_err(Fault::Io)?;
+        stream.write_all(call.request).map_err(Fault::Io)?;
         let mut reader = DeadlineReader {
             stream,
             deadline: Instant::now() + timeout,
             n_reads: 0,
         };
-        let answer = Answer::read(&mut reader, to_head, self.limits.answer_bytes, &self.budget)?;
+        let answer_bytes_max = self.limits.answer_bytes;
+        let answer = Answer::read(&mut reader, call, answer_bytes_max, &self.budget)?;
         if 1 < reader.n_reads {
             let standing = Some(self.limits.answer);
             stream.set_read_timeout(standing).map_err(Fault::Io)?;
@@ -124,23 +146,42 @@ impl Hops {
         Ok(answer)
     }
 
-    fn take(&self) -> Option<UnixStream> {
+    fn take(&self, is_light: bool) -> Option<UnixStream> {
+        let n_spared = if is_light { 0 } else { self.n_reserved };
         let mut state = self.lock();
         let mut deadline = None;
         loop {
-            if let Some(stream) = state.free.pop() {
+            if n_spared < state.free.len()
+                && let Some(stream) = state.free.pop()
+            {
                 return Some(stream);
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limits.hop_wait);
             let left = deadline.checked_duration_since(Instant::now())?;
-            let waited = self.freed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.n_light_waiting += usize::from(is_light);
+            let freed = match is_light {
+                true => &self.freed_for_light,
+                false => &self.freed_for_all,
+            };
+            state = freed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.n_light_waiting -= usize::from(is_light);
         }
     }
 
     fn put_back(&self, stream: UnixStream) {
-        self.lock().free.push(stream);
-        self.freed.notify_one();
+        let mut state = self.lock();
+        state.free.push(stream);
+        let is_wanted = 0 < state.n_light_waiting;
+        let is_for_all = self.n_reserved < state.free.len();
+        drop(state);
+        if is_wanted {
+            self.freed_for_light.notify_one();
+        } else if is_for_all {
+            self.freed_for_all.notify_one();
+        }
     }
 
     fn lost_one(&self) {
@@ -247,7 +288,13 @@ impl Hops {
 
     fn probe(&self, stream: &UnixStream) -> io::Result<()> {
         stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
-        let answered = self.exchange_on(stream, &self.probe, false, PROBE_TIMEOUT);
+        let call = Call {
+            request: &self.probe,
+            to_head: false,
+            is_light: true,
+            from: Key::Local,
+        };
+        let answered = self.exchange_on(stream, &call, PROBE_TIMEOUT);
         stream.set_read_timeout(Some(self.limits.answer))?;
         match answered {
             Ok(_) => Ok(()),

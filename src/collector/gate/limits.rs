@@ -1,13 +1,16 @@
 //! Every limit of the gate in one value, and how many descriptors there are to share out.
 //! Must not decide what happens at a limit.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::Duration;
 
 /// Deadlines are totals, not times between two bytes: a byte per second does not stretch them.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Clients at once; above it the longest idle one has to go, and where none is idle the new one.
+    /// Clients at once; above it whoever has been silent, slow or deaf for longest has to go, or else the new one.
     pub connections: usize,
+    /// Clients at once from one address (of IPv6 a /64) that is not exempt; 0: no such limit.
+    pub connections_per_address: usize,
     /// Warm connections to the handlers, each with one request in flight.
     pub hops: usize,
     /// From the first byte of a request to the end of its head.
@@ -16,9 +19,9 @@ pub struct Limits {
     pub body: Duration,
     /// Between two requests, and before the first.
     pub idle: Duration,
-    /// Writing an answer, to which comes a second for each [`Limits::write_bytes_per_second`].
+    /// Writing an answer, to which comes a second for each [`Limits::write_bytes_per_second`] that were taken.
     pub write: Duration,
-    /// The slowest reader that a large answer is written for.
+    /// The slowest reader that a large answer is written for to its end.
     pub write_bytes_per_second: usize,
     /// Waiting for a free connection to the handlers.
     pub hop_wait: Duration,
@@ -26,6 +29,8 @@ pub struct Limits {
     pub answer: Duration,
     /// Without any answer from the handlers, probes included, for this long: they are taken for dead.
     pub dead_after: Duration,
+    /// How often the gate looks whether it is served at its own port.
+    pub watch_every: Duration,
     /// Bytes of one answer.
     pub answer_bytes: usize,
     /// Bytes of all answers that are on their way.
@@ -33,27 +38,44 @@ pub struct Limits {
 }
 
 /// Clients at once where descriptors allow.
-const CONNECTIONS_MAX: usize = 1024;
+const CONNECTIONS_MAX: usize = 4096;
+/// Clients at once from one address: people behind one router, each with the six connections of a browser.
+const CONNECTIONS_PER_ADDRESS: usize = 256;
+/// Descriptors that are asked for where a process may have more. Far more than needed: some systems allow a billion, and
+/// walk them all when a child starts.
+const DESCRIPTORS_MAX: u64 = 65_536;
 const HOPS_MIN: usize = 4;
 const HOPS_MAX: usize = 64;
 /// Descriptors of a hop: ours, tiny_http's, and tiny_http's clone of it.
 const DESCRIPTORS_A_HOP: usize = 3;
 /// Descriptors for the log, files being served, Daily, standard streams.
 const DESCRIPTORS_RESERVED: usize = 48;
-/// What a process usually gets, assumed where it cannot be read.
-const DESCRIPTORS_USUAL: usize = 1024;
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits::for_descriptors(DESCRIPTORS_USUAL)
+/// Lets this process open as many files as the system allows it, within reason. The usual 1,024 are a default for programs
+/// that do not ask.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit
+        .maximum
+        .unwrap_or(DESCRIPTORS_MAX)
+        .min(DESCRIPTORS_MAX);
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Where it is refused, there are fewer connections.
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(wanted),
+                ..limit
+            },
+        );
     }
 }
 
 impl Limits {
     /// The limits that fit the descriptors this process may open.
     pub fn for_this_process() -> Limits {
-        let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-        Limits::for_descriptors(open_files(&text).unwrap_or(DESCRIPTORS_USUAL))
+        let n_descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        Limits::for_descriptors(usize::try_from(n_descriptors).unwrap_or(usize::MAX))
     }
 
     fn for_descriptors(n_descriptors: usize) -> Limits {
@@ -63,6 +85,7 @@ impl Limits {
             connections: n_descriptors
                 .saturating_sub(taken)
                 .clamp(8, CONNECTIONS_MAX),
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
             hops,
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
@@ -72,20 +95,10 @@ impl Limits {
             hop_wait: Duration::from_secs(5),
             answer: Duration::from_secs(30),
             dead_after: Duration::from_secs(30),
+            watch_every: Duration::from_secs(10),
             answer_bytes: 64 * 1024 * 1024,
             answers_bytes: 256 * 1024 * 1024,
         }
-    }
-}
-
-/// The soft limit of open files in the words of `/proc/self/limits`.
-fn open_files(text: &str) -> Option<usize> {
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("Max open files"))?;
-    match line.split_whitespace().nth(3)? {
-        "unlimited" => Some(usize::MAX),
-        number => number.parse().ok(),
     }
 }
 
@@ -108,17 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_open_files_is_read() {
-        let line =
-            "Max open files            1024                 524288               files     \n";
-        assert_eq!(
-            open_files(&format!("Limit  Soft Limit\n{line}")),
-            Some(1024)
+    fn this_process_gets_what_the_system_allows() {
+        raise_open_files();
+        let limit = getrlimit(Resource::Nofile);
+        let allowed = limit.maximum.unwrap_or(u64::MAX).min(DESCRIPTORS_MAX);
+        assert!(
+            limit.current.is_none_or(|current| allowed <= current),
+            "{limit:?}"
         );
-        assert_eq!(
-            open_files(&line.replace("1024 ", "unlimited ")),
-            Some(usize::MAX)
-        );
-        assert_eq!(open_files(""), None);
     }
 }

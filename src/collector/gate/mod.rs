@@ -9,43 +9,58 @@ mod connection;
 mod head;
 mod hop;
 mod limits;
+mod listener;
 #[cfg(any(test, fuzzing))]
 pub mod oracle;
+mod peers;
 mod refusal;
 mod socket;
 mod stats;
+mod watch;
 
-pub use connection::PEER_HEADER;
-pub use limits::Limits;
+pub use connection::{PEER_HEADER, PEER_UNIX};
+pub use limits::{Limits, raise_open_files};
+pub use listener::{Address, Listener};
 pub use stats::Stats;
 
-use clients::{ACCEPT_PAUSE, Peer, Phase, Shared, accept};
+use clients::{ACCEPT_PAUSE, Shared, accept};
 use hop::Hops;
+use peers::{Peer, Phase};
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use watch::{Bell, watch};
 
-/// Clients that may wait to be accepted: std's 128 lets bursts wait for a second.
-const BACKLOG: i32 = 4096;
 /// Stack of a connection's thread.
 const STACK_BYTES: usize = 128 * 1024;
 /// When stopping: how long a request that has begun may take to become whole.
 const STOP_READING: Duration = Duration::from_secs(2);
+/// When stopping: who takes nothing of an answer for this long is not waited for.
+const STOP_STALLED: Duration = Duration::from_secs(1);
+/// When stopping: how long somebody may go on taking an answer.
+const STOP_WRITING: Duration = Duration::from_secs(4);
+/// How often a stop looks who is left.
+const STOP_LOOK: Duration = Duration::from_millis(100);
+/// Waiting for threads whose client was hung up on.
+const STOP_LEAVING: Duration = Duration::from_millis(500);
 
 /// Headers for a refusal of the gate, by the request's `Origin` and `Host`: a page of another origin cannot see even the
 /// status without them.
 pub type RefusalHeaders =
     dyn Fn(Option<&str>, Option<&str>) -> Vec<(&'static str, String)> + Send + Sync;
 
+/// Whether an address may have any number of connections.
+pub type IsExempt = dyn Fn(IpAddr) -> bool + Send + Sync;
+
 /// What a gate needs.
 pub struct Settings {
-    /// Addresses to listen on, the first that can be had.
-    pub listen: Vec<SocketAddr>,
+    /// Where clients come in; at least one.
+    pub listeners: Vec<Listener>,
     /// Socket of the handlers. Its directory must be private.
     pub hop_socket: PathBuf,
     /// A path that handlers answer with 204 at once, and that nobody outside knows.
@@ -54,21 +69,15 @@ pub struct Settings {
     pub limits: Limits,
     /// Headers on refusals.
     pub refusal_headers: Box<RefusalHeaders>,
-    /// Called once, from a thread of the gate, when the handlers are dead.
-    pub on_dead: Box<dyn FnOnce(String) + Send>,
+    /// Addresses to which [`Limits::connections_per_address`] does not apply: this machine, and proxies in front.
+    pub is_exempt: Box<IsExempt>,
+    /// Called from threads of the gate, when the handlers are dead or a listener is.
+    pub on_dead: Arc<dyn Fn(String) + Send + Sync>,
 }
 
 /// Why there is no gate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The port is taken, or not ours to have.
-    #[error("cannot listen on `{address}`")]
-    Listen {
-        /// The last address tried.
-        address: String,
-        /// What the system says.
-        source: io::Error,
-    },
     /// The handlers do not answer.
     #[error("cannot reach the HTTP handlers")]
     Handlers {
@@ -86,132 +95,149 @@ pub enum Error {
 /// A running gate. Dropping it does not stop it: [`Gate::stop`] does.
 pub struct Gate {
     shared: Arc<Shared>,
-    local_address: SocketAddr,
-    acceptor: Mutex<Option<JoinHandle<()>>>,
+    addresses: Vec<Address>,
+    acceptors: Mutex<Vec<(Arc<Listener>, JoinHandle<()>)>>,
+    bell: Arc<Bell>,
 }
 
 impl Gate {
-    /// Listens, reaches the handlers, and lets clients in.
+    /// Reaches the handlers, and lets clients in.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be had or the handlers do not answer.
+    /// Where the handlers do not answer.
     pub fn start(settings: Settings) -> Result<Gate, Error> {
-        let listener = listen(&settings.listen)?;
-        let local_address = listener.local_addr().map_err(|source| Error::Listen {
-            address: format!("{:?}", settings.listen),
-            source,
-        })?;
+        let private_folder = settings.hop_socket.parent().map(Path::to_owned);
         let hops = Hops::open(settings.hop_socket, &settings.probe_path, &settings.limits)
             .map_err(|source| Error::Handlers { source })?;
-        let shared = Arc::new(Shared::new(settings.limits, hops, settings.refusal_headers));
-        let on_dead = settings.on_dead;
-        spawn("hops", {
+        let shared = Arc::new(Shared::new(
+            settings.limits,
+            hops,
+            settings.refusal_headers,
+            settings.is_exempt,
+        ));
+        let listeners = settings.listeners.into_iter().map(Arc::new);
+        let listeners: Vec<Arc<Listener>> = listeners.collect();
+        let addresses = listeners.iter().map(|listener| listener.address().clone());
+        let addresses: Vec<Address> = addresses.collect();
+        let bell = Arc::new(Bell::default());
+
+        guard("hops", &settings.on_dead, {
             let shared = Arc::clone(&shared);
-            move || {
-                let kept = catch_unwind(AssertUnwindSafe(|| shared.hops.keep()));
-                let cause = kept.unwrap_or_else(|_| Some("the keeper of the hops panicked".into()));
-                if let Some(cause) = cause {
-                    on_dead(cause);
-                }
-            }
+            move || shared.hops.keep()
         })?;
-        let acceptor = spawn("accept", {
-            let shared = Arc::clone(&shared);
-            move || {
-                // A panic here must not leave the process deaf: the same listener, again.
-                while catch_unwind(AssertUnwindSafe(|| accept(&shared, &listener))).is_err() {
-                    shared.stats.count_panic();
-                    thread::sleep(ACCEPT_PAUSE);
-                }
-            }
+        let acceptors: Result<Vec<_>, Error> = listeners
+            .into_iter()
+            .map(|listener| Ok((Arc::clone(&listener), let_in(&shared, listener)?)))
+            .collect();
+        let acceptors = Mutex::new(acceptors?);
+        guard("watch", &settings.on_dead, {
+            let (shared, addresses) = (Arc::clone(&shared), addresses.clone());
+            let (bell, probe_path) = (Arc::clone(&bell), settings.probe_path);
+            let folder = private_folder.unwrap_or_default();
+            move || watch(&shared, &addresses, &probe_path, &folder, &bell)
         })?;
         Ok(Gate {
             shared,
-            local_address,
-            acceptor: Mutex::new(Some(acceptor)),
+            addresses,
+            acceptors,
+            bell,
         })
     }
 
-    /// The address that clients connect to, its port never 0.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local_address
+    /// Where clients come in, in the order of [`Settings::listeners`].
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
     }
 
     /// The counters.
     pub fn stats(&self) -> Stats {
-        let n_open = self.shared.peers().by_id.len();
+        let n_open = self.shared.peers().len();
         self.shared.stats.read(n_open)
     }
 
     /// Stops accepting, answers what was accepted, closes the rest; returns within about `deadline`. True where every
-    /// client was served to the end.
+    /// client was served to the end, or would not take it.
     pub fn stop(&self, deadline: Duration) -> bool {
-        let deadline = Instant::now() + deadline;
+        let started = Instant::now();
+        let deadline = started + deadline;
+        self.bell.ring();
         self.shared.stopping.store(true, Ordering::SeqCst);
-        let acceptor = self
-            .acceptor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(acceptor) = acceptor {
-            wake(self.local_address);
+        let acceptors = std::mem::take(
+            &mut *self
+                .acceptors
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        for (listener, acceptor) in acceptors {
+            listener.wake();
             let _ = acceptor.join();
         }
         // An idle client's thread reads the end and goes. One whose request has just come answers it first.
-        self.shut(Shutdown::Read, |peer| peer.is_in(Phase::Idle));
-        let reading_deadline = deadline.min(Instant::now() + STOP_READING);
-        if !self.wait_until_empty(reading_deadline) {
-            self.shut(Shutdown::Read, |peer| !peer.is_in(Phase::Answering));
+        self.shut(Shutdown::Read, |peer| peer.phase() == Phase::Idle);
+        let mut is_drained = self
+            .shared
+            .wait_for_threads(0, deadline.min(started + STOP_READING));
+        while !is_drained && Instant::now() < deadline {
+            let is_late = started + STOP_WRITING < Instant::now();
+            self.shut(Shutdown::Read, |peer| {
+                matches!(peer.phase(), Phase::Idle | Phase::Reading)
+            });
+            self.shut(Shutdown::Both, |peer| match peer.phase() {
+                Phase::Writing => is_late || peer.is_stalled(STOP_STALLED),
+                _ => false,
+            });
+            is_drained = self
+                .shared
+                .wait_for_threads(0, deadline.min(Instant::now() + STOP_LOOK));
         }
-        let is_drained = self.wait_until_empty(deadline);
         if !is_drained {
             self.shut(Shutdown::Both, |_| true);
         }
         self.shared.hops.stop();
+        if !is_drained {
+            self.shared
+                .wait_for_threads(0, Instant::now() + STOP_LEAVING);
+        }
         is_drained
     }
 
     fn shut(&self, how: Shutdown, is_chosen: impl Fn(&Peer) -> bool) {
-        for peer in self.shared.peers().by_id.values() {
+        for peer in self.shared.peers().iter() {
             if is_chosen(peer) {
                 let _ = peer.stream.shutdown(how);
             }
         }
     }
-
-    fn wait_until_empty(&self, deadline: Instant) -> bool {
-        let mut peers = self.shared.peers();
-        while 0 < peers.n_threads {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                return false;
-            };
-            let waited = self.shared.emptied.wait_timeout(peers, left);
-            peers = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
-    }
 }
 
-fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, Error> {
-    let bind = |address: SocketAddr| -> io::Result<TcpListener> {
-        let domain = socket2::Domain::for_address(address);
-        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-        // A restart must not wait for connections of the last run to be forgotten.
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    let mut failure = ("nothing".to_owned(), io::ErrorKind::AddrNotAvailable.into());
-    for &address in addresses {
-        match bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(cause) => failure = (address.to_string(), cause),
+/// A thread that lets clients in at `listener`.
+fn let_in(shared: &Arc<Shared>, listener: Arc<Listener>) -> Result<JoinHandle<()>, Error> {
+    let shared = Arc::clone(shared);
+    spawn("accept", move || {
+        // A panic here must not leave the process deaf: the same listener, again.
+        while catch_unwind(AssertUnwindSafe(|| accept(&shared, &listener))).is_err() {
+            shared.stats.count_panic();
+            thread::sleep(ACCEPT_PAUSE);
         }
-    }
-    let (address, source) = failure;
-    Err(Error::Listen { address, source })
+    })
+}
+
+/// A thread that ends with why the process had better end, if so; so does its panic.
+fn guard(
+    name: &'static str,
+    on_dead: &Arc<dyn Fn(String) + Send + Sync>,
+    body: impl FnOnce() -> Option<String> + Send + 'static,
+) -> Result<(), Error> {
+    let on_dead = Arc::clone(on_dead);
+    spawn(name, move || {
+        let ended = catch_unwind(AssertUnwindSafe(body));
+        if let Some(cause) = ended.unwrap_or_else(|_| Some(format!("the thread `{name}` panicked")))
+        {
+            on_dead(cause);
+        }
+    })
+    .map(drop)
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
@@ -220,15 +246,4 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .stack_size(STACK_BYTES)
         .spawn(body)
         .map_err(|source| Error::Thread { source })
-}
-
-/// Wakes an accept that waits. Should it fail, the backlog is full and the accept awake.
-fn wake(mut address: SocketAddr) {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
 }

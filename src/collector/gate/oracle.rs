@@ -58,7 +58,7 @@ pub fn request(data: &[u8]) {
     };
     let mut request = head.forward;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    finish_request(&mut request, head.framing, &body, address);
+    finish_request(&mut request, head.framing, &body, Some(address));
     check_passed_on(&request, head.framing, &body);
 }
 

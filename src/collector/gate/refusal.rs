@@ -56,6 +56,12 @@ pub(super) const BODY_TOO_LARGE: Refusal =
     refusal(413, "body-too-large", "the body is over 64 KiB");
 pub(super) const TARGET_TOO_LONG: Refusal =
     refusal(414, "target-too-long", "the request target is over 2 KiB");
+/// A small body may unpack to a large one; nothing here unpacks any.
+pub(super) const CODED_BODY: Refusal = refusal(
+    415,
+    "unknown-content-coding",
+    "the body must not be compressed",
+);
 pub(super) const BAD_EXPECT: Refusal = refusal(
     417,
     "unknown-expectation",
@@ -79,6 +85,12 @@ pub(super) const BAD_VERSION: Refusal = refusal(
 );
 pub(super) const CONNECTIONS_FULL: Refusal =
     later("too-many-connections", "too many connections", 5);
+pub(super) const ADDRESS_FULL: Refusal = Refusal {
+    status: 429,
+    ..later("address-full", "too many connections from one address", 5)
+};
+/// The answers on their way to slow readers leave no room for another large one.
+pub(super) const ANSWERS_FULL: Refusal = later("answers-full", "too many large answers at once", 1);
 pub(super) const BUSY: Refusal = later("busy", "too many requests at once", 1);
 pub(super) const NO_ANSWER: Refusal = later("no-answer", "no answer in time", 5);
 pub(super) const ANSWER_TOO_LARGE: Refusal = refusal(
@@ -95,7 +107,9 @@ pub(super) fn status_words(status: u16) -> &'static str {
         411 => "Length Required",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        415 => "Unsupported Media Type",
         417 => "Expectation Failed",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",

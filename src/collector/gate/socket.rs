@@ -1,12 +1,19 @@
 //! A client's socket, read and written under deadlines that are totals.
 //! Must not know what the bytes mean.
 
+use super::peers::{Peer, Phase};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 /// Bytes asked of the kernel at once. On the stack of the connection's thread: an idle client costs no buffer.
 const READ_BYTES: usize = 8 * 1024;
+/// Bytes asked of it at once for a large body, as far as the client has shown that it sends one.
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// A read may be late by this much: for a smaller difference the timeout is not set anew.
+const LATE_BY: Duration = Duration::from_millis(100);
+/// One call of a write waits no longer, so that others see whether the client takes anything.
+const WRITE_SLICE: Duration = Duration::from_secs(1);
 /// A request's bytes of which more than this were kept are given back before the next wait.
 const KEEP_BYTES: usize = 4 * 1024;
 
@@ -20,16 +27,23 @@ pub(super) enum Fill {
 
 /// The reading half with what has been read but not been used, and the writing half.
 pub(super) struct Socket<'a> {
-    stream: &'a TcpStream,
+    peer: &'a Peer,
     buffer: Vec<u8>,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
 }
 
+/// How long a client may take to take an answer: a time, and a second more for each so many bytes that it took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) patience: Duration,
+    pub(super) bytes_per_second: usize,
+}
+
 impl<'a> Socket<'a> {
-    pub(super) fn new(stream: &'a TcpStream) -> Socket<'a> {
+    pub(super) fn new(peer: &'a Peer) -> Socket<'a> {
         Socket {
-            stream,
+            peer,
             buffer: Vec::new(),
             read_timeout: None,
             write_timeout: None,
@@ -58,63 +72,78 @@ impl<'a> Socket<'a> {
         self.read_once()
     }
 
-    /// Reads more of a request that has begun.
-    pub(super) fn fill_until(&mut self, deadline: Instant) -> Fill {
-        match left_until(deadline) {
-            Some(left) if self.set_read_timeout(left).is_ok() => self.read_once(),
-            Some(_) => Fill::End,
-            None => Fill::Late,
+    /// Reads more of a request that has begun, of which at least `n_missing` bytes are still to come.
+    pub(super) fn fill_until(&mut self, deadline: Instant, n_missing: usize) -> Fill {
+        let Some(left) = left_until(deadline) else {
+            return Fill::Late;
+        };
+        let fits = self
+            .read_timeout
+            .is_some_and(|set| left <= set + LATE_BY && set <= left + LATE_BY);
+        if !fits && self.set_read_timeout(left).is_err() {
+            return Fill::End;
+        }
+        match n_missing.min(self.buffer.len()) {
+            n_bytes if n_bytes <= READ_BYTES => self.read_once(),
+            n_bytes => self.read_into_buffer(n_bytes.min(READ_BYTES_MAX)),
         }
     }
 
     fn read_once(&mut self) -> Fill {
         let mut chunk = [0; READ_BYTES];
-        loop {
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return Fill::End,
-                Ok(n_bytes) => {
-                    self.buffer.extend_from_slice(&chunk[..n_bytes]);
-                    return Fill::Some;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) => return Fill::Late,
-                Err(_) => return Fill::End,
-            }
+        let fill = read(self.peer, &mut chunk);
+        if let Ok(n_bytes) = fill {
+            self.buffer.extend_from_slice(&chunk[..n_bytes]);
         }
+        fill.map_or_else(|end| end, |_| Fill::Some)
+    }
+
+    fn read_into_buffer(&mut self, n_bytes_max: usize) -> Fill {
+        let n_before = self.buffer.len();
+        self.buffer.resize(n_before + n_bytes_max, 0);
+        let fill = read(self.peer, &mut self.buffer[n_before..]);
+        self.buffer.truncate(n_before + fill.unwrap_or(0));
+        fill.map_or_else(|end| end, |_| Fill::Some)
     }
 
     fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.read_timeout = Some(timeout);
-        self.stream.set_read_timeout(Some(timeout))
+        self.peer.stream.set_read_timeout(Some(timeout))
     }
 
-    /// Writes everything within `limit`; false where the client did not take it.
-    pub(super) fn write_all(&mut self, mut bytes: &[u8], limit: Duration) -> bool {
-        // A send timeout covers the whole call, so that the usual answer, one call, needs no clock and no further one.
-        if self.write_timeout != Some(limit) {
-            if self.stream.set_write_timeout(Some(limit)).is_err() {
+    /// Writes everything; false where the client did not take it in time.
+    pub(super) fn write_all(&mut self, mut bytes: &[u8], pace: Pace) -> bool {
+        let slice = WRITE_SLICE.min(pace.patience);
+        if self.write_timeout != Some(slice) {
+            if self.peer.stream.set_write_timeout(Some(slice)).is_err() {
                 return false;
             }
-            self.write_timeout = Some(limit);
+            self.write_timeout = Some(slice);
         }
-        let mut stream = self.stream;
+        // Before the first call, which for the usual answer is the last: others see since when it waits.
+        self.peer.enter(Phase::Writing);
+        let mut stream = &self.peer.stream;
         let mut deadline = None;
         while !bytes.is_empty() {
             match stream.write(bytes) {
                 Ok(0) => return false,
-                Ok(n_bytes) => bytes = bytes.get(n_bytes..).unwrap_or_default(),
+                Ok(n_bytes) => {
+                    bytes = bytes.get(n_bytes..).unwrap_or_default();
+                    if bytes.is_empty() {
+                        return true;
+                    }
+                    self.peer.enter(Phase::Writing);
+                    let n_ms = n_bytes.saturating_mul(1_000) / pace.bytes_per_second.max(1);
+                    *deadline.get_or_insert_with(|| Instant::now() + pace.patience) +=
+                        Duration::from_millis(n_ms as u64);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => {}
                 Err(_) => return false,
             }
-            if !bytes.is_empty() {
-                let deadline = *deadline.get_or_insert_with(|| Instant::now() + limit);
-                let Some(left) = left_until(deadline) else {
-                    return false;
-                };
-                self.write_timeout = Some(left);
-                if stream.set_write_timeout(Some(left)).is_err() {
-                    return false;
-                }
+            // Counted from the end of the first call, which is a slice late: the usual answer needs no clock.
+            if *deadline.get_or_insert_with(|| Instant::now() + pace.patience) < Instant::now() {
+                return false;
             }
         }
         true
@@ -123,15 +152,28 @@ impl<'a> Socket<'a> {
     /// Hangs up so that an answer sent before is read: a close with unread bytes would reset the connection and may take
     /// the answer with it. Bounded in bytes and in time.
     pub(super) fn linger(&mut self, n_bytes_max: usize, limit: Duration) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.peer.stream.shutdown(Shutdown::Write);
         let deadline = Instant::now() + limit;
         let mut n_bytes = 0;
         while n_bytes < n_bytes_max {
             self.buffer = Vec::new();
-            if self.fill_until(deadline) != Fill::Some {
+            if self.fill_until(deadline, 0) != Fill::Some {
                 return;
             }
             n_bytes += self.buffer.len();
+        }
+    }
+}
+
+/// Reads once; how it ended where nothing came.
+fn read(peer: &Peer, buffer: &mut [u8]) -> Result<usize, Fill> {
+    loop {
+        match (&peer.stream).read(buffer) {
+            Ok(0) => return Err(Fill::End),
+            Ok(n_bytes) => return Ok(n_bytes),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_timeout(&error) => return Err(Fill::Late),
+            Err(_) => return Err(Fill::End),
         }
     }
 }

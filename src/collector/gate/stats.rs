@@ -11,7 +11,7 @@ pub struct Stats {
     pub connections_open: u64,
     /// Clients that were let in.
     pub connections: u64,
-    /// Idle clients that had to make room.
+    /// Clients that had to make room.
     pub connections_evicted: u64,
     /// Requests that were passed on.
     pub requests: u64,

@@ -2,7 +2,7 @@
 //! Every read has a deadline: what hangs, fails.
 
 use call_metrics::cli::{self, Command};
-use call_metrics::collector::gate::Limits;
+use call_metrics::collector::gate::{Address, Limits};
 use call_metrics::collector::{Collector, Parts, ReportStatus};
 use call_metrics::config::{Environment, Serve};
 use call_metrics::daily::Daily;
@@ -81,7 +81,10 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.collector.local_addr()
+        match self.collector.addresses() {
+            [Address::Tcp(address)] => *address,
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -203,7 +206,10 @@ impl Answer {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address).unwrap();
+        Client::of(TcpStream::connect(address).unwrap())
+    }
+
+    fn of(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -211,6 +217,15 @@ impl Client {
             stream,
             read: Vec::new(),
         }
+    }
+
+    /// Connects from another of the machine's own addresses.
+    pub(crate) fn connect_from(ip: [u8; 4], address: SocketAddr) -> Client {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((ip, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Client::of(socket.into())
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {

@@ -139,6 +139,10 @@ impl Running {
         running
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `http://HOST:PORT` of a server.
     pub(crate) fn url(&self) -> &str {
         self.ready.strip_prefix("listening on ").unwrap()
