@@ -173,9 +173,9 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
         _ if settings.watch => format!("{address}/report/"),
         _ => format!("{address}/report/ (without `--watch` nobody rebuilds it)"),
     };
-    tell("report", format!("report      {report}"));
+    tell("report-address", format!("report      {report}"));
     tell(
-        "log",
+        "log-file",
         format!("beacon log  {}", settings.log.file.display()),
     );
     if settings.rooms.daily.is_none() {

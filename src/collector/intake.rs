@@ -55,7 +55,7 @@ pub(crate) fn take(mut exchange: Exchange) {
     }
     if app.beacons_pending_max <= app.counters.beacons_pending.load(Ordering::Relaxed) {
         app.notices.say(
-            "stalled",
+            "log-stalled",
             "the log is not being written: is the disk stuck?",
         );
         return later(
@@ -107,7 +107,7 @@ fn store(exchange: Exchange, headers: Vec<Header>, line: Vec<u8>, n_bytes: usize
                     );
                 }
                 Err(cause) => {
-                    exchange.app.notices.say("log", with_causes(&cause));
+                    exchange.app.notices.say("log-failed", with_causes(&cause));
                     let words = "the beacon could not be stored";
                     later(exchange, headers, "log-failed", words, FAILED_RETRY_S);
                 }

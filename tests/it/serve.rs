@@ -431,8 +431,8 @@ fn with_json_every_line_on_stderr_is_an_object() {
     let expect = [
         "unknown-setting",
         "listening",
-        "report",
-        "log",
+        "report-address",
+        "log-file",
         "no-daily-token",
         "stopping",
         "stopped",
