@@ -4,6 +4,7 @@
 pub use crate::collector::gate::oracle::{chunked as gate_chunked, request as gate_head};
 
 use crate::beacon::{self, Beacon, Receipt, Refusal};
+use crate::log::opened::Opened;
 use crate::log::reader::{LINE_BYTES_MAX, Line, read_lines};
 use flate2::write::GzEncoder;
 use serde_json::Value;
@@ -93,7 +94,8 @@ pub fn log_reader(data: &[u8]) {
 /// The lines of a file, `None` for one that is too long, and whether it ended early. Each line is read as a beacon, too.
 fn lines(path: &Path) -> (Vec<Option<Vec<u8>>>, bool) {
     let mut found = Vec::new();
-    let extent = read_lines(path, |line| {
+    let file = Opened::of(path.to_owned()).expect("a file of ours");
+    let extent = read_lines(file, |line| {
         found.push(match line {
             Line::Whole(text) => {
                 let _ = beacon::read(text);

@@ -146,9 +146,11 @@ fn explained(error: report::Error) -> Failure {
         report::Error::Find(segments::Error::Directory(_)) => {
             "pass a file, or a pattern such as 'DIR/*.log'"
         }
-        report::Error::Find(segments::Error::List { .. }) | report::Error::Read(_) => {
-            "run as a user who may read it, or pass `--log PATH`"
+        report::Error::Find(segments::Error::Restless(_)) => {
+            "run it again when nothing renames log files any more"
         }
+        report::Error::Find(segments::Error::List { .. } | segments::Error::Open { .. })
+        | report::Error::Read(_) => "run as a user who may read it, or pass `--log PATH`",
         report::Error::Write { .. } => "pass `--out DIR` with a folder that you may write to",
         report::Error::Render(_) => "this is a defect of call-metrics: please report it",
     };

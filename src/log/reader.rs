@@ -1,9 +1,9 @@
 //! Reads the lines of log files, plain or compressed, in bounded memory. Knows nothing of what a line says.
 
+use super::opened::Opened;
 use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Longest line that is handed on, in bytes. The collector takes 64 KiB; older ones took anything.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
@@ -13,14 +13,6 @@ const BUFFER_BYTES: usize = if cfg!(fuzzing) { 61 } else { 1 << 20 };
 /// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be opened.
-    #[error("cannot open beacon log `{path}`")]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// It cannot be read to its end.
     #[error("cannot read beacon log `{path}`")]
     Read {
@@ -53,21 +45,14 @@ pub struct Extent {
 ///
 /// # Errors
 ///
-/// Where the file cannot be opened or read. Broken compression is no error but said in [`Extent::broken`].
-pub fn read_lines(path: &Path, on_line: impl FnMut(Line<'_>)) -> Result<Extent, Error> {
-    let open = |source| Error::Open {
-        path: path.to_owned(),
-        source,
-    };
+/// Where the file cannot be read. Broken compression is no error but said in [`Extent::broken`].
+pub fn read_lines(opened: Opened, on_line: impl FnMut(Line<'_>)) -> Result<Extent, Error> {
+    let Opened { path, file, .. } = opened;
     let read = |source| Error::Read {
-        path: path.to_owned(),
+        path: path.clone(),
         source,
     };
-    let file = File::open(path).map_err(open)?;
-    let meta = file.metadata().map_err(open)?;
-    if meta.is_dir() {
-        return Err(open(io::Error::from(io::ErrorKind::IsADirectory)));
-    }
+    let meta = file.metadata().map_err(read)?;
     let bytes = meta.len();
     let plain = BufReader::with_capacity(BUFFER_BYTES, file);
     let (outcome, compressed) = match path.extension().and_then(|extension| extension.to_str()) {
@@ -185,9 +170,9 @@ mod tests {
         );
     }
 
-    fn count(path: &Path) -> (usize, Option<String>) {
+    fn count(path: &std::path::Path) -> (usize, Option<String>) {
         let mut n = 0;
-        let extent = read_lines(path, |_| n += 1).unwrap();
+        let extent = read_lines(Opened::of(path.into()).unwrap(), |_| n += 1).unwrap();
         (n, extent.broken)
     }
 
@@ -223,9 +208,6 @@ mod tests {
     #[test]
     fn a_folder_is_no_log() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            read_lines(folder.path(), |_| ()),
-            Err(Error::Open { .. })
-        ));
+        assert!(Opened::of(folder.path().into()).is_err());
     }
 }

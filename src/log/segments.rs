@@ -1,5 +1,6 @@
 //! Which files a `--log` stands for: a file with its rotated segments, or a glob.
 
+use super::rotated::{self, Mark, UNFINISHED};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -29,6 +30,17 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file that cannot be opened.
+    #[error("cannot open beacon log `{path}`")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Files come and go too fast.
+    #[error("cannot read the beacon log: its files changed at each of {0} looks")]
+    Restless(u32),
     /// A folder where a file is due.
     #[error("cannot read beacon log `{0}`: Is a directory")]
     Directory(PathBuf),
@@ -90,20 +102,24 @@ fn with_rotated(path: &Path) -> Result<Vec<PathBuf>, Error> {
     if path.is_dir() {
         return Err(Error::Directory(path.to_owned()));
     }
-    let mut rotated = Vec::new();
-    if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+    let mut found_rotated = Vec::new();
+    // The writer rotates the file behind a link where that lies, another program perhaps the link.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    for log in [Some(path), is_link.then_some(real.as_path())]
+        .into_iter()
+        .flatten()
+    {
+        let folder = rotated::folder_of(log);
+        let name = log.file_name().unwrap_or_default();
         match fs::read_dir(folder) {
             Ok(entries) => {
                 for entry in entries.filter_map(Result::ok) {
                     let found = entry.file_name();
-                    if let Some(suffix) = found.to_str().and_then(|found| found.strip_prefix(name))
+                    if let Some(suffix) = rotated::suffix_of(&found, name)
                         && let Some(age) = rotation(suffix)
                     {
-                        rotated.push((age, path.with_file_name(&found)));
+                        found_rotated.push((age, log.with_file_name(&found)));
                     }
                 }
             }
@@ -118,8 +134,8 @@ fn with_rotated(path: &Path) -> Result<Vec<PathBuf>, Error> {
             }
         }
     }
-    rotated.sort();
-    let mut files: Vec<PathBuf> = rotated
+    found_rotated.sort();
+    let mut files: Vec<PathBuf> = found_rotated
         .into_iter()
         .map(|(_, path)| path)
         .filter(|path| path.is_file())
@@ -135,11 +151,17 @@ fn with_rotated(path: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// Order of a segment among its siblings, oldest first. `None`: the suffix is none that a rotation gives.
-fn rotation(suffix: &str) -> Option<(bool, std::cmp::Reverse<u64>, String)> {
+fn rotation(suffix: &str) -> Option<(bool, std::cmp::Reverse<u64>, String, u64)> {
     let bare = suffix
         .strip_suffix(".gz")
         .or_else(|| suffix.strip_suffix(".zst"))
         .unwrap_or(suffix);
+    // Ours of one second are numbered, and not for the first nine alone.
+    let n = Mark::of_suffix(bare).map_or(0, |mark| mark.n);
+    let bare = match n {
+        0 => bare,
+        _ => bare.rsplit_once('-').map_or(bare, |(before, _)| before),
+    };
     let bare = bare.strip_prefix(['.', '-'])?;
     if bare.is_empty() || !bare.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
@@ -152,8 +174,8 @@ fn rotation(suffix: &str) -> Option<(bool, std::cmp::Reverse<u64>, String)> {
     }
     // Up to four digits count upwards with age, as logrotate numbers them; longer ones are dates.
     match bare.parse::<u64>() {
-        Ok(number) if bare.len() <= 4 => Some((false, std::cmp::Reverse(number), String::new())),
-        _ => Some((true, std::cmp::Reverse(0), bare.to_owned())),
+        Ok(number) if bare.len() <= 4 => Some((false, std::cmp::Reverse(number), String::new(), 0)),
+        _ => Some((true, std::cmp::Reverse(0), bare.to_owned(), n)),
     }
 }
 
@@ -163,7 +185,10 @@ fn is_side_file(path: &Path) -> bool {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    name.ends_with(".lock") || name.contains(".state") || name.contains(".torn-")
+    name.ends_with(".lock")
+        || name.ends_with(UNFINISHED)
+        || name.contains(".state")
+        || name.contains(".torn-")
 }
 
 /// While a segment is being compressed both it and its copy are there: the plain one is the whole one.
@@ -210,12 +235,20 @@ mod tests {
             "beacon.log.10.gz",
             "beacon.log.2.zst",
             "beacon.log-20261101.gz",
+            "beacon.log-20261123T170000Z-10",
+            "beacon.log-20261123T170000Z-2.gz",
+            "beacon.log-20261123T170000Z.gz",
+            "beacon.log-20261123T170001Z",
         ]);
         let expect = [
             "beacon.log.10.gz",
             "beacon.log.2.zst",
             "beacon.log.1",
             "beacon.log-20261101.gz",
+            "beacon.log-20261123T170000Z.gz",
+            "beacon.log-20261123T170000Z-2.gz",
+            "beacon.log-20261123T170000Z-10",
+            "beacon.log-20261123T170001Z",
             "beacon.log",
         ];
         assert_eq!(names(folder.path(), "beacon.log").unwrap(), expect);
@@ -228,6 +261,7 @@ mod tests {
             "beacon.log.lock",
             "beacon.log.torn-1795449870771",
             "beacon.log.bak",
+            "beacon.log-20261123T170000Z.gz.tmp",
             "beacon.log2",
             "beacon.log.state",
         ]);

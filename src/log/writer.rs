@@ -4,28 +4,42 @@
 //! acknowledge a line whose bytes are not where [`Settings::durability`] promises, and must never die of a failure:
 //! every fault fails the batch it hit, and the next batch or probe tries again.
 //!
-//! `commit` is the thread, `sink` the open file, `tail` and `lock` what happens at its opening, `medium` the few
-//! calls that tests make fail, `error` and `counters` what callers see.
+//! `commit` is the thread, `sink` the log with what is done about failures, `handle` one open file of it, `tail`, `lock`
+//! and `directory` what happens at its opening, `rotate` and `space` when it must not go on as it is, `medium` the few
+//! calls that tests make fail, `error`, `counters` and `events` what callers see. `keep` is a second thread that looks
+//! after the segments that were rotated away.
 
 mod commit;
+mod compress;
 mod counters;
+mod directory;
 mod error;
+mod events;
+mod handle;
+mod keep;
 mod lock;
 mod medium;
 mod queue;
+mod rotate;
 mod sink;
+mod space;
 mod tail;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, ThreadId};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use counters::{Counters, Histogram, SECONDS_BOUNDS};
 pub use error::{OpenError, WriteError};
+pub use events::Event;
+pub use keep::Keep;
+pub use rotate::Rotation;
 
+use keep::{Bell, Keeper};
 use medium::{Disk, Medium};
 use queue::{Entry, Queue};
 use sink::Sink;
@@ -36,6 +50,14 @@ pub const QUEUE_RECORDS_MAX: usize = 4096;
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Records of one batch unless [`Settings`] says otherwise.
 pub const BATCH_RECORDS_MAX: usize = 1024;
+
+/// Bytes of the disk that are left to others unless [`Settings`] says otherwise.
+pub const MIN_FREE_BYTES: u64 = 64 << 20;
+/// Between two tries of what would make a segment each time, unless [`Settings`] says otherwise.
+const RETRY_GAP: Duration = Duration::from_secs(10);
+
+/// Tells the time in ms since the epoch. It may jump.
+type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// How a [`Writer`] works. [`Settings::new`] fills in the usual limits.
 #[derive(Clone, Debug)]
@@ -50,6 +72,16 @@ pub struct Settings {
     pub batch_bytes_max: usize,
     /// Lines of one batch, at least 1.
     pub batch_records_max: usize,
+    /// Where the file system has less free than this, lines are refused; 0 is no floor.
+    pub min_free_bytes: u64,
+    /// When the log becomes a segment.
+    pub rotation: Rotation,
+    /// What becomes of segments.
+    pub keep: Keep,
+    /// Least time between two tries of a rotation that fails, and between two fresh files after failed syncs.
+    pub retry_gap: Duration,
+    /// Who hears of what no callback tells. What does not fit is lost.
+    pub events: Option<SyncSender<Event>>,
 }
 
 impl Settings {
@@ -62,6 +94,11 @@ impl Settings {
             queue_records_max: QUEUE_RECORDS_MAX,
             batch_bytes_max: BATCH_BYTES_MAX,
             batch_records_max: BATCH_RECORDS_MAX,
+            min_free_bytes: MIN_FREE_BYTES,
+            rotation: Rotation::default(),
+            keep: Keep::default(),
+            retry_gap: RETRY_GAP,
+            events: None,
         }
     }
 }
@@ -97,6 +134,7 @@ pub struct Writer {
     thread_id: ThreadId,
     /// `None` once joined.
     thread: Mutex<Option<JoinHandle<()>>>,
+    keeper: Keeper,
 }
 
 impl Writer {
@@ -110,19 +148,21 @@ impl Writer {
     /// When the log cannot be opened or is a directory, when another writer holds the lock, when a torn tail cannot
     /// be moved away, or when the thread cannot be started. Nothing is left behind but the lock file.
     pub fn open(settings: Settings) -> Result<Writer, OpenError> {
-        Writer::open_on(settings, Box::new(Disk), unix_ms)
+        Writer::open_on(settings, Box::new(Disk), Arc::new(unix_ms))
     }
 
     /// [`Writer::open`] on a medium that may fail on purpose, with a clock of the caller's.
     fn open_on(
         settings: Settings,
         medium: Box<dyn Medium>,
-        clock: fn() -> u64,
+        clock: Clock,
     ) -> Result<Writer, OpenError> {
         let path = settings.path.clone();
-        let (sink, sealed) = Sink::open(&settings, medium, clock)?;
+        let bell = Arc::new(Bell::default());
+        let (sink, sealed) = Sink::open(&settings, medium, Arc::clone(&clock), Arc::clone(&bell))?;
         let queue = Arc::new(Queue::new(&settings));
         queue.count(|counters| counters.sealed_tails += sealed);
+        let keeper = Keeper::start(&settings, &sink.lock, &queue, bell, clock)?;
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn({
@@ -135,6 +175,7 @@ impl Writer {
             queue,
             thread_id: thread.thread().id(),
             thread: Mutex::new(Some(thread)),
+            keeper,
         })
     }
 
@@ -170,6 +211,12 @@ impl Writer {
         self.queue.health_and_probe()
     }
 
+    /// Asks the thread to look at the path now, as a rotation by another program wants it: if the log was renamed, the
+    /// writer goes on in the one at the path, and makes it where it is missing. It would do so with the next line.
+    pub fn reopen(&self) {
+        self.queue.reopen();
+    }
+
     /// Returns the numbers since the start.
     pub fn counters(&self) -> Counters {
         self.queue.counters()
@@ -186,6 +233,7 @@ impl Writer {
     /// the thread cannot wait for itself.
     pub fn stop(&self) {
         self.queue.stop();
+        self.keeper.begin_stop();
         if std::thread::current().id() == self.thread_id {
             return;
         }
@@ -197,6 +245,7 @@ impl Writer {
             // The thread catches every panic on its way; were one to slip out, there is nobody left to tell.
             let _ = thread.join();
         }
+        self.keeper.stop();
     }
 }
 

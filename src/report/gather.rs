@@ -3,8 +3,8 @@
 use super::Error;
 use crate::beacon::{self, Refusal};
 use crate::call::{Call, Calls};
+use crate::log::opened;
 use crate::log::reader::{self, Line};
-use crate::log::segments;
 use std::collections::BTreeMap;
 
 /// What the logs held, apart from the calls. `lines` = `beacons` + all that was skipped.
@@ -62,8 +62,9 @@ impl LogStats {
 pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
     let mut stats = LogStats::default();
     let mut calls = Calls::default();
-    for path in segments::find(logs)? {
-        let extent = reader::read_lines(&path, |line| {
+    for file in opened::open(logs)? {
+        let path = file.path.clone();
+        let extent = reader::read_lines(file, |line| {
             stats.lines += 1;
             let parsed = match line {
                 Line::Whole(text) => beacon::read(text),

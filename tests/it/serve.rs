@@ -97,6 +97,11 @@ fn a_line_says_how_safe_it_was_and_whether_it_is_still_what_was_written() {
         report["log"]["skipped"]["byReason"],
         json!({"checksum-mismatch": 1})
     );
+    let overview = folder.read("report/index.html");
+    assert!(
+        overview.contains("changed after being written"),
+        "{overview}"
+    );
 }
 
 #[test]

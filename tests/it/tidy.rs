@@ -47,7 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates and the only module that may name each.
+/// Crates and the only modules that may name each.
 const DOORS: &[(&str, &str)] = &[
     ("anyhow", "cmd"),
     ("clap", "cli"),
@@ -55,6 +55,7 @@ const DOORS: &[(&str, &str)] = &[
     ("tiny_http", "collector"),
     ("httparse", "collector"),
     ("socket2", "collector"),
+    ("memmap2", "collector"),
     ("listenfd", "cmd"),
     ("base64", "collector"),
     ("signal_hook", "cmd"),
@@ -67,6 +68,8 @@ const DOORS: &[(&str, &str)] = &[
     ("ruzstd", "log"),
     ("glob", "log"),
     ("memchr", "log"),
+    ("rustix", "collector"),
+    ("rustix", "log"),
     ("sha2", "digest"),
     ("rustc_hash", "call"),
     ("crc32c", "beacon"),
@@ -153,9 +156,10 @@ fn layers_point_one_way() {
 fn one_door_a_dependency() {
     for (module, path, text) in sources() {
         for line in code(&text).filter(|_| !is_test(&path)) {
-            for (dependency, _) in DOORS.iter().filter(|(_, door)| *door != module) {
+            for (dependency, _) in DOORS {
+                let is_door = DOORS.contains(&(dependency, module.as_str()));
                 assert!(
-                    !names(line, dependency),
+                    is_door || !names(line, dependency),
                     "{} names {dependency}: {line}",
                     path.display()
                 );

@@ -100,20 +100,16 @@ impl Connection<'_> {
         let mut request = std::mem::take(&mut head.forward);
         let (expects_continue, is_safe) = (head.expects_continue, head.is_safe_method);
 
+        let address = self.peer.address;
         let n_body_bytes = match self.read_body(head_length, framing, expects_continue)? {
             Body::Buffered(range) => {
                 let body = range.clone();
-                finish_request(
-                    &mut request,
-                    framing,
-                    &self.socket.buffer()[body],
-                    self.peer.address,
-                );
+                finish_request(&mut request, framing, &self.socket.buffer()[body], address);
                 self.socket.consume(range.end);
                 range.len()
             }
             Body::Decoded(body) => {
-                finish_request(&mut request, framing, &body, self.peer.address);
+                finish_request(&mut request, framing, &body, address);
                 body.len()
             }
         };

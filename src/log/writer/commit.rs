@@ -22,6 +22,7 @@ pub(super) fn run(queue: &Queue, mut sink: Sink) {
     loop {
         match queue.next(&mut batch) {
             Work::Batch => commit(queue, &mut sink, &mut batch, &mut bytes),
+            Work::Reopen => check(queue, &mut sink),
             Work::Check => {
                 if checked.is_none_or(|at| CHECK_INTERVAL_MIN <= at.elapsed()) {
                     check(queue, &mut sink);
@@ -120,7 +121,13 @@ fn report(queue: &Queue, sink: &mut Sink, error: Option<WriteError>) {
     let did = sink.take_deeds();
     queue.count(|counters| {
         counters.syncs += did.syncs;
+        counters.sync_failures += did.sync_failures;
+        counters.set_asides += did.set_asides;
         counters.reopens += did.reopens;
+        counters.truncations += did.truncations;
+        counters.rotations += did.rotations;
+        counters.rotation_failures += did.rotation_failures;
+        counters.free_bytes = did.free_bytes;
         counters.sealed_tails += did.sealed_tails;
     });
     queue.set_health(error.as_ref().map(|error| with_causes(error)));

@@ -5,7 +5,7 @@ pub const SECONDS_BOUNDS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 ];
 
-/// What the writer has done since it was opened. All but `queue_depth` only grow.
+/// What the writer has done since it was opened. All but `queue_depth` and `free_bytes` only grow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
     /// Lines stored as the durability promises.
@@ -28,6 +28,24 @@ pub struct Counters {
     pub sealed_tails: u64,
     /// Times the log was opened again: rotated, removed, replaced, or after a failure.
     pub reopens: u64,
+    /// Times the log was rotated because it was due.
+    pub rotations: u64,
+    /// Times it was due and could not be.
+    pub rotation_failures: u64,
+    /// Syncs that failed, those of probes included.
+    pub sync_failures: u64,
+    /// Times it was set aside for a fresh one because a sync had failed.
+    pub set_asides: u64,
+    /// Times another program cut it.
+    pub truncations: u64,
+    /// Segments compressed.
+    pub segments_compressed: u64,
+    /// Segments that could not be, each try counted.
+    pub compression_failures: u64,
+    /// Segments removed for their age.
+    pub segments_removed: u64,
+    /// What the file system of the log had free when last looked at; `None` where it does not tell.
+    pub free_bytes: Option<u64>,
     /// Callbacks that panicked.
     pub callback_panics: u64,
     /// How long write and sync of a stored batch took, together, in seconds.

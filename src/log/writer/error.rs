@@ -101,6 +101,16 @@ pub enum WriteError {
         /// Bytes of the batch.
         wanted: u64,
     },
+    /// The disk has less free than is to be left to others; nothing was written.
+    #[error("disk nearly full, cannot append to beacon log `{}`: {} MiB are free, {} are to stay so", path.display(), free_bytes >> 20, floor_bytes.div_ceil(1 << 20))]
+    NearlyFull {
+        /// The log.
+        path: PathBuf,
+        /// What is free.
+        free_bytes: u64,
+        /// What is to stay free.
+        floor_bytes: u64,
+    },
     /// The bytes were written but perhaps not stored. They may or may not be in the log.
     #[error("cannot sync beacon log `{}`", path.display())]
     Sync {
@@ -108,6 +118,12 @@ pub enum WriteError {
         path: PathBuf,
         /// What the system said.
         source: Arc<io::Error>,
+    },
+    /// A sync failed a moment ago, and the next fresh file is not begun yet.
+    #[error("a sync of beacon log `{}` failed, a fresh file is begun in a moment", path.display())]
+    Resting {
+        /// The log.
+        path: PathBuf,
     },
     /// The log had to be opened again, after a failure or because it was moved, and could not.
     #[error("cannot reopen beacon log `{}`", path.display())]

@@ -4,11 +4,12 @@
 //! would let a third writer lock a file that a second one still has open.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
+use crate::log::rotated::with_suffix;
 
 /// A held lock. Dropping it, or the death of the process, lets it go.
 pub(super) struct Lock {
@@ -19,7 +20,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Locks `LOG.lock` and writes the number of this process into it.
     pub(super) fn take(log: &Path) -> Result<Lock, OpenError> {
-        let path = beside(log, ".lock");
+        let path = with_suffix(log, ".lock");
         let lock_error = |source| OpenError::Lock {
             lock: path.clone(),
             source,
@@ -52,6 +53,11 @@ impl Lock {
         Ok(Lock { file, path })
     }
 
+    /// A second hold on the same lock: it is let go when both are dropped.
+    pub(super) fn share(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// Returns whether the lock file is still where others will look for it.
     pub(super) fn stands(&self) -> bool {
         match (self.file.metadata(), fs::metadata(&self.path)) {
@@ -59,13 +65,6 @@ impl Lock {
             _ => false,
         }
     }
-}
-
-/// Returns the log's path with `suffix` added to the file name.
-pub(super) fn beside(log: &Path, suffix: &str) -> PathBuf {
-    let mut path = log.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
 }
 
 fn read_pid(file: &mut File) -> Option<u32> {

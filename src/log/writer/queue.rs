@@ -44,6 +44,8 @@ pub(super) enum Work {
     Batch,
     /// Nothing is queued and someone asked after our health: look after the file.
     Check,
+    /// Nothing is queued and someone wants the path looked at now.
+    Reopen,
     /// Everything is stored and nothing more will come.
     Stop,
 }
@@ -66,6 +68,7 @@ struct State {
     /// The thread sleeps. Waking it is a system call, so it is done only then.
     idle: bool,
     check: bool,
+    reopen: bool,
     stopping: bool,
 }
 
@@ -108,6 +111,9 @@ impl Queue {
             }
             if state.stopping {
                 return Work::Stop;
+            }
+            if std::mem::take(&mut state.reopen) {
+                return Work::Reopen;
             }
             if std::mem::take(&mut state.check) {
                 return Work::Check;
@@ -152,6 +158,13 @@ impl Queue {
             self.wake(&mut state);
         }
         lock(&self.health).clone().map_or(Ok(()), Err)
+    }
+
+    /// Asks for a look at the path, however short ago the last one was.
+    pub(super) fn reopen(&self) {
+        let mut state = lock(&self.state);
+        state.reopen = true;
+        self.wake(&mut state);
     }
 
     pub(super) fn is_healthy(&self) -> bool {

@@ -1,17 +1,29 @@
 //! The open log: appends whole batches to the file that the path leads to, or leaves it as it was.
 //!
 //! It must never report a batch stored after any doubt: about the length, about the sync, about which file this is.
+//!
+//! After a failed sync the kernel calls the lost pages clean: the next sync of that file would succeed without storing
+//! them, and a new line may share a page with a lost one. So the file is doubted: its handle is retired, the file set
+//! aside under a segment's name, and lines go into a fresh one, which must first take and sync a probe. While that
+//! fails too lines are refused, and the same fresh file is tried again; there is never a second one until a sync has
+//! succeeded, and then not sooner than the retry gap after the first. What was in the doubted file stays where readers
+//! find it: to cut unacknowledged lines off would go through the same pages, and a repetition is dropped by the reader.
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::directory::make_parent;
 use super::error::{OpenError, WriteError, append_error};
+use super::events::{Event, Events};
+use super::handle::{FileId, Handle, Standing, id_of};
+use super::keep::Bell;
 use super::lock::Lock;
 use super::medium::Medium;
-use super::{Durability, Settings, tail};
+use super::rotate::{self, Schedule, seconds};
+use super::space::Space;
+use super::{Clock, Durability, Settings};
 
 /// Bytes that must fit before a log that failed is called sound again: as much as the largest beacon.
 const PROBE: &[u8] = &[b' '; 64 * 1024];
@@ -21,37 +33,54 @@ pub(super) struct Sink {
     path: PathBuf,
     durability: Durability,
     medium: Box<dyn Medium>,
-    clock: fn() -> u64,
-    lock: Lock,
+    clock: Clock,
+    pub(super) lock: Lock,
     /// `None` after a failure that leaves the handle in doubt: the next use opens another one.
     handle: Option<Handle>,
+    trust: Trust,
+    /// When the last file was set aside for a failed sync.
+    set_aside: Option<Instant>,
+    retry_gap: Duration,
+    schedule: Schedule,
+    space: Space,
+    /// Rung when there is a new segment.
+    bell: Arc<Bell>,
+    events: Events,
     deeds: Deeds,
+}
+
+/// Whether a sync of the file at the path can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Sound,
+    /// A sync of this file failed.
+    Doubted(FileId),
+    /// The file is fresh and nothing has been synced into it yet.
+    Unproven,
 }
 
 /// What was done since it was last asked for.
 #[derive(Default)]
 pub(super) struct Deeds {
     pub(super) syncs: u64,
+    pub(super) sync_failures: u64,
+    pub(super) set_asides: u64,
     pub(super) reopens: u64,
+    pub(super) truncations: u64,
     pub(super) sealed_tails: u64,
-}
-
-struct Handle {
-    file: File,
-    /// Device and inode.
-    id: (u64, u64),
-    /// Pipes and devices have no length, no tail and no way back.
-    regular: bool,
-    /// Bytes in the log, all of them whole lines.
-    len: u64,
+    pub(super) rotations: u64,
+    pub(super) rotation_failures: u64,
+    /// Not a deed but what is free now.
+    pub(super) free_bytes: Option<u64>,
 }
 
 impl Sink {
     /// Opens the log; returns it and how many torn tails were sealed on the way.
     pub(super) fn open(
         settings: &Settings,
-        medium: Box<dyn Medium>,
-        clock: fn() -> u64,
+        mut medium: Box<dyn Medium>,
+        clock: Clock,
+        bell: Arc<Bell>,
     ) -> Result<(Sink, u64), OpenError> {
         let path = settings.path.clone();
         if path.as_os_str().is_empty() {
@@ -67,15 +96,23 @@ impl Sink {
         make_parent(&path)?;
         // The lock comes first: another writer's log must not be touched, its torn tail least of all.
         let lock = Lock::take(&path)?;
-        let (handle, sealed) = open_log(&path, clock)?;
-        let durability = settings.durability;
+        let (handle, sealed) = Handle::open(&path, &mut *medium, clock())?;
+        let mut schedule = Schedule::new(settings.rotation.clone(), settings.retry_gap);
+        schedule.opened(handle.written_s, seconds(clock()));
         let sink = Sink {
             path,
-            durability,
+            durability: settings.durability,
             medium,
             clock,
             lock,
             handle: Some(handle),
+            trust: Trust::Sound,
+            set_aside: None,
+            retry_gap: settings.retry_gap,
+            schedule,
+            space: Space::new(settings.min_free_bytes),
+            bell,
+            events: Events(settings.events.clone()),
             deeds: Deeds::default(),
         };
         Ok((sink, sealed))
@@ -84,6 +121,10 @@ impl Sink {
     /// Stores `bytes`, whole lines, as durably as promised. After an error no part of a line is left behind.
     pub(super) fn commit(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.ready()?;
+        self.rotate_if_due(bytes.len() as u64);
+        if self.handle.is_none() {
+            self.ready()?;
+        }
         self.append(bytes)?;
         match self.durability {
             Durability::Synced => self.sync(),
@@ -91,13 +132,14 @@ impl Sink {
         }
     }
 
-    /// Makes sure that there is a handle, and that the path leads to it.
+    /// Makes sure that there is a handle, that the path leads to it, that its syncs can be believed and that the disk
+    /// has room to spare.
     ///
     /// A log that was renamed, removed or replaced would take lines that nobody finds; one whose length changed was
     /// written or cut by another, who may have left half a line. Both are opened anew.
     pub(super) fn ready(&mut self) -> Result<(), WriteError> {
-        let sound = match &self.handle {
-            Some(handle) => handle.stands_at(&self.path).map_err(|source| {
+        let standing = match &self.handle {
+            Some(handle) => handle.standing_at(&self.path).map_err(|source| {
                 let source = Arc::new(OpenError::Open {
                     path: self.path.clone(),
                     source,
@@ -107,28 +149,35 @@ impl Sink {
                     source,
                 }
             })?,
-            None => false,
+            None => Standing::Moved,
         };
-        if sound { Ok(()) } else { self.reopen() }
+        if let (Standing::Cut(to_bytes), Some(handle)) = (&standing, &self.handle) {
+            self.deeds.truncations += 1;
+            self.events.tell(Event::Truncated {
+                path: self.path.clone(),
+                from_bytes: handle.len,
+                to_bytes: *to_bytes,
+            });
+        }
+        if standing != Standing::Sound {
+            self.reopen()?;
+        }
+        self.spare_room()?;
+        if self.trust == Trust::Unproven {
+            self.try_out()?;
+        }
+        Ok(())
     }
 
     /// Tries whether lines can be stored again: writes, syncs and cuts back a run of spaces, which no reader takes
     /// for a line. `false` when the log is no regular file, where that cannot be undone.
     pub(super) fn probe(&mut self) -> Result<bool, WriteError> {
         self.ready()?;
-        let Some(Handle {
-            regular: true, len, ..
-        }) = self.handle
-        else {
-            return Ok(false);
-        };
-        self.append(PROBE)?;
-        if self.durability == Durability::Synced {
-            self.sync()?;
+        if self.handle.as_ref().is_some_and(|handle| handle.regular) {
+            self.try_out()?;
+            return Ok(true);
         }
-        self.cut_back(len)
-            .map_err(|source| append_error(self.path.clone(), source))?;
-        Ok(true)
+        Ok(false)
     }
 
     /// Syncs what may not have been.
@@ -146,7 +195,10 @@ impl Sink {
     }
 
     pub(super) fn take_deeds(&mut self) -> Deeds {
-        std::mem::take(&mut self.deeds)
+        Deeds {
+            free_bytes: self.space.free(),
+            ..std::mem::take(&mut self.deeds)
+        }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
@@ -173,6 +225,7 @@ impl Sink {
             },
             Err(source) => Err(append_error(self.path.clone(), source)),
         };
+        self.space.took(wanted);
         match result {
             Ok(()) => handle.len += wanted,
             // Failing to cut retires the handle; to open the next one seals what is left as a torn tail.
@@ -186,7 +239,14 @@ impl Sink {
         let Some(handle) = &mut self.handle else {
             return Ok(());
         };
-        let result = self.medium.truncate(&handle.file, len);
+        let mut cut = || {
+            // Another program may have cut deeper meanwhile; to cut to more would fill up with zeros.
+            if handle.regular && handle.file.metadata()?.len() < len {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            self.medium.truncate(&handle.file, len)
+        };
+        let result = cut();
         match &result {
             Ok(()) => handle.len = len,
             Err(_) => self.retire(),
@@ -195,6 +255,10 @@ impl Sink {
     }
 
     fn sync(&mut self) -> Result<(), WriteError> {
+        self.sync_only().inspect_err(|_| self.doubt())
+    }
+
+    fn sync_only(&mut self) -> Result<(), WriteError> {
         let Some(handle) = &self.handle else {
             return Err(WriteError::Internal);
         };
@@ -204,12 +268,7 @@ impl Sink {
                 Ok(())
             }
             Err(source) => {
-                // After a failed fsync the kernel calls the lost pages clean, so the next sync of this descriptor
-                // would succeed without storing them. Nothing is acknowledged on it again, and the lines stay: to cut
-                // them off would go through the same doubtful pages. They are whole, and a repetition is dropped by
-                // the reader.
-                // Left to a later hardening: a fresh segment, so that new lines do not share a page with lost ones.
-                self.retire();
+                self.deeds.sync_failures += 1;
                 Err(WriteError::Sync {
                     path: self.path.clone(),
                     source: Arc::new(source),
@@ -218,15 +277,72 @@ impl Sink {
         }
     }
 
+    /// Never believes a sync of the present file again.
+    fn doubt(&mut self) {
+        if let Some(handle) = self.handle.take()
+            && handle.regular
+            && self.trust != Trust::Unproven
+        {
+            self.trust = Trust::Doubted(handle.id);
+        }
+    }
+
+    fn try_out(&mut self) -> Result<(), WriteError> {
+        let Some(Handle {
+            regular: true, len, ..
+        }) = self.handle
+        else {
+            self.trust = Trust::Sound;
+            return Ok(());
+        };
+        self.append(PROBE)?;
+        let synced = match self.durability {
+            // Also where lines are not synced: a doubt arose from a sync and only one can end it.
+            Durability::Written if self.trust == Trust::Sound => Ok(()),
+            _ => self.sync_only(),
+        };
+        // First of all, so that the spaces are not left behind.
+        let cut = self.cut_back(len);
+        if synced.is_err() {
+            self.doubt();
+        }
+        synced?;
+        cut.map_err(|source| append_error(self.path.clone(), source))?;
+        self.trust = Trust::Sound;
+        Ok(())
+    }
+
+    fn spare_room(&mut self) -> Result<(), WriteError> {
+        let Some(handle) = self.handle.as_ref().filter(|handle| handle.regular) else {
+            return Ok(());
+        };
+        match self.space.shortage(|| self.medium.free_bytes(&handle.file)) {
+            None => Ok(()),
+            Some(free_bytes) => Err(WriteError::NearlyFull {
+                path: self.path.clone(),
+                free_bytes,
+                floor_bytes: self.space.floor(),
+            }),
+        }
+    }
+
     fn reopen(&mut self) -> Result<(), WriteError> {
         self.retire();
-        let opened = self
-            .relock()
-            .and_then(|()| open_log(&self.path, self.clock));
-        let (handle, sealed) = opened.map_err(|source| WriteError::Reopen {
-            path: self.path.clone(),
-            source: Arc::new(source),
-        })?;
+        let reopen_error = |path: &PathBuf| {
+            let path = path.clone();
+            move |source| WriteError::Reopen {
+                path,
+                source: Arc::new(source),
+            }
+        };
+        self.relock().map_err(reopen_error(&self.path))?;
+        if let Trust::Doubted(id) = self.trust {
+            self.leave(id)?;
+        }
+        let now_ms = (self.clock)();
+        let (handle, sealed) = Handle::open(&self.path, &mut *self.medium, now_ms)
+            .map_err(reopen_error(&self.path))?;
+        self.schedule.opened(handle.written_s, seconds(now_ms));
         self.handle = Some(handle);
         self.deeds.reopens += 1;
         self.deeds.sealed_tails += sealed;
@@ -240,116 +356,67 @@ impl Sink {
         }
         Ok(())
     }
-}
 
-impl Handle {
-    /// Returns whether the path leads to this file, and nobody else changed its length.
-    fn stands_at(&self, path: &Path) -> io::Result<bool> {
-        let found = match fs::metadata(path) {
-            Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        Ok((found.dev(), found.ino()) == self.id && (!self.regular || found.len() == self.len))
-    }
-
-    /// Returns how many bytes the file is longer than when it was last known good; a device is believed.
-    fn grown(&self) -> io::Result<u64> {
-        if !self.regular {
-            return Ok(u64::MAX);
+    /// Sets the doubted file aside, if it is still the log and holds anything.
+    fn leave(&mut self, doubted: FileId) -> Result<(), WriteError> {
+        let found = std::fs::metadata(&self.path).ok();
+        if !found.is_some_and(|found| id_of(&found) == doubted && 0 < found.len()) {
+            self.trust = Trust::Unproven;
+            return Ok(());
         }
-        Ok(self.file.metadata()?.len().saturating_sub(self.len))
-    }
-}
-
-/// Opens the log to append, makes it if it is missing, and seals a torn tail; returns how many were sealed.
-///
-/// The directory of the log is not made here: when it vanishes under a running writer, a disk may have gone away, and
-/// to write where it was mounted would hide that.
-fn open_log(path: &Path, clock: fn() -> u64) -> Result<(Handle, u64), OpenError> {
-    let open_error = |source: io::Error| match source.kind() {
-        io::ErrorKind::IsADirectory => OpenError::Directory { path: path.into() },
-        _ => OpenError::Open {
-            path: path.into(),
-            source,
-        },
-    };
-    let file = open_or_create(path).map_err(open_error)?;
-    let metadata = file.metadata().map_err(open_error)?;
-    let regular = metadata.is_file();
-    let (mut len, mut sealed) = (metadata.len(), 0);
-    if regular {
-        let whole = tail::whole_len(&file, len).map_err(open_error)?;
-        if whole < len {
-            tail::seal(path, &file, whole, len, clock())?;
-            (len, sealed) = (whole, 1);
-        }
-    }
-    Ok((
-        Handle {
-            file,
-            id: (metadata.dev(), metadata.ino()),
-            regular,
-            len,
-        },
-        sealed,
-    ))
-}
-
-fn open_or_create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).mode(0o640);
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let file = options.create(true).open(path)?;
-            // Without this a power cut may take the file itself, with all that was synced into it.
-            sync_directory_of(path)?;
-            Ok(file)
-        }
-        result => result,
-    }
-}
-
-fn make_parent(path: &Path) -> Result<(), OpenError> {
-    let parent = parent_of(path);
-    let parent_error = |source| OpenError::Parent {
-        path: parent.into(),
-        source,
-    };
-    let missing: Vec<&Path> = parent
-        .ancestors()
-        .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
-        .collect();
-    for dir in missing.into_iter().rev() {
-        match fs::create_dir(dir) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(parent_error(error));
-            }
-            _ => sync_directory_of(dir).map_err(parent_error)?,
-        }
-    }
-    Ok(())
-}
-
-/// Makes durable that `path` exists: syncs the directory in which it really lies, links followed.
-pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let real = fs::canonicalize(path)?;
-    match File::open(parent_of(&real))?.sync_all() {
-        // Some file systems cannot sync a directory; there is nothing more to be had from them.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
+        if self
+            .set_aside
+            .is_some_and(|at| at.elapsed() < self.retry_gap)
         {
-            Ok(())
+            return Err(WriteError::Resting {
+                path: self.path.clone(),
+            });
         }
-        result => result,
+        let now_s = seconds((self.clock)());
+        let (_, segment) = rotate::set_aside(&self.path, &mut *self.medium, now_s)
+            .map_err(|source| append_error(self.path.clone(), source))?;
+        self.trust = Trust::Unproven;
+        self.set_aside = Some(Instant::now());
+        self.deeds.set_asides += 1;
+        self.bell.ring();
+        self.events.tell(Event::SetAside {
+            path: self.path.clone(),
+            segment,
+        });
+        Ok(())
     }
-}
 
-fn parent_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+    /// Rotates a log that is due. A failure is told and counted, and the log goes on as it is.
+    fn rotate_if_due(&mut self, more: u64) {
+        let now_ms = (self.clock)();
+        let Some(handle) = self.handle.as_ref().filter(|handle| handle.regular) else {
+            return;
+        };
+        if !self.schedule.is_due(handle.len, more, seconds(now_ms)) {
+            return;
+        }
+        if self.durability == Durability::Written {
+            // The stop syncs the log, and will not know this one any more. Nobody was promised that it succeeds.
+            let _ = self.medium.sync(&handle.file);
+        }
+        match rotate::rotate(&self.path, &mut *self.medium, now_ms) {
+            Ok(fresh) => {
+                self.schedule.opened(fresh.written_s, seconds(now_ms));
+                self.handle = Some(fresh);
+                self.deeds.rotations += 1;
+                self.bell.ring();
+            }
+            Err((cause, is_lost)) => {
+                self.schedule.failed();
+                self.deeds.rotation_failures += 1;
+                self.events.tell(Event::RotationFailed {
+                    path: self.path.clone(),
+                    cause,
+                });
+                if is_lost {
+                    self.retire();
+                }
+            }
+        }
+    }
 }

@@ -7,9 +7,9 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::directory::sync_directory_of;
 use super::error::OpenError;
-use super::lock::beside;
-use super::sink::sync_directory_of;
+use crate::log::rotated::with_suffix;
 
 /// Bytes read at once on the way back to the last newline.
 const STEP: usize = 64 * 1024;
@@ -52,8 +52,8 @@ pub(super) fn seal(
         let (path, torn) = (log.to_path_buf(), torn.to_path_buf());
         move |source| OpenError::Repair { path, torn, source }
     };
-    let (copy, torn) =
-        create_torn(log, now_ms).map_err(repair_error(&beside(log, &format!(".torn-{now_ms}"))))?;
+    let (copy, torn) = create_torn(log, now_ms)
+        .map_err(repair_error(&with_suffix(log, &format!(".torn-{now_ms}"))))?;
     let moved = copy_range(file, &copy, whole, len)
         .and_then(|()| copy.sync_all())
         .and_then(|()| sync_directory_of(&torn))
@@ -76,7 +76,7 @@ fn create_torn(log: &Path, now_ms: u64) -> io::Result<(File, PathBuf)> {
         } else {
             format!(".torn-{now_ms}-{n}")
         };
-        let torn = beside(log, &suffix);
+        let torn = with_suffix(log, &suffix);
         match OpenOptions::new()
             .write(true)
             .create_new(true)

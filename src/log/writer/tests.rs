@@ -1,9 +1,12 @@
 //! Tests of the writer: what callers see, on a real file system, with faults where only a disk could put them.
 
 mod files;
+mod follow;
+mod keep;
 mod limits;
 mod medium;
 mod model;
+mod rotation;
 mod script;
 mod tails;
 
@@ -13,10 +16,12 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::log::opened;
+use crate::log::reader::{self, Line};
 use script::Script;
 
 /// Longest wait for a state; never reached while things work.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A directory of its own with a log in it.
 struct Place {
@@ -39,7 +44,7 @@ impl Place {
     }
 
     fn writer(&self) -> Writer {
-        Writer::open_on(self.settings(), Box::new(Disk), clock).unwrap()
+        Writer::open_on(self.settings(), Box::new(Disk), Arc::new(clock)).unwrap()
     }
 
     fn scripted(&self) -> (Writer, Script) {
@@ -47,13 +52,21 @@ impl Place {
     }
 
     fn scripted_with(&self, change: impl FnOnce(&mut Settings)) -> (Writer, Script) {
+        self.scripted_at(Arc::new(clock), change)
+    }
+
+    fn scripted_at(&self, clock: Clock, change: impl FnOnce(&mut Settings)) -> (Writer, Script) {
         let script = Script::default();
         let mut settings = self.settings();
         change(&mut settings);
-        (
-            Writer::open_on(settings, Box::new(script.clone()), clock).unwrap(),
-            script,
-        )
+        let writer = Writer::open_on(settings, Box::new(script.clone()), clock).unwrap();
+        script.forget_ops();
+        (writer, script)
+    }
+
+    /// All lines that a reader finds, in its order.
+    fn lines(&self) -> Vec<String> {
+        lines_of(&self.log())
     }
 
     fn text(&self) -> String {
@@ -73,6 +86,21 @@ fn names_with(dir: &Path, part: &str) -> Vec<String> {
     let mut names: Vec<String> = names.filter(|name| name.contains(part)).collect();
     names.sort();
     names
+}
+
+fn lines_of(log: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    let Ok(files) = opened::open(&[log.display().to_string()]) else {
+        return lines;
+    };
+    for file in files {
+        reader::read_lines(file, |line| match line {
+            Line::Whole(text) => lines.push(String::from_utf8(text.to_vec()).unwrap()),
+            Line::TooLong => panic!("a line that nobody sent"),
+        })
+        .unwrap();
+    }
+    lines
 }
 
 fn clock() -> u64 {

@@ -124,40 +124,124 @@ fn what_cannot_be_cut_back_is_sealed_before_the_next_line() {
 }
 
 #[test]
-fn a_handle_whose_sync_failed_is_never_used_again() {
+fn after_a_failed_sync_lines_go_into_a_fresh_file_that_was_tried_out() {
     let place = Place::new();
     let (writer, script) = place.scripted();
     store(&writer, "a").unwrap();
     script.syncs([EIO]);
     let error = store(&writer, "b").unwrap_err();
     assert!(matches!(error, WriteError::Sync { .. }), "{error:?}");
-    assert_eq!(writer.counters().reopens, 0);
+    assert!(writer.health().is_err());
     store(&writer, "c").unwrap();
-    assert_eq!(
-        writer.counters().reopens,
-        1,
-        "a fresh handle for the next line"
-    );
-    // No truncation: the doubtful line is whole and stays, unacknowledged.
-    assert_eq!(
-        script.ops(),
-        ["append 2", "sync", "append 2", "sync", "append 2", "sync"]
-    );
-    assert_eq!(place.text(), "a\nb\nc\n");
-    assert_eq!((writer.counters().lines, writer.counters().syncs), (2, 2));
+    assert_eq!(writer.health(), Ok(()));
+    assert_eq!(place.text(), "c\n");
+    // The doubtful line is whole and stays, unacknowledged, where a reader finds it.
+    assert_eq!(place.lines(), ["a", "b", "c"]);
+    assert_eq!(place.names_with("log-"), ["beacon.log-20261123T160430Z"]);
+    let expect = [
+        "append 2",
+        "sync",
+        "append 2",
+        "sync",
+        "rename",
+        "create",
+        "sync directory",
+        "append 65536",
+        "sync",
+        "truncate 0",
+        "append 2",
+        "sync",
+    ];
+    assert_eq!(script.ops(), expect);
+    let counters = writer.counters();
+    assert_eq!((counters.lines, counters.syncs), (2, 3));
+    assert_eq!((counters.sync_failures, counters.set_asides), (1, 1));
+    assert_eq!(counters.reopens, 1);
 }
 
 #[test]
-fn nothing_is_acknowledged_while_syncs_fail() {
+fn while_syncs_fail_nothing_is_acknowledged_and_no_second_file_begun() {
     let place = Place::new();
     let (writer, script) = place.scripted();
+    store(&writer, "before").unwrap();
     script.syncs([EIO; 20]);
     for n in 0..20 {
-        store(&writer, &n.to_string()).unwrap_err();
-        assert_eq!(writer.counters().reopens, n, "one handle, one doubt");
+        let error = store(&writer, &n.to_string()).unwrap_err();
+        assert!(matches!(error, WriteError::Sync { .. }), "{error:?}");
     }
+    assert_eq!(place.names_with("log-").len(), 1);
+    assert_eq!(
+        place.text(),
+        "",
+        "nothing is left behind of a file that fails"
+    );
     store(&writer, "at last").unwrap();
-    assert_eq!(writer.counters().lines, 1);
+    assert_eq!(place.lines(), ["before", "0", "at last"]);
+    assert_eq!(writer.counters().lines, 2);
+    assert!(place.names_with("torn").is_empty());
+}
+
+#[test]
+fn health_alone_finds_the_way_into_a_fresh_file() {
+    let place = Place::new();
+    let (writer, script) = place.scripted();
+    script.syncs([EIO, EIO]);
+    store(&writer, "a").unwrap_err();
+    wait_until("a fresh file was synced", || writer.health().is_ok());
+    assert_eq!(writer.counters().sync_failures, 2);
+    assert_eq!(place.text(), "");
+    assert_eq!(place.lines(), ["a"]);
+}
+
+#[test]
+fn a_disk_that_fails_now_and_then_gets_no_fresh_file_each_time() {
+    let place = Place::new();
+    let (writer, script) = place.scripted();
+    script.syncs([EIO]);
+    store(&writer, "a").unwrap_err();
+    store(&writer, "b").unwrap();
+    script.syncs([EIO]);
+    store(&writer, "c").unwrap_err();
+    for _ in 0..3 {
+        let error = store(&writer, "d").unwrap_err();
+        assert!(matches!(error, WriteError::Resting { .. }), "{error:?}");
+    }
+    assert!(writer.health().is_err());
+    assert_eq!(writer.counters().set_asides, 1);
+    assert_eq!(place.lines(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_doubted_log_that_cannot_be_set_aside_takes_no_line() {
+    let place = Place::new();
+    let (writer, script) = place.scripted();
+    store(&writer, "a").unwrap();
+    script.syncs([EIO]);
+    store(&writer, "b").unwrap_err();
+    script.renames([EROFS]);
+    store(&writer, "c").unwrap_err();
+    script.creates([ENOSPC]);
+    store(&writer, "d").unwrap_err();
+    script.directories([EIO]);
+    store(&writer, "e").unwrap_err();
+    store(&writer, "f").unwrap();
+    assert_eq!(place.lines(), ["a", "b", "f"]);
+    assert_eq!(place.names_with("log-").len(), 1);
+}
+
+#[test]
+fn a_doubted_log_that_another_program_moved_is_not_sought() {
+    let place = Place::new();
+    let (writer, script) = place.scripted();
+    script.syncs([EIO]);
+    store(&writer, "a").unwrap_err();
+    fs::rename(place.log(), place.dir.path().join("beacon.log.1")).unwrap();
+    fs::write(place.log(), "theirs\n").unwrap();
+    script.syncs([EIO]);
+    store(&writer, "b").unwrap_err();
+    store(&writer, "c").unwrap();
+    assert_eq!(place.text(), "theirs\nc\n");
+    assert_eq!(writer.counters().set_asides, 0);
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use proptest::prelude::*;
 
 use super::script::Append;
 use super::*;
+use crate::log::rotated;
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -21,6 +23,12 @@ enum Step {
     /// The write fails, and what it left cannot be cut off.
     Stuck(usize),
     SyncFails,
+    /// A rotation of ours, or the way into a fresh file, fails at one of its steps.
+    RenameFails,
+    CreateFails,
+    DirectoryFails,
+    /// The clock is set.
+    Days(i64),
     /// Someone renames the log.
     Rotate,
     /// The power fails: of what was written after the last sync a part remains, and behind it a piece of a line that
@@ -39,6 +47,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..9usize).prop_map(Step::Lie),
         1 => (0..9usize).prop_map(Step::Stuck),
         2 => Just(Step::SyncFails),
+        1 => Just(Step::RenameFails),
+        1 => Just(Step::CreateFails),
+        1 => Just(Step::DirectoryFails),
+        1 => (-400..400i64).prop_map(Step::Days),
         1 => Just(Step::Rotate),
         2 => (0.0..=1.0, 0..9usize).prop_map(|(keep, torn)| Step::Crash { keep, torn }),
     ];
@@ -46,12 +58,18 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Plays the steps; returns the lines acknowledged and the lines found, by number.
-fn play(steps: &[Step]) -> (Vec<usize>, Vec<usize>) {
+fn play(steps: &[Step], rotation: &Rotation) -> (Vec<usize>, Vec<usize>) {
     let place = Place::new();
-    // There is no log between its rotation and the next line.
-    let text = || fs::read_to_string(place.log()).unwrap_or_default();
-    let (mut writer, mut script) = place.scripted();
-    let (mut acknowledged, mut rotated) = (Vec::new(), String::new());
+    let now_ms = Arc::new(AtomicU64::new(clock()));
+    let begin = || {
+        let now_ms = Arc::clone(&now_ms);
+        place.scripted_at(Arc::new(move || now_ms.load(Relaxed)), |settings| {
+            settings.rotation = rotation.clone();
+            settings.retry_gap = Duration::ZERO;
+        })
+    };
+    let (mut writer, mut script) = begin();
+    let mut acknowledged = Vec::new();
     // Inode and length of the log after its last repair, which synced it.
     let mut repaired = (0, 0);
     for (n, step) in steps.iter().enumerate() {
@@ -65,11 +83,18 @@ fn play(steps: &[Step]) -> (Vec<usize>, Vec<usize>) {
                 script.truncates([EIO]);
             }
             Step::SyncFails => script.syncs([EIO]),
+            Step::RenameFails => script.renames([EIO]),
+            Step::CreateFails => script.creates([ENOSPC]),
+            Step::DirectoryFails => script.directories([EIO]),
+            Step::Days(days) => {
+                let ms = now_ms
+                    .load(Relaxed)
+                    .saturating_add_signed(days * 86_400_000);
+                now_ms.store(ms, Relaxed);
+            }
             Step::Rotate => {
-                // A rotated log may end in what a stuck write left; that is its reader's business.
-                let text = text();
-                rotated.push_str(&text[..text.rfind('\n').map_or(0, |at| at + 1)]);
-                let _ = fs::rename(place.log(), place.dir.path().join(format!("rotated-{n}")));
+                let next = rotated::next_path(&place.log(), 0).unwrap();
+                let _ = fs::rename(place.log(), next);
                 continue;
             }
             Step::Crash { keep, torn } => {
@@ -90,7 +115,7 @@ fn play(steps: &[Step]) -> (Vec<usize>, Vec<usize>) {
                     .unwrap();
                 (&log).write_all(&line(n).as_bytes()[..torn]).unwrap();
                 drop(writer);
-                (writer, script) = place.scripted();
+                (writer, script) = begin();
                 repaired = (inode, log.metadata().unwrap().len());
                 continue;
             }
@@ -100,17 +125,10 @@ fn play(steps: &[Step]) -> (Vec<usize>, Vec<usize>) {
         }
     }
     writer.stop();
-    let text = rotated + &text();
-    let whole = text
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'));
-    let found = whole.map(|text| {
-        let n = text
-            .trim_start_matches("line-")
-            .trim_end()
-            .parse()
-            .unwrap_or(usize::MAX);
-        assert_eq!(text.trim_end(), line(n), "a line that nobody sent");
+    let found = place.lines().into_iter().map(|text| {
+        let n = text.trim_start_matches("line-").parse();
+        let n = n.unwrap_or(usize::MAX);
+        assert_eq!(text, line(n), "a line that nobody sent");
         n
     });
     (acknowledged, found.collect())
@@ -121,11 +139,11 @@ fn line(n: usize) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn acknowledged_lines_are_there_whole_and_in_order(steps in steps()) {
-        let (acknowledged, found) = play(&steps);
+    fn acknowledged_lines_are_there_whole_and_in_order(steps in steps(), size_bytes in prop::option::of(1..60u64), daily: bool) {
+        let (acknowledged, found) = play(&steps, &Rotation { size_bytes, daily });
         prop_assert!(found.is_sorted_by(|a, b| a < b), "order or repetition: {found:?}");
         for n in &acknowledged {
             prop_assert!(found.contains(n), "{n} is lost of {acknowledged:?}, found {found:?}");

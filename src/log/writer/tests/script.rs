@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::super::medium::{Disk, Medium};
@@ -21,6 +22,8 @@ pub(super) enum Append {
     /// Writes this many bytes and fails with this error number.
     Fails(usize, i32),
     Panics,
+    /// Works, after another program has cut the file to nothing.
+    CutFirst,
 }
 
 #[derive(Clone, Default)]
@@ -32,6 +35,12 @@ struct Scene {
     /// Error numbers of syncs and truncations to come; 0 works.
     syncs: VecDeque<i32>,
     truncates: VecDeque<i32>,
+    /// Free bytes; `None` is all there could be.
+    free: Option<Option<u64>>,
+    /// Error numbers of renames, of files made, and of syncs of the directory to come; 0 works.
+    renames: VecDeque<i32>,
+    creates: VecDeque<i32>,
+    directories: VecDeque<i32>,
     ops: Vec<String>,
     /// Inode and length at the last sync that succeeded.
     synced: (u64, u64),
@@ -52,9 +61,43 @@ impl Script {
         self.0.0.lock().unwrap().truncates.extend(errors);
     }
 
+    /// From now on the file system has so much free, or cannot tell.
+    pub(super) fn free(&self, free: Option<u64>) {
+        self.0.0.lock().unwrap().free = Some(free);
+    }
+
+    pub(super) fn renames(&self, errors: impl IntoIterator<Item = i32>) {
+        self.0.0.lock().unwrap().renames.extend(errors);
+    }
+
+    pub(super) fn creates(&self, errors: impl IntoIterator<Item = i32>) {
+        self.0.0.lock().unwrap().creates.extend(errors);
+    }
+
+    pub(super) fn directories(&self, errors: impl IntoIterator<Item = i32>) {
+        self.0.0.lock().unwrap().directories.extend(errors);
+    }
+
+    fn next(
+        &self,
+        op: &str,
+        errors: impl FnOnce(&mut Scene) -> &mut VecDeque<i32>,
+    ) -> io::Result<()> {
+        let mut scene = self.0.0.lock().unwrap();
+        scene.ops.push(op.into());
+        match errors(&mut scene).pop_front().unwrap_or(0) {
+            0 => Ok(()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
     /// What was done so far, in order.
     pub(super) fn ops(&self) -> Vec<String> {
         self.0.0.lock().unwrap().ops.clone()
+    }
+
+    pub(super) fn forget_ops(&self) {
+        self.0.0.lock().unwrap().ops.clear();
     }
 
     /// Returns how many bytes of the file with this inode were synced last.
@@ -107,19 +150,16 @@ impl Medium for Script {
                 file.write_all(&bytes[..n])?;
                 Err(io::Error::from_raw_os_error(error))
             }
+            Append::CutFirst => {
+                file.set_len(0)?;
+                Disk.append(file, bytes)
+            }
             Append::Panics => panic!("on purpose"),
         }
     }
 
     fn sync(&mut self, file: &File) -> io::Result<()> {
-        let error = {
-            let mut scene = self.0.0.lock().unwrap();
-            scene.ops.push("sync".into());
-            scene.syncs.pop_front().unwrap_or(0)
-        };
-        if error != 0 {
-            return Err(io::Error::from_raw_os_error(error));
-        }
+        self.next("sync", |scene| &mut scene.syncs)?;
         Disk.sync(file)?;
         let metadata = file.metadata()?;
         self.0.0.lock().unwrap().synced = (metadata.ino(), metadata.len());
@@ -127,15 +167,29 @@ impl Medium for Script {
     }
 
     fn truncate(&mut self, file: &File, len: u64) -> io::Result<()> {
-        let error = {
-            let mut scene = self.0.0.lock().unwrap();
-            scene.ops.push(format!("truncate {len}"));
-            scene.truncates.pop_front().unwrap_or(0)
-        };
-        if error == 0 {
-            Disk.truncate(file, len)
-        } else {
-            Err(io::Error::from_raw_os_error(error))
-        }
+        self.next(&format!("truncate {len}"), |scene| &mut scene.truncates)?;
+        Disk.truncate(file, len)?;
+        let mut scene = self.0.0.lock().unwrap();
+        scene.synced.1 = scene.synced.1.min(len);
+        Ok(())
+    }
+
+    fn free_bytes(&mut self, _: &File) -> Option<u64> {
+        self.0.0.lock().unwrap().free.unwrap_or(Some(u64::MAX))
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.next("rename", |scene| &mut scene.renames)?;
+        Disk.rename(from, to)
+    }
+
+    fn create(&mut self, path: &Path) -> io::Result<File> {
+        self.next("create", |scene| &mut scene.creates)?;
+        Disk.create(path)
+    }
+
+    fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
+        self.next("sync directory", |scene| &mut scene.directories)?;
+        Disk.sync_directory(path)
     }
 }

@@ -93,7 +93,7 @@ fn a_tail_that_cannot_be_kept_is_not_cut_off() {
         )
         .unwrap();
     }
-    let error = Writer::open_on(place.settings(), Box::new(Disk), clock).unwrap_err();
+    let error = Writer::open_on(place.settings(), Box::new(Disk), Arc::new(clock)).unwrap_err();
     assert!(matches!(error, OpenError::Repair { .. }), "{error:?}");
     assert_eq!(place.text(), "a\ntorn");
 }

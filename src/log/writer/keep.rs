@@ -1,0 +1,284 @@
+//! Looks after the segments that the writer rotated away: compresses them one by one, removes those that are too old.
+//!
+//! A thread of its own and of low priority, so that the writer never waits for it. It must touch nothing but segments
+//! whose names are exactly ours, never the log; and it must not remove a plain segment before its compressed copy is
+//! durable and was read back, byte by byte. Whenever it is killed, the next start takes up where it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::compress::{self, Refusal};
+use super::directory::sync_directory_of;
+use super::error::OpenError;
+use super::events::{Event, Events};
+use super::lock::Lock;
+use super::queue::Queue;
+use super::rotate::seconds;
+use super::{Clock, Settings};
+use crate::log::rotated::{self, Segment};
+
+/// Between two rounds when no rotation comes: an old segment goes that much late, what failed is tried again.
+const ROUND_EVERY: Duration = Duration::from_secs(600);
+/// A wall clock that drifts this far from the monotonic one within a round has been set.
+const CLOCK_JUMP: Duration = Duration::from_secs(3_600);
+/// So long after that no segment is removed: a clock that was wrong for a moment must not cost a year of them.
+const CLOCK_REST: Duration = Duration::from_secs(24 * 3_600);
+const DAY_S: i64 = 86_400;
+
+/// What becomes of segments that the writer rotated away. Others' are left alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Compress them.
+    pub gzip: bool,
+    /// Remove those rotated away more than so many days ago, by the time in their name.
+    pub retain_days: Option<u32>,
+}
+
+/// Calls the keeper.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    state: Mutex<BellState>,
+    rings: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct BellState {
+    rung: bool,
+    stopping: bool,
+}
+
+impl Bell {
+    /// Says that there is something to do.
+    pub(super) fn ring(&self) {
+        self.state().rung = true;
+        self.rings.notify_all();
+    }
+
+    pub(super) fn begin_stop(&self) {
+        self.state().stopping = true;
+        self.rings.notify_all();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+
+    /// Waits for a ring, `patience` at most; `false` when it is time to stop.
+    fn wait(&self, patience: Duration) -> bool {
+        let asleep = |state: &mut BellState| !state.rung && !state.stopping;
+        let (mut state, _) = self
+            .rings
+            .wait_timeout_while(self.state(), patience, asleep)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.rung = false;
+        !state.stopping
+    }
+
+    fn state(&self) -> MutexGuard<'_, BellState> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The keeper's thread, where there is anything to do for it.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    bell: Arc<Bell>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Keeper {
+    pub(super) fn start(
+        settings: &Settings,
+        lock: &Lock,
+        queue: &Arc<Queue>,
+        bell: Arc<Bell>,
+        clock: Clock,
+    ) -> Result<Keeper, OpenError> {
+        let mut thread = None;
+        if settings.keep != Keep::default() {
+            let mut rounds = Rounds::new(settings, Arc::clone(queue), Arc::clone(&bell), clock);
+            // Nobody else may have the log before the last round is over.
+            let lock = lock
+                .share()
+                .map_err(|source| OpenError::Thread { source })?;
+            let run = move || {
+                let _lock = lock;
+                lower_priority();
+                loop {
+                    rounds.round();
+                    if !rounds.bell.wait(ROUND_EVERY) {
+                        return;
+                    }
+                }
+            };
+            let started = std::thread::Builder::new()
+                .name("log-keeper".into())
+                .spawn(run)
+                .map_err(|source| OpenError::Thread { source })?;
+            thread = Some(started);
+        }
+        Ok(Keeper {
+            bell,
+            thread: Mutex::new(thread),
+        })
+    }
+
+    pub(super) fn begin_stop(&self) {
+        self.bell.begin_stop();
+    }
+
+    /// Stops where the work can be taken up again, and waits for it.
+    pub(super) fn stop(&self) {
+        self.bell.begin_stop();
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Elsewhere than on Linux this would be the priority of the whole process.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 10);
+}
+
+/// One round after the other.
+pub(super) struct Rounds {
+    log: PathBuf,
+    keep: Keep,
+    min_free_bytes: u64,
+    queue: Arc<Queue>,
+    bell: Arc<Bell>,
+    clock: Clock,
+    steady: Steady,
+    events: Events,
+}
+
+impl Rounds {
+    pub(super) fn new(
+        settings: &Settings,
+        queue: Arc<Queue>,
+        bell: Arc<Bell>,
+        clock: Clock,
+    ) -> Rounds {
+        Rounds {
+            log: settings.path.clone(),
+            keep: settings.keep.clone(),
+            min_free_bytes: settings.min_free_bytes,
+            queue,
+            bell,
+            steady: Steady::new(clock()),
+            clock,
+            events: Events(settings.events.clone()),
+        }
+    }
+
+    pub(super) fn round(&mut self) {
+        let failed = |path: &Path, cause: String| Event::CleaningFailed {
+            path: path.to_owned(),
+            cause,
+        };
+        let listed = rotated::real_path(&self.log).and_then(|real| rotated::list(&real));
+        let (mut segments, unfinished) = match listed {
+            Ok(listed) => listed,
+            Err(cause) => {
+                let folder = rotated::folder_of(&self.log);
+                return self.events.tell(failed(folder, cause.to_string()));
+            }
+        };
+        for path in unfinished {
+            if let Err(cause) = fs::remove_file(&path) {
+                self.events.tell(failed(&path, cause.to_string()));
+            }
+        }
+        let now_ms = (self.clock)();
+        if let (Some(days), true) = (self.keep.retain_days, self.steady.is_steady(now_ms)) {
+            let before_s = seconds(now_ms).saturating_sub(i64::from(days) * DAY_S);
+            segments.retain(|segment| {
+                let is_old = segment.mark.at_s < before_s;
+                if is_old {
+                    self.remove(segment);
+                }
+                !is_old
+            });
+        }
+        if self.keep.gzip {
+            for segment in segments.iter().filter(|segment| segment.has_plain) {
+                if self.bell.is_stopping() {
+                    return;
+                }
+                self.compress(segment);
+            }
+        }
+    }
+
+    fn remove(&self, segment: &Segment) {
+        let compressed = segment.compressed_path();
+        let copies = [
+            (segment.has_plain, &segment.path),
+            (segment.has_compressed, &compressed),
+        ];
+        for (_, path) in copies.iter().filter(|(is_there, _)| *is_there) {
+            if let Err(cause) = fs::remove_file(path) {
+                return self.events.tell(Event::CleaningFailed {
+                    path: path.to_path_buf(),
+                    cause: cause.to_string(),
+                });
+            }
+        }
+        self.queue.count(|counters| counters.segments_removed += 1);
+    }
+
+    fn compress(&self, segment: &Segment) {
+        let outcome = compress::compress(segment, self.min_free_bytes, || self.bell.is_stopping());
+        match outcome {
+            Ok(()) => self
+                .queue
+                .count(|counters| counters.segments_compressed += 1),
+            Err(Refusal::Stopped) => {}
+            Err(Refusal::Failed(cause)) => {
+                self.queue
+                    .count(|counters| counters.compression_failures += 1);
+                self.events.tell(Event::CompressionFailed {
+                    segment: segment.path.clone(),
+                    cause: cause.to_string(),
+                });
+            }
+        }
+        // A power cut after this brings no plain segment back. If it fails, both may be there again: the next round
+        // does it once more, and readers take the plain one alone.
+        let _ = sync_directory_of(&segment.compressed_path());
+    }
+}
+
+/// Tells whether the wall clock went on as time did.
+struct Steady {
+    wall_ms: u64,
+    at: Instant,
+    jumped: Option<Instant>,
+}
+
+impl Steady {
+    fn new(wall_ms: u64) -> Steady {
+        Steady {
+            wall_ms,
+            at: Instant::now(),
+            jumped: None,
+        }
+    }
+
+    fn is_steady(&mut self, wall_ms: u64) -> bool {
+        let passed = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let expected = self.wall_ms.saturating_add(passed);
+        if CLOCK_JUMP < Duration::from_millis(wall_ms.abs_diff(expected)) {
+            self.jumped = Some(Instant::now());
+        }
+        (self.wall_ms, self.at) = (wall_ms, Instant::now());
+        self.jumped.is_none_or(|at| CLOCK_REST <= at.elapsed())
+    }
+}

@@ -1,0 +1,270 @@
+//! Segments are compressed and, when old enough, removed; nothing else is touched, and a crash is taken up again.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::super::keep::Rounds;
+use super::super::queue::Queue;
+use super::*;
+use crate::log::rotated;
+
+const DAY_S: u64 = 86_400;
+
+/// A keeper without a thread, and the clock it looks at.
+struct Stage {
+    place: Place,
+    rounds: Rounds,
+    queue: Arc<Queue>,
+    bell: Arc<Bell>,
+    now_ms: Arc<AtomicU64>,
+    heard: mpsc::Receiver<Event>,
+}
+
+impl Stage {
+    fn new(keep: Keep) -> Stage {
+        let place = Place::new();
+        fs::write(place.log(), "live\n").unwrap();
+        let (events, heard) = mpsc::sync_channel(100);
+        let settings = Settings {
+            keep,
+            min_free_bytes: 0,
+            events: Some(events),
+            ..place.settings()
+        };
+        let (queue, bell) = (Arc::new(Queue::new(&settings)), Arc::new(Bell::default()));
+        let now_ms = Arc::new(AtomicU64::new(clock()));
+        let at = Arc::clone(&now_ms);
+        let rounds = Rounds::new(
+            &settings,
+            Arc::clone(&queue),
+            Arc::clone(&bell),
+            Arc::new(move || at.load(Relaxed)),
+        );
+        Stage {
+            place,
+            rounds,
+            queue,
+            bell,
+            now_ms,
+            heard,
+        }
+    }
+
+    fn gzip() -> Stage {
+        Stage::new(Keep {
+            gzip: true,
+            retain_days: None,
+        })
+    }
+
+    fn retain(days: u32) -> Stage {
+        Stage::new(Keep {
+            gzip: false,
+            retain_days: Some(days),
+        })
+    }
+
+    fn path(&self, suffix: &str) -> PathBuf {
+        rotated::with_suffix(&self.place.log(), suffix)
+    }
+
+    fn put(&self, suffix: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(suffix), bytes).unwrap();
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = self.place.names_with("beacon.log").into_iter();
+        names
+            .map(|name| name["beacon.log".len()..].to_owned())
+            .collect()
+    }
+}
+
+#[test]
+fn segments_of_ours_are_compressed_and_nothing_else() {
+    let mut stage = Stage::gzip();
+    let others = [
+        ".1",
+        "-20261122",
+        "-20261122T170000",
+        "-20261122T170000Z-0",
+        "-20261122T170000Z.bak",
+        ".torn-1795449870771",
+        ".lock",
+    ];
+    for other in others {
+        stage.put(other, "theirs\n");
+    }
+    symlink(stage.place.log(), stage.path("-20261122T180000Z")).unwrap();
+    fs::create_dir(stage.path("-20261122T190000Z")).unwrap();
+    stage.put("-20261122T170000Z", "1\n");
+    // More than one step of everything, and not easily compressed.
+    let mut random = fastrand::Rng::with_seed(1);
+    let long: String = (0..60_000)
+        .map(|_| format!("{}\n", random.u64(..)))
+        .collect();
+    stage.put("-20261122T170000Z-1", &long);
+    stage.put("-20261122T170000Z-2", "");
+    let before = stage.place.lines();
+    stage.rounds.round();
+
+    let mut expect: Vec<String> = ["", "-20261122T180000Z", "-20261122T190000Z"]
+        .into_iter()
+        .chain(others)
+        .map(str::to_owned)
+        .collect();
+    expect.extend(["", "-1", "-2"].map(|n| format!("-20261122T170000Z{n}.gz")));
+    expect.sort();
+    assert_eq!(stage.names(), expect);
+    assert_eq!(stage.place.lines(), before);
+    assert_eq!(stage.queue.counters().segments_compressed, 3);
+    let mode = fs::metadata(stage.path("-20261122T170000Z.gz"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o137, 0, "{mode:o}");
+    stage.rounds.round();
+    assert_eq!(
+        stage.queue.counters().segments_compressed,
+        3,
+        "once is enough"
+    );
+    assert!(stage.heard.try_recv().is_err());
+}
+
+#[test]
+fn a_crash_anywhere_is_taken_up_again() {
+    let mut stage = Stage::gzip();
+    // While the copy was made; after it was named, before the plain one was removed, with a copy cut by the crash.
+    stage.put("-20261122T170000Z", "1\n");
+    stage.put("-20261122T170000Z.gz.tmp", "half a co");
+    stage.put("-20261122T180000Z", "2\n");
+    stage.put("-20261122T180000Z.gz", "\u{1f}half a co");
+    stage.put("-20261122T190000Z.gz.tmp", "of a segment that is gone");
+    assert_eq!(stage.place.lines(), ["1", "2", "live"]);
+    stage.rounds.round();
+    assert_eq!(
+        stage.names(),
+        ["", "-20261122T170000Z.gz", "-20261122T180000Z.gz"]
+    );
+    assert_eq!(stage.place.lines(), ["1", "2", "live"]);
+}
+
+#[test]
+fn a_segment_stays_where_there_is_no_room_or_no_time_for_its_copy() {
+    let mut stage = Stage::gzip();
+    stage.put("-20261122T170000Z", "1\n");
+    let settings = Settings {
+        keep: Keep {
+            gzip: true,
+            retain_days: None,
+        },
+        min_free_bytes: u64::MAX,
+        ..stage.place.settings()
+    };
+    let clock: Clock = Arc::new(clock);
+    let mut full = Rounds::new(&settings, Arc::clone(&stage.queue), Arc::default(), clock);
+    full.round();
+    assert_eq!(stage.names(), ["", "-20261122T170000Z"]);
+    assert_eq!(stage.queue.counters().compression_failures, 1);
+
+    // A folder has the name of the copy.
+    fs::create_dir(stage.path("-20261122T170000Z.gz")).unwrap();
+    stage.rounds.round();
+    let event = stage.heard.try_recv().unwrap();
+    assert!(matches!(event, Event::CompressionFailed { .. }), "{event}");
+    assert_eq!(
+        stage.names(),
+        ["", "-20261122T170000Z", "-20261122T170000Z.gz"]
+    );
+    fs::remove_dir(stage.path("-20261122T170000Z.gz")).unwrap();
+
+    stage.bell.begin_stop();
+    stage.rounds.round();
+    assert_eq!(stage.names(), ["", "-20261122T170000Z"]);
+    assert_eq!(stage.place.lines(), ["1", "live"]);
+}
+
+#[test]
+fn old_segments_of_ours_are_removed_and_nothing_else() {
+    let mut stage = Stage::retain(7);
+    // It is 2026-11-23T16:04:30Z.
+    let kept = [
+        "-20261116T160430Z",
+        "-20261116T160430Z-1.gz",
+        "-20991231T235959Z",
+        ".1",
+        "-20200101",
+        "-20200101T000000Z.zst",
+        "-20200101T000000Z.bak",
+        ".torn-1577836800000",
+        ".lock",
+    ];
+    for name in kept {
+        stage.put(name, "1\n");
+    }
+    fs::create_dir(stage.path("-20200101T000001Z")).unwrap();
+    for name in [
+        "-20261116T160429Z",
+        "-20261116T160429Z-12.gz",
+        "-20200101T000000Z",
+        "-20200101T000000Z.gz",
+        "-19700101T000000Z",
+    ] {
+        stage.put(name, "2\n");
+    }
+    stage.rounds.round();
+    let mut expect: Vec<&str> = kept.to_vec();
+    expect.extend(["", "-20200101T000001Z"]);
+    expect.sort_unstable();
+    assert_eq!(stage.names(), expect);
+    assert_eq!(stage.queue.counters().segments_removed, 4);
+}
+
+#[test]
+fn a_clock_that_was_just_set_removes_nothing() {
+    let mut stage = Stage::retain(7);
+    stage.put("-20261120T000000Z", "1\n");
+    stage.rounds.round();
+    for jump_s in [366 * DAY_S as i64, -800 * DAY_S as i64, i64::MAX / 2_000] {
+        let ms = clock().saturating_add_signed(jump_s * 1_000);
+        stage.now_ms.store(ms, Relaxed);
+        stage.rounds.round();
+        stage.rounds.round();
+        assert_eq!(stage.names(), ["", "-20261120T000000Z"], "{jump_s}");
+    }
+}
+
+#[test]
+fn the_keeper_works_beside_the_writer_and_ends_with_it() {
+    let place = Place::new();
+    let settings = || Settings {
+        rotation: Rotation {
+            size_bytes: Some(4),
+            daily: false,
+        },
+        keep: Keep {
+            gzip: true,
+            retain_days: Some(30),
+        },
+        min_free_bytes: 0,
+        ..place.settings()
+    };
+    fs::write(place.dir.path().join("beacon.log-20200101T000000Z.gz"), "x").unwrap();
+    let writer = Writer::open(settings()).unwrap();
+    for line in ["a", "b", "c", "d", "e"] {
+        store(&writer, line).unwrap();
+    }
+    wait_until(
+        "both segments are compressed and the old one is gone",
+        || {
+            let counters = writer.counters();
+            (counters.segments_compressed, counters.segments_removed) == (2, 1)
+        },
+    );
+    assert_eq!(place.lines(), ["a", "b", "c", "d", "e"]);
+    assert_eq!(place.names_with(".gz").len(), 2);
+    writer.stop();
+    // The lock is let go by both threads: otherwise this would be refused.
+    drop(Writer::open(settings()).unwrap());
+}
