@@ -3,7 +3,7 @@
 
 pub use crate::collector::gate::oracle::{chunked as gate_chunked, request as gate_head};
 
-use crate::beacon::{self, Beacon, Receipt, Refusal};
+use crate::beacon::{self, Beacon, Checked, Receipt, Refusal};
 use crate::log::opened::Opened;
 use crate::log::reader::{LINE_BYTES_MAX, Line, read_lines};
 use flate2::write::GzEncoder;
@@ -26,7 +26,7 @@ const CHECKSUM_BYTES: usize = br#","crc":"01234567"}}"#.len();
 /// Where something does not hold.
 pub fn beacon_check(data: &[u8]) {
     let sent = beacon::parse(data);
-    let Ok(mut line) = beacon::check(data, RECEIPT) else {
+    let Ok(Checked { mut line, .. }) = beacon::check(data, RECEIPT) else {
         return;
     };
     let sent = sent.expect("nothing is logged that is not read later");
@@ -34,6 +34,7 @@ pub fn beacon_check(data: &[u8]) {
     let expect = Beacon {
         received_ms: Some(RECEIPT.now_ms as i64),
         synced: Some(RECEIPT.synced),
+        page_token: None,
         ..sent
     };
     assert_eq!(beacon::read(&line), Ok(expect));
@@ -41,6 +42,7 @@ pub fn beacon_check(data: &[u8]) {
         let mut value: Value = serde_json::from_slice(text).expect("JSON for every reader");
         let members = value.as_object_mut().expect("an object");
         let receipt = members.remove("_rx");
+        members.remove("pageToken");
         (receipt, value)
     };
     let (receipt, logged) = members(&line);

@@ -4,7 +4,7 @@ use super::supervisor::{Health, Supervisor};
 use super::{Failure, build_report, on_stdout};
 use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
-use crate::config::Serve;
+use crate::config::{PageTokens, Serve};
 use crate::daily::Daily;
 use crate::log::writer::{OpenError, Settings as WriterSettings, Writer};
 use crate::notice::{Notice, Notices};
@@ -68,6 +68,9 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
         keep_fresh(&settings, &stop, report_status, notices)?;
     }
     on_stdout(&format!("{}\n", listening(&collector)))?;
+    for warning in &settings.warnings {
+        notices.tell(Notice::warning("exposed", warning));
+    }
     tell_what_is_there(&settings, &collector, notices);
     let supervisor = Supervisor::ready(health_of(&collector, &writer))?;
 
@@ -165,15 +168,37 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
     let tell = |event, message: String| notices.tell(Notice::info(event, message));
     let is_public = !collector.addresses().iter().all(Address::is_loopback);
     tell("listening", format!("call page   {address}/"));
-    let report = match (is_public, settings.look.report_password.is_some()) {
+    let has_password = settings.look.report_password.is_some();
+    let looks = match (is_public, has_password) {
         (true, false) => {
             "not served: on an address or a socket that others reach it needs `--report-password`"
                 .to_owned()
         }
-        _ if settings.watch => format!("{address}/report/"),
-        _ => format!("{address}/report/ (without `--watch` nobody rebuilds it)"),
+        (_, has_password) => format!(
+            "{address}/report/ {}{}",
+            if has_password {
+                "for who has the password"
+            } else {
+                "for this machine alone"
+            },
+            if settings.watch {
+                ""
+            } else {
+                " (without `--watch` nobody rebuilds it)"
+            }
+        ),
     };
-    tell("report-address", format!("report      {report}"));
+    tell("report-address", format!("report      {looks}"));
+    let by_token = !matches!(settings.send.page_tokens, PageTokens::Off);
+    let senders = format!(
+        "beacons     from {}",
+        if by_token {
+            "our own call page alone, which has a token"
+        } else {
+            "whoever reaches it; `--page-token required` takes those of our own call page alone"
+        }
+    );
+    tell("senders", senders);
     tell(
         "log-file",
         format!("beacon log  {}", settings.log.file.display()),

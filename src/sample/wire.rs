@@ -204,7 +204,8 @@ fn line(body: &[u8], received_ms: i64) -> std::io::Result<Line> {
         now_ms: u64::try_from(received_ms).unwrap_or_default(),
         synced: true,
     };
-    let mut text = beacon::check(body, receipt).map_err(std::io::Error::other)?;
+    let checked = beacon::check(body, receipt).map_err(std::io::Error::other)?;
+    let mut text = checked.line;
     text.push(b'\n');
     Ok(Line { received_ms, text })
 }

@@ -71,6 +71,10 @@ const DOORS: &[(&str, &str)] = &[
     ("rustix", "collector"),
     ("rustix", "log"),
     ("sha2", "digest"),
+    ("hmac", "digest"),
+    ("getrandom", "digest"),
+    ("ipnet", "config"),
+    ("regex_lite", "daily"),
     ("rustc_hash", "call"),
     ("crc32c", "beacon"),
 ];
