@@ -66,6 +66,7 @@ pub(super) struct Hops {
 struct State {
     free: Vec<UnixStream>,
     n_light_waiting: usize,
+    n_heavy_waiting: usize,
     n_missing: usize,
     is_stopping: bool,
 }
@@ -158,16 +159,22 @@ impl Hops {
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limits.hop_wait);
             let left = deadline.checked_duration_since(Instant::now())?;
-            state.n_light_waiting += usize::from(is_light);
-            let freed = match is_light {
-                true => &self.freed_for_light,
-                false => &self.freed_for_all,
+            // Whoever waits here keeps a place among the clients, and is not sent away: few may, of what takes long.
+            if !is_light && self.limits.hops <= state.n_heavy_waiting {
+                return None;
+            }
+            let (freed, light, heavy) = match is_light {
+                true => (&self.freed_for_light, 1, 0),
+                false => (&self.freed_for_all, 0, 1),
             };
+            state.n_light_waiting += light;
+            state.n_heavy_waiting += heavy;
             state = freed
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
-            state.n_light_waiting -= usize::from(is_light);
+            state.n_light_waiting -= light;
+            state.n_heavy_waiting -= heavy;
         }
     }
 

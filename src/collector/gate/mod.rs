@@ -159,8 +159,7 @@ impl Gate {
     /// Stops accepting, answers what was accepted, closes the rest; returns within about `deadline`. True where every
     /// client was served to the end, or would not take it.
     pub fn stop(&self, deadline: Duration) -> bool {
-        let started = Instant::now();
-        let deadline = started + deadline;
+        let deadline = Instant::now() + deadline;
         self.bell.ring();
         self.shared.stopping.store(true, Ordering::SeqCst);
         let acceptors = std::mem::take(
@@ -175,6 +174,7 @@ impl Gate {
         }
         // An idle client's thread reads the end and goes. One whose request has just come answers it first.
         self.shut(Shutdown::Read, |peer| peer.phase() == Phase::Idle);
+        let started = Instant::now();
         let mut is_drained = self
             .shared
             .wait_for_threads(0, deadline.min(started + STOP_READING));

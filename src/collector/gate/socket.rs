@@ -153,6 +153,8 @@ impl<'a> Socket<'a> {
     /// the answer with it. Bounded in bytes and in time.
     pub(super) fn linger(&mut self, n_bytes_max: usize, limit: Duration) {
         let _ = self.peer.stream.shutdown(Shutdown::Write);
+        // Where places are short, this one is free to be had.
+        self.peer.enter(Phase::Reading);
         let deadline = Instant::now() + limit;
         let mut n_bytes = 0;
         while n_bytes < n_bytes_max {

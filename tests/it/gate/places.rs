@@ -234,3 +234,30 @@ fn a_beacon_does_not_queue_behind_what_takes_long() {
         started.elapsed()
     );
 }
+
+#[test]
+fn what_takes_long_does_not_take_every_place_while_it_waits() {
+    let limits = Limits {
+        hops: 4,
+        connections: 12,
+        answer: Duration::from_secs(8),
+        hop_wait: Duration::from_secs(8),
+        dead_after: Duration::from_secs(60),
+        ..Limits::for_this_process()
+    };
+    let fake = Fake::with(limits, |_| true);
+    let mut slow: Vec<Client> = (0..12).map(|_| fake.client()).collect();
+    for client in &mut slow {
+        client.send(b"GET /silence HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    // Three on their way and four that wait; the others are told at once.
+    let deadline = Instant::now() + PATIENCE;
+    while fake.gate.stats().refused.get("busy").copied() < Some(5) {
+        assert!(Instant::now() < deadline, "{:?}", fake.gate.stats());
+        std::thread::yield_now();
+    }
+    let started = Instant::now();
+    let light = b"POST /fine HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(fake.client().ask(light).status, 200);
+    assert!(started.elapsed() < Duration::from_secs(6));
+}
