@@ -11,7 +11,7 @@ mod serve;
 pub use environment::{Unknown, unknown_variables};
 pub use serve::{
     CallPageArgs, DurabilityArg, LimitArgs, LogArgs, LogFormatArg, LookArgs, OperationArgs,
-    RoomArgs, SendArgs, ServeArgs,
+    PageTokenArg, ReachArgs, RoomArgs, RoomPrivacyArg, SendArgs, ServeArgs,
 };
 
 use clap::builder::{BoolishValueParser, TypedValueParser};

@@ -1,9 +1,17 @@
 //! Checked settings: what the rest of the program may rely on. Raw arguments come in, no clap type goes out.
 
+mod access;
+mod reach;
+mod rooms;
+mod secret;
 mod serve;
 mod values;
 
-pub use serve::{CallPage, Limits, Listen, Log, Look, Password, Rooms, Send, Serve};
+pub use access::{Look, PageTokens, Send};
+pub use reach::{PublicHost, Reach, TrustedProxies};
+pub use rooms::Rooms;
+pub use secret::Secret;
+pub use serve::{CallPage, Limits, Listen, Log, Serve};
 
 use crate::cli::{BuildReportArgs, LogFormatArg, SampleLogArgs};
 use crate::notice::Format;
@@ -47,6 +55,8 @@ pub struct Environment {
     pub beacon_url: Option<String>,
     /// `PORT`.
     pub port: Option<String>,
+    /// `CALL_METRICS_PAGE_TOKEN_SECRET`. No flag, as for the API key.
+    pub page_token_secret: Option<String>,
 }
 
 impl Environment {
@@ -68,6 +78,7 @@ impl Environment {
             daily_api_url: get("DAILY_API_URL"),
             beacon_url: get("BEACON_URL"),
             port: get("PORT"),
+            page_token_secret: get("CALL_METRICS_PAGE_TOKEN_SECRET"),
         }
     }
 }

@@ -10,16 +10,19 @@ mod api;
 mod error;
 mod name;
 mod pace;
+mod pattern;
 mod retry;
 mod rooms;
 mod token;
 
+use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 pub use error::Error;
 pub use name::{InvalidRoomName, RoomName};
+pub use pattern::{InvalidPattern, RoomPattern};
 pub use token::{InvalidToken, Token};
 
 use api::{Answer, Api, Method};
@@ -39,6 +42,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis
 const FRESH: Duration = Duration::from_secs(300);
 /// A new expiry for a room that Daily does not let go without one.
 const EXPIRY: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long a meeting token opens a private room: from a page that is loaded to one that stays open over a working day.
+const ENTRY: Duration = Duration::from_secs(12 * 3600);
 
 /// How to reach Daily.
 #[derive(Clone, Debug)]
@@ -49,6 +54,10 @@ pub struct Settings {
     pub token: Token,
     /// Put before every name: room `ana` is `meet-ana` at Daily. Belongs to the same alphabet as names.
     pub room_prefix: String,
+    /// After this a room that is minted here, or opened again, closes for newcomers. `None`: never.
+    pub room_expiry: Option<Duration>,
+    /// Who may enter a room that is minted here.
+    pub privacy: Privacy,
     /// Longest wait for one try. A whole call, tries and pauses together, takes at most twice as long.
     pub timeout: Duration,
 }
@@ -61,18 +70,48 @@ impl Settings {
             api_url: API_URL.into(),
             token,
             room_prefix: "meet-".into(),
+            room_expiry: None,
+            privacy: Privacy::Public,
             timeout: TIMEOUT,
         }
     }
 }
 
+/// Who may enter a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// Whoever has its address.
+    Public,
+    /// Who has a meeting token, too.
+    Private,
+}
+
 /// A room that exists at Daily.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Room {
     /// Its name at Daily, prefix included.
     pub name: String,
     /// Where people join; http or https.
     pub url: String,
+    /// What opens it where it is private: for whoever may enter, and for no log.
+    pub meeting_token: Option<String>,
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room")
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .field("meeting_token", &self.meeting_token.as_ref().map(|_| "***"))
+            .finish()
+    }
+}
+
+/// How rooms are made.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    expiry: Option<Duration>,
+    privacy: Privacy,
 }
 
 /// A client of Daily's REST API. Share it between threads; its limits hold for all of them together.
@@ -80,6 +119,7 @@ pub struct Room {
 pub struct Daily {
     api: Api,
     room_prefix: String,
+    terms: Terms,
     timeout: Duration,
     pauses: [Duration; 2],
     pace: Pace,
@@ -93,6 +133,10 @@ impl Daily {
         Daily {
             api: Api::new(&settings.api_url, settings.token, settings.timeout),
             room_prefix: settings.room_prefix,
+            terms: Terms {
+                expiry: settings.room_expiry,
+                privacy: settings.privacy,
+            },
             timeout: settings.timeout,
             pauses: PAUSES,
             pace: Pace::default(),
@@ -116,20 +160,32 @@ impl Daily {
     ///
     /// See [`Error`]; each has a code of the contract and a text for a person.
     pub fn find_or_mint(&self, name: &RoomName) -> Result<Room, Error> {
-        let full = format!("{}{}", self.room_prefix, name.as_str());
+        let full = self.full(name);
         let deadline = Instant::now() + self.timeout * CALL_TIMEOUTS;
         self.rooms.get_or(&full, deadline, || {
             let mut call = Call::new(&self.api, &self.pace, &self.pauses, self.timeout, deadline);
-            find_or_mint(&mut call, &full)
+            find_or_mint(&mut call, &full, self.terms)
         })
+    }
+
+    /// Whether the room `name` would be answered without another request to Daily.
+    #[must_use]
+    pub fn has_at_hand(&self, name: &RoomName) -> bool {
+        self.rooms.has(&self.full(name))
+    }
+
+    fn full(&self, name: &RoomName) -> String {
+        format!("{}{}", self.room_prefix, name.as_str())
     }
 }
 
-/// Creates first, since most names are new; only a refusal is worth a look at what is there.
-fn find_or_mint(call: &mut Call<'_>, name: &str) -> Result<Minted, Error> {
-    let created = call.send(Method::Post, "/rooms", Some(&json!({ "name": name })))?;
+/// Creates first, since most names are new; only a refusal is worth a look at what is there. What is there is taken as
+/// it is: who made it chose its privacy and its expiry.
+fn find_or_mint(call: &mut Call<'_>, name: &str, terms: Terms) -> Result<Minted, Error> {
+    let created = call.send(Method::Post, "/rooms", Some(&new_room(name, terms)))?;
     if created.status != 400 {
-        return minted(name, &created.or_refused()?, FRESH);
+        let fresh = terms.expiry.map_or(FRESH, |expiry| expiry.min(FRESH));
+        return minted(call, name, &created.or_refused()?, fresh);
     }
     // 400 means taken, or lost to a concurrent create, or really wrong. Whether the room is there tells them apart;
     // the text of the answer is for people and may change.
@@ -141,53 +197,90 @@ fn find_or_mint(call: &mut Call<'_>, name: &str) -> Result<Minted, Error> {
     let found = found.or_refused()?;
     let fresh = match expiry(&found.body) {
         Some(left) if left.is_zero() => {
-            revive(call, &path)?;
-            FRESH
+            revive(call, &path, terms)?;
+            terms.expiry.map_or(FRESH, |expiry| expiry.min(FRESH))
         }
         Some(left) => left.min(FRESH),
         None => FRESH,
     };
-    minted(name, &found, fresh)
+    minted(call, name, &found, fresh)
 }
 
-/// Opens an expired room again. We mint without an expiry, so none is what it gets; where that is refused, a late one.
-fn revive(call: &mut Call<'_>, path: &str) -> Result<(), Error> {
-    let cleared = call.send(
-        Method::Post,
-        path,
-        Some(&json!({ "properties": { "exp": null } })),
-    )?;
-    if cleared.status != 400 {
-        return cleared.or_refused().map(drop);
+fn new_room(name: &str, terms: Terms) -> Value {
+    let mut room = json!({ "name": name });
+    if terms.privacy == Privacy::Private {
+        room["privacy"] = json!("private");
     }
-    let exp = (now() + EXPIRY).as_secs();
-    call.send(
-        Method::Post,
-        path,
-        Some(&json!({ "properties": { "exp": exp } })),
-    )?
-    .or_refused()
-    .map(drop)
+    if let Some(expiry) = terms.expiry {
+        room["properties"] = json!({ "exp": (now() + expiry).as_secs() });
+    }
+    room
 }
 
-fn minted(name: &str, answer: &Answer, fresh: Duration) -> Result<Minted, Error> {
-    let url = answer
-        .body
-        .get("url")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+/// Opens an expired room again, on the terms of a new one; where it may not be without an expiry, with a late one.
+fn revive(call: &mut Call<'_>, path: &str, terms: Terms) -> Result<(), Error> {
+    let mut open_until = |exp: Option<u64>| {
+        call.send(
+            Method::Post,
+            path,
+            Some(&json!({ "properties": { "exp": exp } })),
+        )
+    };
+    if let Some(expiry) = terms.expiry {
+        let opened = open_until(Some((now() + expiry).as_secs()))?;
+        return opened.or_refused().map(drop);
+    }
+    let opened = match open_until(None)? {
+        refused if refused.status == 400 => open_until(Some((now() + EXPIRY).as_secs()))?,
+        opened => opened,
+    };
+    opened.or_refused().map(drop)
+}
+
+fn minted(
+    call: &mut Call<'_>,
+    name: &str,
+    answer: &Answer,
+    fresh: Duration,
+) -> Result<Minted, Error> {
+    let member = |key: &str| answer.body.get(key).and_then(Value::as_str);
+    let url = member("url").unwrap_or_default();
     if !is_web_address(url) {
         return Err(Error::BadAnswer {
             reason: "no address of a room in it".into(),
         });
     }
+    let meeting_token = match member("privacy") {
+        Some("private") => Some(meeting_token(call, name)?),
+        _ => None,
+    };
     Ok(Minted {
         room: Room {
             name: name.into(),
             url: url.into(),
+            meeting_token,
         },
         fresh,
     })
+}
+
+/// What opens a private room: for this room alone, and not for ever. It tells nobody apart, so it may be given to many.
+fn meeting_token(call: &mut Call<'_>, name: &str) -> Result<String, Error> {
+    let exp = (now() + ENTRY).as_secs();
+    let wanted = json!({ "properties": { "room_name": name, "exp": exp } });
+    let answer = call.send(Method::Post, "/meeting-tokens", Some(&wanted))?;
+    let answer = answer.or_refused()?;
+    let token = answer.body.get("token").and_then(Value::as_str);
+    // A JWT: it goes into the address of Daily's frame.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    match token {
+        Some(token) if !token.is_empty() && token.len() <= 4096 && token.bytes().all(plain) => {
+            Ok(token.into())
+        }
+        _ => Err(Error::BadAnswer {
+            reason: "no meeting token in it".into(),
+        }),
+    }
 }
 
 /// Returns the time left until the room closes, zero when that is past; `None` when it does not close.

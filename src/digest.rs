@@ -1,6 +1,12 @@
-//! Short, stable fingerprints: call ids, asset names, ETags. The door to `sha2`.
+//! Short, stable fingerprints (call ids, asset names, ETags), and marks that only who has a key can make.
+//! The door to `sha2`, `hmac` and `getrandom`. Must not show a key, nor compare marks in a time that tells of them.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
+use std::io;
+
+/// Bytes of a mark.
+pub const MARK_BYTES: usize = 32;
 
 /// The first 96 bits of the SHA-256 of `parts`, as 24 lower-case hex digits.
 ///
@@ -19,9 +25,88 @@ pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         .collect()
 }
 
+/// Bytes that nobody can guess.
+///
+/// # Errors
+///
+/// Where the system has none to give.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A key for marks (HMAC-SHA256). Prints as `Key(***)`.
+#[derive(Clone)]
+pub struct Key(Hmac<Sha256>);
+
+impl Key {
+    /// Of a secret of any length.
+    pub fn new(secret: &[u8]) -> Key {
+        Key(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
+    }
+
+    /// Of a secret that nobody knows and that ends with the process.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has nothing random to give.
+    pub fn random() -> io::Result<Key> {
+        Ok(Key::new(&random::<MARK_BYTES>()?))
+    }
+
+    /// The mark of `parts`, which are length-prefixed as in [`fingerprint`].
+    pub fn mark<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; MARK_BYTES] {
+        self.over(parts).finalize().into_bytes().into()
+    }
+
+    /// Whether `mark` is that of `parts`; takes as long whatever it is.
+    pub fn is_mark<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>, mark: &[u8]) -> bool {
+        self.over(parts).verify_slice(mark).is_ok()
+    }
+
+    fn over<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(***)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_is_that_of_its_key_and_parts_alone() {
+        let parts = || [b"room".as_slice(), b"nonce"];
+        let key = Key::new(b"secret");
+        let mark = key.mark(parts());
+        assert!(key.is_mark(parts(), &mark));
+        assert!(!Key::new(b"Secret").is_mark(parts(), &mark));
+        assert!(!key.is_mark([b"roo".as_slice(), b"mnonce"], &mark));
+        assert!(!key.is_mark(parts(), &mark[..31]) && !key.is_mark(parts(), b""));
+        for bit in 0..MARK_BYTES * 8 {
+            let mut flipped = mark;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!key.is_mark(parts(), &flipped), "{bit}");
+        }
+        assert!(!Key::random().unwrap().is_mark(parts(), &mark));
+        assert_eq!(format!("{key:?}"), "Key(***)");
+    }
+
+    #[test]
+    fn what_is_random_differs() {
+        assert_ne!(random::<16>().unwrap(), random::<16>().unwrap());
+    }
 
     #[test]
     fn where_one_part_ends_matters() {

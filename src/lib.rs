@@ -42,6 +42,8 @@ pub mod collector;
 pub mod config;
 pub mod daily;
 pub mod digest;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod log;
 pub mod metric;
 pub mod notice;

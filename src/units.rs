@@ -4,7 +4,7 @@ use crate::metric::Unit;
 use jiff::Timestamp;
 
 /// Keeps a number and its unit on one line.
-const NBSP: char = '\u{a0}';
+pub const NBSP: char = '\u{a0}';
 /// What stands for a value that was not measured.
 pub const MISSING: &str = "–";
 

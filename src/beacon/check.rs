@@ -2,25 +2,41 @@
 
 use super::receipt::{Receipt, stamp};
 use super::{Refusal, parse};
+use std::borrow::Cow;
 
 /// Deepest nesting of a beacon that the collector takes. Daily's own go to 3; readers written elsewhere stop at a few dozen.
 pub const DEPTH_MAX: usize = 32;
 /// Bytes that the receipt takes, about.
 const RECEIPT_BYTES: usize = 64;
 
-/// Checks that `body` is a beacon and gives the line to log, without its newline: the object as it was sent, byte for byte apart
-/// from white space between tokens, with `"_rx":{"t":…,"synced":…,"crc":"…"}` as its last member. A `_rx` of the sender's own is
-/// left out.
+/// A body that is a beacon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The line to log, without its newline.
+    pub line: Vec<u8>,
+    /// The room as the sender names it.
+    pub room: String,
+    /// What the page shows to be let in.
+    pub page_token: Option<String>,
+}
+
+/// Checks that `body` is a beacon and gives the line to log: the object as it was sent, byte for byte apart from white space
+/// between tokens, with `"_rx":{"t":…,"synced":…,"crc":"…"}` as its last member. A `_rx` of the sender's own is left out, and so
+/// is `pageToken`, which is for the collector and for no reader of the log.
 ///
 /// # Errors
 ///
 /// Says why the body is not a beacon.
-pub fn check(body: &[u8], receipt: Receipt) -> Result<Vec<u8>, Refusal> {
-    parse(body)?;
+pub fn check(body: &[u8], receipt: Receipt) -> Result<Checked, Refusal> {
+    let beacon = parse(body)?;
     // `parse` reads past what it does not know without looking closely. Other readers of the log do look: lone surrogates
     // and numbers out of range would stop them, so they stop here.
     serde_json::from_slice::<serde_json::Value>(body).map_err(|_| Refusal::NotJson)?;
-    Ok(stamp(compact(body)?, receipt))
+    Ok(Checked {
+        line: stamp(compact(body)?, receipt),
+        room: beacon.room.into_owned(),
+        page_token: beacon.page_token.map(Cow::into_owned),
+    })
 }
 
 /// `body` is known to be a beacon, so a JSON object in UTF-8 that has members besides `_rx`.
@@ -29,7 +45,7 @@ fn compact(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut depth = 0_usize;
     // Where in `line` the current member of the outermost object begins, and whether its name was read already.
     let (mut member_start, mut named) = (0, false);
-    let mut is_receipt = false;
+    let mut is_ours = false;
     let mut rest = body;
     while let Some((&byte, tail)) = rest.split_first() {
         match byte {
@@ -37,19 +53,19 @@ fn compact(body: &[u8]) -> Result<Vec<u8>, Refusal> {
             b'"' => {
                 let (string, tail) = rest.split_at(string_len(rest));
                 if depth == 1 && !named {
-                    (named, is_receipt) = (true, is_receipt_name(string));
+                    (named, is_ours) = (true, is_name_of_ours(string));
                 }
                 line.extend_from_slice(string);
                 rest = tail;
                 continue;
             }
             b',' | b'}' if depth == 1 => {
-                if is_receipt {
+                if is_ours {
                     line.truncate(member_start);
                 } else if named {
                     line.push(b',');
                 }
-                (member_start, named, is_receipt) = (line.len(), false, false);
+                (member_start, named, is_ours) = (line.len(), false, false);
                 if byte == b'}' {
                     line.pop();
                     line.push(byte);
@@ -89,11 +105,13 @@ fn string_len(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Whether a literal spells `_rx`, escaped or not.
-fn is_receipt_name(literal: &[u8]) -> bool {
-    literal == b"\"_rx\""
-        || (literal.contains(&b'\\')
-            && serde_json::from_slice::<String>(literal).is_ok_and(|name| name == "_rx"))
+/// Whether a literal spells the name of a member that is not for the log, escaped or not.
+fn is_name_of_ours(literal: &[u8]) -> bool {
+    let is_ours = |name: &[u8]| matches!(name, b"_rx" | b"pageToken");
+    match literal {
+        [b'"', name @ .., b'"'] if !name.contains(&b'\\') => is_ours(name),
+        _ => serde_json::from_slice::<String>(literal).is_ok_and(|name| is_ours(name.as_bytes())),
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +130,7 @@ mod tests {
     /// The line without its checksum.
     #[track_caller]
     fn line(body: &str) -> String {
-        let line = String::from_utf8(check(body.as_bytes(), RECEIPT).unwrap()).unwrap();
+        let line = String::from_utf8(check(body.as_bytes(), RECEIPT).unwrap().line).unwrap();
         line.rsplit_once(",\"crc\":").unwrap().0.to_owned() + "}}"
     }
 
@@ -147,6 +165,28 @@ mod tests {
             line(&inner),
             format!("{{{IDS},\"x\":{{\"_rx\":1}},\"_rx\":{{\"t\":7,\"synced\":true}}}}")
         );
+    }
+
+    #[test]
+    fn the_page_token_is_for_the_collector_alone() {
+        let expect = format!("{{{IDS},\"_rx\":{{\"t\":7,\"synced\":true}}}}");
+        for (sent, token) in [
+            (r#""pageToken":"abc""#, Some("abc")),
+            (r#""pageToken" : "x","\u0070ageToken":"abc""#, Some("abc")),
+            (r#""pageToken":"abc","pageToken":7"#, None),
+            (r#""pageToken":{"a":["}"]}"#, None),
+        ] {
+            for body in [format!("{{{IDS},{sent}}}"), format!("{{ {sent},{IDS}}}")] {
+                let checked = check(body.as_bytes(), RECEIPT).unwrap();
+                assert_eq!(line(&body), expect);
+                assert_eq!(
+                    (checked.room.as_str(), checked.page_token.as_deref()),
+                    ("r", token)
+                );
+            }
+        }
+        let inner = format!("{{{IDS},\"x\":{{\"pageToken\":1}}}}");
+        assert!(line(&inner).contains("pageToken"), "another's affair");
     }
 
     #[test]
@@ -202,7 +242,7 @@ mod tests {
                 sent.as_object_mut().unwrap().entry(name.clone()).or_insert(value.clone());
             }
             let body = if pretty { serde_json::to_vec_pretty(&sent) } else { serde_json::to_vec(&sent) }.unwrap();
-            let Ok(line) = check(&body, RECEIPT) else {
+            let Ok(Checked { line, .. }) = check(&body, RECEIPT) else {
                 // A random `samples` and the like: refused is fine, as long as it is refused for a reason.
                 prop_assert!(parse(&body).is_err());
                 return Ok(());

@@ -12,7 +12,7 @@ mod parse;
 mod receipt;
 mod value;
 
-pub use check::{DEPTH_MAX, check};
+pub use check::{Checked, DEPTH_MAX, check};
 pub use parse::{SEQ_MAX, VALUE_MAX, parse};
 pub use receipt::{Receipt, read};
 
@@ -30,6 +30,8 @@ pub struct Beacon<'a> {
     pub session_id: Cow<'a, str>,
     /// The name the person joined with, where the page was told to send it.
     pub name: Option<Cow<'a, str>>,
+    /// What the page shows to be let in. No line of the log has it.
+    pub page_token: Option<Cow<'a, str>>,
     /// What the page says of its browser: names and values as sent, few and short.
     pub client: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// When the collector accepted it, ms since the epoch (`_rx.t`). `None` in logs of older collectors.

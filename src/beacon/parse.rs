@@ -66,6 +66,7 @@ pub fn parse(text: &[u8]) -> Result<Beacon<'_>, Refusal> {
         meeting_session_id,
         session_id,
         name: top.name,
+        page_token: top.page_token,
         client: top.client,
         received_ms: top.received.t,
         synced: top.received.synced,
@@ -107,6 +108,7 @@ struct Top<'a> {
     meeting_session_id: Option<Cow<'a, str>>,
     session_id: Option<Cow<'a, str>>,
     name: Option<Cow<'a, str>>,
+    page_token: Option<Cow<'a, str>>,
     client: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     stats: Option<Maybe<Stats>>,
     samples: Option<Maybe<Columns>>,
@@ -125,6 +127,7 @@ impl<'de> FromMap<'de> for Top<'de> {
                 }
                 "sessionId" => top.session_id = map.next_value::<Scalar<'de>>()?.text(),
                 "name" => top.name = map.next_value::<Scalar<'de>>()?.text(),
+                "pageToken" => top.page_token = map.next_value::<Scalar<'de>>()?.text(),
                 "seq" => {
                     top.seq = map
                         .next_value::<Scalar<'de>>()?

@@ -6,6 +6,8 @@ use clap::CommandFactory;
 
 /// What all our variables begin with.
 const PREFIX: &str = "CALL_METRICS_";
+/// Variables that are read and have no flag: a secret among arguments is seen by every user of the machine.
+const FLAGLESS: [&str; 1] = ["CALL_METRICS_PAGE_TOKEN_SECRET"];
 /// Least likeness (Jaro-Winkler, 0 to 1) of names that may be meant for each other; of any two of ours it is below.
 const LIKENESS_MIN: f64 = 0.9;
 
@@ -37,9 +39,8 @@ fn known() -> Vec<String> {
     let cli = Cli::command();
     let arguments = cli.get_subcommands().flat_map(clap::Command::get_arguments);
     let variables = arguments.filter_map(clap::Arg::get_env);
-    variables
-        .map(|name| name.to_string_lossy().into_owned())
-        .collect()
+    let variables = variables.map(|name| name.to_string_lossy().into_owned());
+    variables.chain(FLAGLESS.map(str::to_owned)).collect()
 }
 
 fn similar(name: &str, known: &[String]) -> Option<String> {

@@ -22,6 +22,9 @@ pub struct ServeArgs {
     /// Keep PUBLIC/report fresh while the log grows
     #[arg(long, env = "CALL_METRICS_WATCH", value_parser = switch)]
     pub watch: bool,
+    /// How requests reach us.
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// The beacon log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -43,6 +46,28 @@ pub struct ServeArgs {
     /// What one client may have.
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// How requests reach us.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Behind a proxy")]
+pub struct ReachArgs {
+    /// A proxy whose X-Forwarded-For is believed: an address, a network, or unix for a Unix socket; repeat for more
+    #[arg(
+        long,
+        env = "CALL_METRICS_TRUSTED_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
+    pub trusted_proxy: Vec<String>,
+    /// A name under which this server is reached, such as calls.example.com; other names are refused; repeat for more
+    #[arg(
+        long,
+        env = "CALL_METRICS_PUBLIC_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub public_host: Vec<String>,
 }
 
 /// The beacon log.
@@ -111,6 +136,33 @@ pub struct SendArgs {
         value_delimiter = ','
     )]
     pub allow_origin: Vec<String>,
+    /// Beacons a second from one address, ten times as many at once; 0 is no limit
+    #[arg(
+        long,
+        env = "CALL_METRICS_RATE_PER_ADDRESS",
+        value_name = "N",
+        default_value_t = 100
+    )]
+    pub rate_per_address: u32,
+    /// Whether beacons need the token that our call page gets with its room
+    #[arg(
+        long,
+        env = "CALL_METRICS_PAGE_TOKEN",
+        value_enum,
+        default_value = "off"
+    )]
+    pub page_token: PageTokenArg,
+    /// Beacons a second with one page token, thirty times as many at once; 0 is no limit
+    #[arg(
+        long,
+        env = "CALL_METRICS_RATE_PER_TOKEN",
+        value_name = "N",
+        default_value_t = 2
+    )]
+    pub rate_per_token: u32,
+    /// File with the secret of page tokens, for several servers or restarts [default: $CALL_METRICS_PAGE_TOKEN_SECRET, or a new one at each start]
+    #[arg(long, env = "CALL_METRICS_PAGE_TOKEN_SECRET_FILE", value_name = "FILE")]
+    pub page_token_secret_file: Option<PathBuf>,
 }
 
 /// Who may see what was collected.
@@ -125,6 +177,9 @@ pub struct LookArgs {
         hide_env_values = true
     )]
     pub report_password: Option<String>,
+    /// File with that password instead, which no other user of the machine can see
+    #[arg(long, env = "CALL_METRICS_REPORT_PASSWORD_FILE", value_name = "FILE")]
+    pub report_password_file: Option<PathBuf>,
 }
 
 /// Rooms at Daily.
@@ -150,6 +205,36 @@ pub struct RoomArgs {
         value_delimiter = ','
     )]
     pub frame_origin: Vec<String>,
+    /// Rooms that one address may have opened in a minute; rooms that are open already are not counted; 0 is no limit
+    #[arg(
+        long,
+        env = "CALL_METRICS_ROOMS_PER_MINUTE",
+        value_name = "N",
+        default_value_t = 10
+    )]
+    pub rooms_per_minute: u32,
+    /// The same for all addresses together
+    #[arg(
+        long,
+        env = "CALL_METRICS_ROOMS_PER_MINUTE_TOTAL",
+        value_name = "N",
+        default_value_t = 60
+    )]
+    pub rooms_per_minute_total: u32,
+    /// What a whole room name has to match, such as 'team-[a-z]+|standup'
+    #[arg(long, env = "CALL_METRICS_ROOM_PATTERN", value_name = "REGEX")]
+    pub room_pattern: Option<String>,
+    /// When a room that was minted here closes for newcomers, such as 24h [default: never]
+    #[arg(long, env = "CALL_METRICS_ROOM_EXPIRY", value_name = "TIME")]
+    pub room_expiry: Option<String>,
+    /// Who may enter the rooms minted here
+    #[arg(
+        long,
+        env = "CALL_METRICS_ROOM_PRIVACY",
+        value_enum,
+        default_value = "public"
+    )]
+    pub room_privacy: RoomPrivacyArg,
 }
 
 /// The call page.
@@ -201,6 +286,24 @@ pub enum DurabilityArg {
     Synced,
     /// Once the operating system has it; a power cut may lose it
     Written,
+}
+
+/// `--page-token`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PageTokenArg {
+    /// They do not
+    Off,
+    /// Beacons without a token are refused, those of other pages among them
+    Required,
+}
+
+/// `--room-privacy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoomPrivacyArg {
+    /// Whoever has the room's address at Daily
+    Public,
+    /// Whoever comes through the call page, which is given a meeting token for it
+    Private,
 }
 
 /// Running it.

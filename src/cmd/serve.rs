@@ -4,7 +4,7 @@ use super::supervisor::{Health, Supervisor};
 use super::{Failure, build_report, on_stdout};
 use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
-use crate::config::Serve;
+use crate::config::{PageTokens, Serve};
 use crate::daily::Daily;
 use crate::log::writer::{Listener, OpenError, Settings as WriterSettings, Writer};
 use crate::notice::{Notice, Notices};
@@ -12,11 +12,9 @@ use crate::report::Rewrite;
 use crate::watch::Stop;
 use anyhow::anyhow;
 use listenfd::ListenFd;
-use signal_hook::consts::SIGXFSZ;
-use std::io::{self, IsTerminal};
+use signal_hook::consts::{SIGHUP, SIGXFSZ};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -30,10 +28,13 @@ enum End {
 }
 
 pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
-    // Where a limit on file sizes is reached a write shall fail, and be answered so, not end the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(|cause| {
-        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
-    })?;
+    // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; SIGHUP
+    // tells of a log that was moved away, and may come before anyone listens.
+    for signal in [SIGXFSZ, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::default()).map_err(|cause| {
+            Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+        })?;
+    }
     raise_open_files();
     let inherited = inherited()?;
     let writer = WriterSettings {
@@ -69,16 +70,8 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
         },
     )?);
     super::on_hangup({
-        let (writer, tell) = (Arc::clone(&writer), tell.clone());
-        let had_terminal = io::stdin().is_terminal();
-        move || {
-            // A terminal that was closed has hung up for good; without one it is a request to open the log anew.
-            if had_terminal && !io::stdin().is_terminal() {
-                _ = tell.send(End::Signal);
-            } else {
-                writer.reopen();
-            }
-        }
+        let writer = Arc::clone(&writer);
+        move || writer.reopen()
     })?;
     super::on_signal(move || _ = tell.send(End::Signal))?;
     let stop = Stop::new();
@@ -86,6 +79,9 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
         keep_fresh(&settings, &stop, report_status, notices)?;
     }
     on_stdout(&format!("{}\n", listening(&collector)))?;
+    for warning in &settings.warnings {
+        notices.tell(Notice::warning("exposed", warning));
+    }
     tell_what_is_there(&settings, &collector, notices);
     let supervisor = Supervisor::ready(health_of(&collector, &writer))?;
 
@@ -183,15 +179,37 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
     let tell = |event, message: String| notices.tell(Notice::info(event, message));
     let is_public = !collector.addresses().iter().all(Address::is_loopback);
     tell("listening", format!("call page   {address}/"));
-    let report = match (is_public, settings.look.report_password.is_some()) {
+    let has_password = settings.look.report_password.is_some();
+    let looks = match (is_public, has_password) {
         (true, false) => {
             "not served: on an address or a socket that others reach it needs `--report-password`"
                 .to_owned()
         }
-        _ if settings.watch => format!("{address}/report/"),
-        _ => format!("{address}/report/ (without `--watch` nobody rebuilds it)"),
+        (_, has_password) => format!(
+            "{address}/report/ {}{}",
+            if has_password {
+                "for who has the password"
+            } else {
+                "for this machine alone"
+            },
+            if settings.watch {
+                ""
+            } else {
+                " (without `--watch` nobody rebuilds it)"
+            }
+        ),
     };
-    tell("report", format!("report      {report}"));
+    tell("report", format!("report      {looks}"));
+    let by_token = !matches!(settings.send.page_tokens, PageTokens::Off);
+    let senders = format!(
+        "beacons     from {}",
+        if by_token {
+            "our own call page alone, which has a token"
+        } else {
+            "whoever reaches it; `--page-token required` takes those of our own call page alone"
+        }
+    );
+    tell("senders", senders);
     tell(
         "log",
         format!("beacon log  {}", settings.log.file.display()),

@@ -2,13 +2,17 @@
 //! Must not tell how much of a password was right, by words or by time.
 
 use super::asked::Asked;
+use super::client::Client;
+use super::hosts::is_local;
+use super::limits::Limits;
 use super::reply::Reply;
-use crate::config::Password;
-use crate::digest::fingerprint;
+use crate::config::Secret;
+use crate::digest::{Key, MARK_BYTES};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use std::net::IpAddr;
+use std::io;
+use std::time::Instant;
 
 const REALM: &str = "Basic realm=\"call-metrics report\", charset=\"UTF-8\"";
 
@@ -25,74 +29,66 @@ pub(crate) enum Access {
     /// Listening beyond loopback without a password.
     Closed,
     /// A password is set: then it counts on loopback too, since a proxy in front of us makes every client a local one.
+    /// Kept and compared as a mark under a key that ends with the process: time says nothing of the password.
     Password {
-        fingerprint: String,
+        key: Key,
+        mark: [u8; MARK_BYTES],
     },
 }
 
 impl Access {
-    pub(crate) fn new(is_loopback: bool, password: Option<&Password>) -> Access {
-        match password {
-            Some(password) => Access::Password {
-                fingerprint: fingerprint([password.as_bytes()]),
-            },
+    /// # Errors
+    ///
+    /// Where the system has nothing random to give.
+    pub(crate) fn new(is_loopback: bool, password: Option<&Secret>) -> io::Result<Access> {
+        Ok(match password {
+            Some(password) => {
+                let key = Key::random()?;
+                let mark = key.mark([password.as_bytes()]);
+                Access::Password { key, mark }
+            }
             None if is_loopback => Access::Open,
             None => Access::Closed,
-        }
+        })
     }
 
-    /// `None` where the request may go on, else its answer.
-    pub(crate) fn refusal(&self, asked: &Asked) -> Option<Reply> {
-        let refuse = |status, words: &str, reason| {
-            Some(Reply::text(status, words).with("X-Call-Metrics", reason))
-        };
-        match self {
-            Access::Open if is_local(asked.header("host")) => None,
+    /// `None` where the request may go on, else its answer and the reason in it.
+    pub(crate) fn refusal(&self, asked: &Asked, client: Client, limits: &Limits) -> Option<Reply> {
+        let refuse = |status, words: &str, reason| Some(Reply::text(status, words).because(reason));
+        let (key, mark) = match self {
+            Access::Open if is_local(asked.header("host")) => return None,
             // Somebody's name that leads to loopback: a proxy that shows the report to the world, or a page that had its own
             // name point here to read it (DNS rebinding).
-            Access::Open | Access::Closed => refuse(
-                403,
-                "the report and the counters are served on loopback alone; to serve them here, set `--report-password` \
-                 (or CALL_METRICS_REPORT_PASSWORD) and restart",
-                "report-password-missing",
-            ),
-            Access::Password { fingerprint: right } => {
-                let given = asked.header("authorization").and_then(basic_password);
-                match given {
-                    // Fingerprints of one length, all of it compared: time says nothing of the password.
-                    Some(given) if is_equal(&fingerprint([given.as_slice()]), right) => None,
-                    _ => refuse(
-                        401,
-                        "this needs the report password, with any user name",
-                        "password-wrong",
-                    )
-                    .map(|reply| reply.with("WWW-Authenticate", REALM)),
-                }
+            Access::Open | Access::Closed => {
+                return refuse(
+                    403,
+                    "the report and the counters are served on loopback alone; to serve them here, set `--report-password` \
+                     (or CALL_METRICS_REPORT_PASSWORD) and restart",
+                    "report-password-missing",
+                );
             }
+            Access::Password { key, mark } => (key, mark),
+        };
+        let wrong = || {
+            let words = "this needs the report password, with any user name";
+            let reply = refuse(401, words, "password-wrong");
+            reply.map(|reply| reply.with("WWW-Authenticate", REALM))
+        };
+        let Some(given) = asked.header("authorization") else {
+            // Browsers ask without one first: no guess.
+            return wrong();
+        };
+        let now = Instant::now();
+        if let Err(wait) = limits.may_guess(client, now) {
+            let words = "too many wrong passwords; try again later";
+            return Some(Reply::too_many(words, wait).because("password-guesses"));
         }
+        if basic_password(given).is_some_and(|given| key.is_mark([given.as_slice()], mark)) {
+            return None;
+        }
+        limits.guessed_wrong(client, now);
+        wrong()
     }
-}
-
-/// Whether a request was addressed to this machine by a name that can mean no other. HTTP/1.0 may leave the name out.
-fn is_local(host: Option<&str>) -> bool {
-    let Some(host) = host else { return true };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
-fn is_equal(a: &str, b: &str) -> bool {
-    let differences = a
-        .bytes()
-        .zip(b.bytes())
-        .fold(0, |sum, (a, b)| sum | (a ^ b));
-    a.len() == b.len() && differences == 0
 }
 
 /// The password of `Basic …`, whatever the user's name.
@@ -109,33 +105,6 @@ fn basic_password(value: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_names_that_mean_this_machine_are_local() {
-        for host in [
-            "localhost",
-            "LOCALHOST:80",
-            "127.0.0.1",
-            "127.0.0.1:8080",
-            "127.9.9.9:1",
-            "[::1]",
-            "[::1]:8080",
-        ] {
-            assert!(is_local(Some(host)), "{host}");
-        }
-        assert!(is_local(None));
-        for host in [
-            "evil.example",
-            "localhost.evil.example:80",
-            "127.0.0.1.evil.example",
-            "0.0.0.0",
-            "10.0.0.1:80",
-            "",
-            ":80",
-        ] {
-            assert!(!is_local(Some(host)), "{host}");
-        }
-    }
 
     #[test]
     fn the_password_is_read_whatever_the_user() {

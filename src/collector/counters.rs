@@ -3,6 +3,7 @@
 
 use super::app::App;
 use crate::log::writer::{Durability, SECONDS_BOUNDS};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +27,8 @@ const KINDS: [&str; 3] = ["beacon", "room", "other"];
 pub(crate) struct Counters {
     beacons_accepted: AtomicU64,
     beacon_bytes: AtomicU64,
-    beacons_refused: Mutex<BTreeMap<&'static str, u64>>,
+    /// By kind, then by reason.
+    refused: [Mutex<BTreeMap<Cow<'static, str>, u64>>; KINDS.len()],
     /// Beacons whose fate the writer has not told yet.
     pub(crate) beacons_pending: AtomicU64,
     /// Rooms that Daily is being asked for.
@@ -48,8 +50,9 @@ impl Counters {
             .fetch_add(n_bytes as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn refuse(&self, reason: &'static str) {
-        let refused = self.beacons_refused.lock();
+    /// `reason` is one of ours, never a text from outside.
+    pub(crate) fn refuse(&self, kind: Kind, reason: Cow<'static, str>) {
+        let refused = self.refused[kind as usize].lock();
         *refused
             .unwrap_or_else(PoisonError::into_inner)
             .entry(reason)
@@ -86,14 +89,28 @@ pub(crate) fn render(app: &App) -> String {
         "Bytes of accepted beacons as received.",
         get(&counters.beacon_bytes),
     );
-    page.family(
-        "beacons_refused_total",
-        "counter",
-        "Beacons refused, by reason.",
-    );
-    let refused = counters.beacons_refused.lock();
-    for (reason, count) in refused.unwrap_or_else(PoisonError::into_inner).iter() {
-        page.row("beacons_refused_total", &[("reason", reason)], *count);
+    for (kind, name, help) in [
+        (
+            Kind::Beacon,
+            "beacons_refused_total",
+            "Beacons refused, by reason.",
+        ),
+        (
+            Kind::Room,
+            "rooms_refused_total",
+            "Rooms not given, by reason.",
+        ),
+        (
+            Kind::Other,
+            "requests_refused_total",
+            "Other requests refused, by reason.",
+        ),
+    ] {
+        page.family(name, "counter", help);
+        let refused = counters.refused[kind as usize].lock();
+        for (reason, count) in refused.unwrap_or_else(PoisonError::into_inner).iter() {
+            page.row(name, &[("reason", reason)], *count);
+        }
     }
     page.one(
         "beacons_pending",

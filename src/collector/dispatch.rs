@@ -1,5 +1,6 @@
 //! Takes requests from tiny_http and gives each to a thread that may block for it: beacons to nobody (the writer's thread
-//! answers), rooms to a thread of their own, the rest to a few workers. A panic costs one request, never a thread.
+//! answers), or, where they are large, to one that has the time to read them; rooms to a thread of their own, the rest to a
+//! few workers. A panic costs one request, never a thread.
 
 use super::app::App;
 use super::asked::Asked;
@@ -18,6 +19,10 @@ use std::time::Duration;
 
 /// Threads for pages and files. They do not wait for anything but the disk.
 const WORKERS: usize = 4;
+/// Threads that check large beacons: 64 KiB take a millisecond, for which a hundred small ones would wait.
+const READERS: usize = 2;
+/// A beacon of more bytes is a large one. Handing it over costs a switch of threads, more than checking a small one does.
+const LARGE_BYTES: usize = 8 * 1024;
 /// Requests that may wait for a worker. The gate has no more than 64 in flight.
 const QUEUE: usize = 64;
 /// Rooms being asked for at once. Each holds one of the gate's connections for as long as Daily takes.
@@ -44,6 +49,7 @@ pub(crate) enum Error {
 struct Dispatcher {
     app: Arc<App>,
     jobs: SyncSender<Exchange>,
+    large_beacons: SyncSender<Exchange>,
 }
 
 impl Handlers {
@@ -55,14 +61,16 @@ impl Handlers {
     ) -> Result<Handlers, Error> {
         let server = tiny_http::Server::from_listener(listener, None).map_err(Error::Server)?;
         let server = Arc::new(server);
-        let (jobs, queue) = sync_channel(QUEUE);
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..WORKERS {
-            let queue = Arc::clone(&queue);
-            spawn("worker", move || work(&queue))?;
-        }
+        let jobs = pool("worker", WORKERS, |exchange| {
+            answer_with(exchange, |app, asked, _| routes::answer(app, asked));
+        })?;
+        let large_beacons = pool("reader", READERS, take_beacon)?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let dispatcher = Dispatcher { app, jobs };
+        let dispatcher = Dispatcher {
+            app,
+            jobs,
+            large_beacons,
+        };
         let thread = spawn("dispatcher", {
             let server = Arc::clone(&server);
             let stopping = Arc::clone(&stopping);
@@ -132,7 +140,19 @@ impl Dispatcher {
         let is_post = *request.method() == tiny_http::Method::Post;
         match path {
             "/beacon" | "/" if is_post => {
-                intake::take(Exchange::new(request, app, Kind::Beacon));
+                let is_large = request.body_length().is_some_and(|n| LARGE_BYTES < n);
+                let exchange = Exchange::new(request, app, Kind::Beacon);
+                if !is_large {
+                    intake::take(exchange);
+                    return;
+                }
+                // There is room for all that the gate lets through at once; should there be none, it is taken here.
+                match self.large_beacons.try_send(exchange) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(exchange) | TrySendError::Disconnected(exchange)) => {
+                        intake::take(exchange);
+                    }
+                }
             }
             "/api/rooms" if is_post => self.give_room(Exchange::new(request, app, Kind::Room)),
             _ if path == app.probe_path => Reply::empty(204).send(request),
@@ -181,12 +201,30 @@ impl Drop for Place {
     }
 }
 
-/// Answers what the queue holds until nobody fills it any more.
-fn work(queue: &Mutex<Receiver<Exchange>>) {
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(exchange) = next else { return };
-        answer_with(exchange, |app, asked, _| routes::answer(app, asked));
+/// Threads that do the same with whatever is put into their queue, until nobody is left to do so.
+fn pool(name: &str, n_threads: usize, handle: fn(Exchange)) -> Result<SyncSender<Exchange>, Error> {
+    let (queue, waiting) = sync_channel(QUEUE);
+    let waiting: Arc<Mutex<Receiver<Exchange>>> = Arc::new(Mutex::new(waiting));
+    for _ in 0..n_threads {
+        let waiting = Arc::clone(&waiting);
+        spawn(name, move || {
+            loop {
+                let next = waiting
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .recv();
+                let Ok(exchange) = next else { return };
+                handle(exchange);
+            }
+        })?;
+    }
+    Ok(queue)
+}
+
+fn take_beacon(exchange: Exchange) {
+    let app = Arc::clone(&exchange.app);
+    if catch_unwind(AssertUnwindSafe(|| intake::take(exchange))).is_err() {
+        note_panic(&app);
     }
 }
 

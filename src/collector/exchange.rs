@@ -1,11 +1,12 @@
-//! One request and the duty to answer it: whatever becomes of the thread that holds it, the client hears something.
+//! One request and the duty to answer it: whatever becomes of the thread that holds it, the client hears something, and
+//! what it was refused for is counted.
 
 use super::app::App;
 use super::counters::Kind;
 use super::reply::Reply;
 use super::rooms;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) struct Exchange {
     /// `None` once answered.
@@ -37,7 +38,11 @@ impl Exchange {
 
     fn send(&mut self, reply: Reply) {
         if let Some(request) = self.request.take() {
-            self.app.counters.time(self.kind, self.started.elapsed());
+            let counters = &self.app.counters;
+            counters.time(self.kind, self.started.elapsed());
+            if let Some(reason) = reply.reason() {
+                counters.refuse(self.kind, reason.clone());
+            }
             reply.send(request);
         }
     }
@@ -57,6 +62,12 @@ pub(crate) fn internal_error(kind: Kind) -> Reply {
             "internal-error",
             "something failed inside the server; try again",
         ),
-        _ => Reply::text(500, "internal error").with("X-Call-Metrics", "internal-error"),
+        _ => Reply::text(500, "internal error").because("internal-error"),
     }
+}
+
+/// The clock, ms since the epoch. One before 1970 was never set.
+pub(crate) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

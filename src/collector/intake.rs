@@ -1,22 +1,25 @@
-//! Takes beacons: origin, body, check, and into the log; the writer's thread answers once the line is as safe as was asked
+//! Takes beacons: host, origin, rate, body, check, page token, and into the log; the writer's thread answers once the line is as safe as was asked
 //! for. Must never say 204 for anything else, and never wait.
 
 use super::app::App;
-use super::exchange::Exchange;
+use super::client::Client;
+use super::exchange::{Exchange, now_ms};
+use super::hosts;
 use super::origin::{Header, judge};
-use super::reply::Reply;
+use super::reply::{Reply, whole_seconds};
 use crate::beacon::{self, Receipt};
 use crate::log::writer::{Busy, WriteError};
 use crate::plain::with_causes;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Bytes of a beacon. The gate has seen to it; a second look costs nothing.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Seconds until another try, when the queue is full and when the log cannot be written.
-const BUSY_RETRY_S: u64 = 1;
-const FAILED_RETRY_S: u64 = 5;
+/// Until another try, when the queue is full and when the log cannot be written.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+const FAILED_RETRY: Duration = Duration::from_secs(5);
 
 /// Takes one beacon.
 pub(crate) fn take(mut exchange: Exchange) {
@@ -27,60 +30,74 @@ pub(crate) fn take(mut exchange: Exchange) {
         let mut found = headers.filter(move |header| header.field.equiv(name));
         found.next().map(|header| header.value.as_str())
     };
-    let verdict = judge(&app.allow_origins, header("Origin"), header("Host"));
+    let host = header("Host");
+    let verdict = judge(&app.allow_origins, header("Origin"), host);
     let headers = verdict.headers();
-    if verdict.is_refused() {
+    let client = app.client(header);
+    let is_known = app.hosts.admit(host);
+    let checked = if !is_known {
+        Err(Refused::new(421, hosts::REASON, hosts::WORDS))
+    } else if verdict.is_refused() {
         let words = "this page's origin may not send beacons here";
-        return refuse(exchange, headers, 403, "origin-refused", words);
+        Err(Refused::new(403, "origin-refused", words))
+    } else {
+        check(&app, client, request)
+    };
+    match checked {
+        Ok((line, n_bytes)) => store(exchange, headers, line, n_bytes),
+        Err(refused) => exchange.answer(refused.reply().with_all(headers)),
     }
+}
+
+/// What the log gets, and the bytes that came, from a client whose page may send.
+fn check(
+    app: &App,
+    client: Client,
+    request: &mut tiny_http::Request,
+) -> Result<(Vec<u8>, usize), Refused> {
+    let too_many = |reason, words| move |wait| Refused::new(429, reason, words).after(wait);
+    let now = Instant::now();
+    app.limits.beacon(client, now).map_err(too_many(
+        "address-rate",
+        "too many beacons from one address",
+    ))?;
     let length = request.body_length().unwrap_or_default();
     if BODY_BYTES_MAX < length {
-        return refuse(
-            exchange,
-            headers,
+        return Err(Refused::new(
             413,
             "body-too-large",
             "the body is over 64 KiB",
-        );
+        ));
     }
     let mut body = vec![0; length];
     if request.as_reader().read_exact(&mut body).is_err() {
-        return refuse(
-            exchange,
-            headers,
-            400,
-            "cut-short",
-            "the body is shorter than was said",
-        );
+        let words = "the body is shorter than was said";
+        return Err(Refused::new(400, "cut-short", words));
     }
     if app.beacons_pending_max <= app.counters.beacons_pending.load(Ordering::Relaxed) {
         app.notices.say(
             "stalled",
             "the log is not being written: is the disk stuck?",
         );
-        return later(
-            exchange,
-            headers,
-            "log-stalled",
-            "the log is not being written",
-            FAILED_RETRY_S,
-        );
+        let refused = Refused::new(503, "log-stalled", "the log is not being written");
+        return Err(refused.after(FAILED_RETRY));
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let synced = app.is_synced;
-    match beacon::check(&body, Receipt { now_ms, synced }) {
-        Ok(line) => store(exchange, headers, line, length),
-        Err(refusal) => refuse(
-            exchange,
-            headers,
-            400,
-            refusal.reason(),
-            &refusal.to_string(),
-        ),
+    let now_ms = now_ms();
+    let receipt = Receipt {
+        now_ms,
+        synced: app.is_synced,
+    };
+    let checked = beacon::check(&body, receipt)
+        .map_err(|refusal| Refused::new(400, refusal.reason(), refusal.to_string()))?;
+    if let Some(tokens) = &app.page_tokens {
+        let nonce = tokens
+            .check(checked.page_token.as_deref(), &checked.room, now_ms)
+            .map_err(|refusal| Refused::new(403, refusal.reason(), refusal.words()))?;
+        app.limits
+            .beacon_of_page(nonce, now)
+            .map_err(too_many("token-rate", "too many beacons from one page"))?;
     }
+    Ok((checked.line, length))
 }
 
 fn store(exchange: Exchange, headers: Vec<Header>, line: Vec<u8>, n_bytes: usize) {
@@ -98,18 +115,16 @@ fn store(exchange: Exchange, headers: Vec<Header>, line: Vec<u8>, n_bytes: usize
                     exchange.answer(Reply::empty(204).with_all(headers));
                 }
                 Err(_) if is_busy.load(Ordering::Relaxed) => {
-                    later(
-                        exchange,
-                        headers,
-                        "busy",
-                        "too many beacons at once",
-                        BUSY_RETRY_S,
-                    );
+                    let refused = Refused::new(503, "busy", "too many beacons at once");
+                    let reply = refused.after(BUSY_RETRY).reply();
+                    exchange.answer(reply.with_all(headers));
                 }
                 Err(cause) => {
                     exchange.app.notices.say("log", with_causes(&cause));
                     let words = "the beacon could not be stored";
-                    later(exchange, headers, "log-failed", words, FAILED_RETRY_S);
+                    let refused = Refused::new(503, "log-failed", words);
+                    let reply = refused.after(FAILED_RETRY).reply();
+                    exchange.answer(reply.with_all(headers));
                 }
             }
         }
@@ -120,28 +135,39 @@ fn store(exchange: Exchange, headers: Vec<Header>, line: Vec<u8>, n_bytes: usize
     }
 }
 
-fn refuse(
-    exchange: Exchange,
-    headers: Vec<Header>,
+/// Why a beacon is not taken.
+struct Refused {
     status: u16,
     reason: &'static str,
-    words: &str,
-) {
-    exchange.app.counters.refuse(reason);
-    let reply = Reply::text(status, words).with("X-Call-Metrics", reason);
-    exchange.answer(reply.with_all(headers));
+    words: Cow<'static, str>,
+    /// When another try makes sense.
+    retry_after: Option<Duration>,
 }
 
-fn later(
-    exchange: Exchange,
-    headers: Vec<Header>,
-    reason: &'static str,
-    words: &str,
-    retry_s: u64,
-) {
-    exchange.app.counters.refuse(reason);
-    let reply = Reply::busy(words, retry_s).with("X-Call-Metrics", reason);
-    exchange.answer(reply.with_all(headers));
+impl Refused {
+    fn new(status: u16, reason: &'static str, words: impl Into<Cow<'static, str>>) -> Refused {
+        Refused {
+            status,
+            reason,
+            words: words.into(),
+            retry_after: None,
+        }
+    }
+
+    fn after(self, wait: Duration) -> Refused {
+        Refused {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+
+    fn reply(&self) -> Reply {
+        let reply = Reply::text(self.status, &self.words).because(self.reason);
+        match self.retry_after {
+            Some(wait) => reply.with("Retry-After", whole_seconds(wait).to_string()),
+            None => reply,
+        }
+    }
 }
 
 /// A beacon that the writer has, counted.

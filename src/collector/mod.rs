@@ -9,13 +9,18 @@ pub mod gate;
 mod access;
 mod app;
 mod asked;
+mod brake;
+mod client;
 mod counters;
 mod dispatch;
 mod exchange;
 mod gzip;
+mod hosts;
 mod intake;
+mod limits;
 mod media;
 mod origin;
+mod page_token;
 mod pages;
 mod reply;
 mod report_status;
@@ -37,6 +42,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -209,13 +215,31 @@ impl Collector {
             ..parts.limits
         };
         let allow_origins: Arc<[String]> = config.send.allow_origins.clone().into();
+        let unstarted = |source: io::Error| Error::Start {
+            source: source.into(),
+        };
+        let trusted_proxies = config.reach.trusted_proxies.clone();
         let app = Arc::new(App {
             writer: parts.writer,
             is_synced: config.log.durability == Durability::Synced,
             daily: parts.daily,
             report_status: parts.report_status,
             public: config.public.clone(),
-            access: access::Access::new(is_loopback, config.look.report_password.as_ref()),
+            access: access::Access::new(is_loopback, config.look.report_password.as_ref())
+                .map_err(unstarted)?,
+            trusted_proxies: trusted_proxies.clone(),
+            hosts: hosts::Hosts {
+                public: config.reach.public_hosts.clone(),
+                listen: listeners
+                    .iter()
+                    .filter_map(|listener| listener.address().ip())
+                    .collect(),
+                is_loopback,
+            },
+            limits: limits::Limits::new(&config.send, &config.rooms),
+            page_tokens: page_token::PageTokens::new(&config.send.page_tokens)
+                .map_err(unstarted)?,
+            room_pattern: config.rooms.pattern.clone(),
             allow_origins: Arc::clone(&allow_origins),
             frame_origins: config.rooms.frame_origins.clone(),
             page: config.page.clone(),
@@ -225,6 +249,7 @@ impl Collector {
             notices: parts.notices,
             packed: gzip::Cache::default(),
             gate: OnceLock::new(),
+            masked_said: AtomicBool::new(false),
         });
         let on_end = {
             let failure = Arc::clone(&failure);
@@ -247,7 +272,8 @@ impl Collector {
                     .map(|(name, value)| (name, value.into_owned()))
                     .collect()
             }),
-            is_exempt: Box::new(|ip| ip.is_loopback()),
+            // All clients of a proxy come from its address.
+            is_exempt: Box::new(move |ip| ip.is_loopback() || trusted_proxies.has(ip)),
             on_dead: {
                 let failure = Arc::clone(&failure);
                 Arc::new(move |cause| failure.tell(cause))

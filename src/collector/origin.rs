@@ -31,7 +31,14 @@ impl Verdict<'_> {
 
     /// Headers that let the page read the answer, and keep caches from handing it to another.
     pub(crate) fn headers(self) -> Vec<Header> {
-        let mut headers = vec![("Vary", Cow::Borrowed("Origin"))];
+        let mut headers = vec![
+            ("Vary", Cow::Borrowed("Origin")),
+            // sendBeacon asks without CORS; it shall not see a failure where there is none.
+            (
+                "Cross-Origin-Resource-Policy",
+                Cow::Borrowed("cross-origin"),
+            ),
+        ];
         if let Verdict::Listed(origin) = self {
             headers.push(("Access-Control-Allow-Origin", Cow::Owned(origin.to_owned())));
             headers.push(("Access-Control-Expose-Headers", Cow::Borrowed(EXPOSED)));

@@ -187,7 +187,7 @@ pub(crate) fn bad_room_name() -> Reply {
         "Not a room name",
         &["A room name has 1 to 64 letters (A to Z, a to z), digits, <code>-</code> and <code>_</code>.", TO_START],
     )
-    .with("X-Call-Metrics", "invalid-room-name")
+    .because("invalid-room-name")
 }
 
 /// A name that the server needs for itself.
@@ -197,7 +197,7 @@ pub(crate) fn reserved_room_name() -> Reply {
         "This name is taken",
         &["The server uses this address for itself, so no room can have it. Please choose another name.", TO_START],
     )
-    .with("X-Call-Metrics", "reserved-room-name")
+    .because("reserved-room-name")
 }
 
 /// The report's address, and no report yet.
@@ -211,7 +211,7 @@ pub(crate) fn report_missing() -> Reply {
             TO_START,
         ],
     )
-    .with("X-Call-Metrics", "report-missing")
+    .because("report-missing")
 }
 
 #[cfg(test)]

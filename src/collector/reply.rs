@@ -4,9 +4,23 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Every answer says so: a browser must not guess a type.
-const NOSNIFF: (&str, &str) = ("X-Content-Type-Options", "nosniff");
+/// What every answer says that says nothing else: a browser must not guess a type, nor tell where it has been; what is no
+/// page loads nothing and is in no frame; no other site's page takes it in, or holds a hand on ours.
+const USUAL: [(&str, &str); 5] = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+];
+
+/// Why a request was refused, in one word for programs.
+const REASON: &str = "X-Call-Metrics";
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -79,6 +93,28 @@ impl Reply {
         Reply::text(503, line).with("Retry-After", retry_after_s.to_string())
     }
 
+    /// Too often, from there.
+    pub(crate) fn too_many(line: &str, wait: Duration) -> Reply {
+        Reply::text(429, line).with("Retry-After", whole_seconds(wait).to_string())
+    }
+
+    /// What the reply gives as its reason, for the counters.
+    pub(crate) fn reason(&self) -> Option<&Cow<'static, str>> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(name, _)| *name == REASON)
+            .map(|(_, reason)| reason)
+    }
+
+    /// Says in one word of ours what the request was refused for.
+    pub(crate) fn because(self, reason: &'static str) -> Reply {
+        self.with(REASON, reason)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| *known == name)
+    }
+
     /// Adds a header. A value that is not plain text is left out.
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Reply {
         let value = value.into();
@@ -100,11 +136,11 @@ impl Reply {
     /// Sends it. Whether the client got it, nobody here can tell.
     pub(crate) fn send(self, request: tiny_http::Request) {
         let length = self.body.as_ref().len();
-        let extra = [(NOSNIFF.0, Cow::Borrowed(NOSNIFF.1))];
-        let headers = self
-            .headers
-            .iter()
-            .chain(&extra)
+        let own = self.headers.iter();
+        let own = own.map(|(name, value)| (*name, value.as_ref()));
+        let usual = USUAL.into_iter().filter(|(name, _)| !self.has(name));
+        let headers = own
+            .chain(usual)
             .filter_map(|(name, value)| {
                 tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
             })
@@ -119,6 +155,11 @@ impl Reply {
         // The gate takes answers with a length alone.
         let _ = request.respond(response.with_chunked_threshold(usize::MAX));
     }
+}
+
+/// Rounded up, and no less than one: coming back early is too often again.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(0 < wait.subsec_nanos())).max(1)
 }
 
 #[cfg(test)]

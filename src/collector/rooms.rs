@@ -3,13 +3,17 @@
 
 use super::app::App;
 use super::asked::Asked;
+use super::counters::Kind;
+use super::exchange::{internal_error, now_ms};
+use super::hosts;
 use super::origin::{Verdict, judge};
-use super::reply::Reply;
-use crate::daily::{Error, RoomName};
+use super::page_token;
+use super::reply::{Reply, whole_seconds};
+use crate::daily::{Error, Room, RoomName};
 use crate::plain::with_causes;
 use serde_json::{Value, json};
 use std::io::Read;
-use std::time::Duration;
+use std::time::Instant;
 
 /// First segments that the server needs for itself: no room can have these names.
 pub(crate) const RESERVED: [&str; 7] = [
@@ -35,13 +39,20 @@ pub(crate) fn answer(app: &App, asked: &Asked, request: &mut tiny_http::Request)
         asked.header("host"),
     );
     let is_foreign = !matches!(verdict, Verdict::NoOrigin | Verdict::Same)
-        || asked.header("sec-fetch-site") == Some("cross-site");
+        || asked
+            .header("sec-fetch-site")
+            .is_some_and(|site| site != "same-origin");
     if is_foreign {
         return error(
             403,
             "origin-refused",
             "rooms are opened from this server's own pages only",
         );
+    }
+    let client = app.client(|name| asked.header(name));
+    let host = asked.header("host");
+    if !app.hosts.admit(host) || !app.hosts.admit_minting(host, client.is_proxied) {
+        return error(421, hosts::REASON, hosts::WORDS);
     }
     let mut body = Vec::new();
     let read = request
@@ -84,19 +95,54 @@ pub(crate) fn answer(app: &App, asked: &Asked, request: &mut tiny_http::Request)
             );
         }
     };
+    if app
+        .room_pattern
+        .as_ref()
+        .is_some_and(|pattern| !pattern.has(&name))
+    {
+        return error(
+            403,
+            "room-not-allowed",
+            "this server opens rooms of other names only",
+        );
+    }
     let Some(daily) = &app.daily else {
         let message = format!(
             "this server has no Daily API key: set DAILY_TOKEN in its environment or in `.env` and restart it; a key is at {KEYS_URL}"
         );
         return error(503, "daily-token-missing", &message);
     };
+    // What Daily need not be asked for costs nothing: a whole office behind one address may join one room.
+    if !daily.has_at_hand(&name)
+        && let Err(wait) = app.limits.room(client, Instant::now())
+    {
+        let message = "too many rooms are being opened; try again in a moment";
+        return error(429, "too-many-rooms", message)
+            .with("Retry-After", whole_seconds(wait).to_string());
+    }
     match daily.find_or_mint(&name) {
-        Ok(room) => Reply::json(
-            200,
-            &json!({ "name": room.name, "url": room.url, "beaconUrl": app.page.beacon_url }),
-        ),
+        Ok(room) => given(app, &room),
         Err(cause) => failed(app, &cause),
     }
+}
+
+fn given(app: &App, room: &Room) -> Reply {
+    let mut answer =
+        json!({ "name": room.name, "url": room.url, "beaconUrl": app.page.beacon_url });
+    if let Some(token) = &room.meeting_token {
+        answer["meetingToken"] = json!(token);
+    }
+    if let Some(tokens) = &app.page_tokens {
+        match tokens.make(&room.url, now_ms()) {
+            Ok(token) => answer["pageToken"] = json!(token),
+            Err(cause) => {
+                app.notices.say("page-token", with_causes(&cause));
+                return internal_error(Kind::Room);
+            }
+        }
+        answer["pageTokenLifeMs"] = json!(page_token::LIFE.as_millis() as u64);
+    }
+    Reply::json(200, &answer)
 }
 
 fn failed(app: &App, cause: &Error) -> Reply {
@@ -114,9 +160,7 @@ fn failed(app: &App, cause: &Error) -> Reply {
         }
         Error::Timeout => error(504, code, "Daily did not answer in time; try again"),
         Error::RateLimited { retry_after } => {
-            // Rounded up: coming back early is too often again.
-            let whole = |after: Duration| after.as_secs() + u64::from(0 < after.subsec_nanos());
-            let seconds = retry_after.map_or(RETRY_AFTER_S, whole).max(1);
+            let seconds = retry_after.map_or(RETRY_AFTER_S, whole_seconds);
             error(
                 429,
                 code,
@@ -152,6 +196,6 @@ pub(crate) fn busy() -> Reply {
     .with("Retry-After", RETRY_AFTER_S.to_string())
 }
 
-pub(crate) fn error(status: u16, code: &str, message: &str) -> Reply {
-    Reply::json(status, &json!({ "error": code, "message": message }))
+pub(crate) fn error(status: u16, code: &'static str, message: &str) -> Reply {
+    Reply::json(status, &json!({ "error": code, "message": message })).because(code)
 }

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::asked::{Asked, Method, Segments};
 use super::counters;
+use super::hosts;
 use super::origin::judge;
 use super::pages;
 use super::reply::{Bytes, Reply};
@@ -16,6 +17,9 @@ const ROOT_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// The answer to any request that is neither a beacon nor asks for a room.
 pub(crate) fn answer(app: &App, asked: &Asked) -> Reply {
+    if !app.hosts.admit(asked.header("host")) {
+        return hosts::refusal();
+    }
     if asked.raw_path == "*" {
         return Reply::empty(204).with("Allow", ROOT_METHODS);
     }
@@ -35,7 +39,7 @@ pub(crate) fn answer(app: &App, asked: &Asked) -> Reply {
         },
         (["healthz"], false) => reading(asked, || health(app)),
         (["metrics"], false) => reading(asked, || {
-            app.access.refusal(asked).unwrap_or_else(|| {
+            refusal(app, asked).unwrap_or_else(|| {
                 let text = counters::render(app).into_bytes();
                 Reply::with_body(200, counters::CONTENT_TYPE, Bytes::Owned(text))
                     .with("Cache-Control", "no-store")
@@ -48,13 +52,17 @@ pub(crate) fn answer(app: &App, asked: &Asked) -> Reply {
         (["api" | "assets" | "beacon" | "healthz" | "metrics", _, ..], _) => pages::not_found(),
         (["report"], false) => reading(asked, || to_folder(asked)),
         (["report", ..], _) => reading(asked, || {
-            app.access
-                .refusal(asked)
-                .unwrap_or_else(|| report(app, asked, &segments))
+            refusal(app, asked).unwrap_or_else(|| report(app, asked, &segments))
         }),
         ([name], is_folder) => room_or_file(app, asked, &segments, name, is_folder),
         _ => file(app, asked, &segments, pages::not_found),
     }
+}
+
+/// Why a client may not see what was collected, if it may not.
+fn refusal(app: &App, asked: &Asked) -> Option<Reply> {
+    let client = app.client(|name| asked.header(name));
+    app.access.refusal(asked, client, &app.limits)
 }
 
 /// What GET gives, for those methods that read.
@@ -74,7 +82,7 @@ fn preflight(app: &App, asked: &Asked, allow: &'static str) -> Reply {
     );
     if verdict.is_refused() {
         return Reply::text(403, "this page's origin may not send beacons here")
-            .with("X-Call-Metrics", "origin-refused")
+            .because("origin-refused")
             .with_all(verdict.headers());
     }
     Reply::empty(204)
@@ -85,7 +93,7 @@ fn preflight(app: &App, asked: &Asked, allow: &'static str) -> Reply {
 fn health(app: &App) -> Reply {
     match app.writer.health() {
         Ok(()) => Reply::text(200, "ok"),
-        Err(cause) => Reply::busy(&cause, 5).with("X-Call-Metrics", "log-failed"),
+        Err(cause) => Reply::busy(&cause, 5).because("log-failed"),
     }
 }
 
@@ -118,7 +126,7 @@ fn file(app: &App, asked: &Asked, segments: &Segments, missing: fn() -> Reply) -
         Found::File(path) => {
             // Through a link or another spelling, too, the report is the report, and the log the log.
             if (statics::is_of_report(app, &path) || statics::is_of_log(app, &path))
-                && let Some(refusal) = app.access.refusal(asked)
+                && let Some(refusal) = refusal(app, asked)
             {
                 return refusal;
             }

@@ -39,11 +39,12 @@ pub(crate) fn find(app: &App, segments: &Segments) -> Found {
     };
     let mut path = root.clone();
     path.extend(&segments.names);
-    // Links are followed, and what they lead to must still be inside.
+    // Links are followed, and what they lead to must still be inside, and not hidden.
     let inside = |path: &Path| {
-        fs::canonicalize(path)
-            .ok()
-            .filter(|path| path.starts_with(&root))
+        let path = fs::canonicalize(path).ok()?;
+        let mut names = path.strip_prefix(&root).ok()?.iter();
+        let is_hidden = names.any(|name| name.as_encoded_bytes().starts_with(b"."));
+        (!is_hidden).then_some(path)
     };
     let Some(path) = inside(&path) else {
         return Found::Nothing;

@@ -1,19 +1,17 @@
 //! Checked settings of `serve`, in the groups of its flags.
 
-use super::values::{interval, listen, origin_of, origins, size};
+use super::access::{Look, Send, look, send};
+use super::reach::{Reach, reach};
+use super::rooms::{Rooms, rooms};
+use super::values::{interval, listen, origin_of, size};
 use super::{Environment, Error, error};
-use crate::cli::{
-    CallPageArgs, DurabilityArg, LimitArgs, LogArgs, LookArgs, RoomArgs, SendArgs, ServeArgs,
-};
-use crate::daily;
+use crate::cli::{CallPageArgs, DurabilityArg, LimitArgs, LogArgs, ServeArgs};
 use crate::log::writer::{Durability, Keep, Rotation};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
-/// A room name has at most 64 characters and Daily takes 128 with the prefix.
-const ROOM_PREFIX_BYTES_MAX: usize = 64;
 
 /// A log of less would be a segment for each beacon.
 const ROTATE_SIZE_MIN: u64 = 64 << 10;
@@ -27,6 +25,8 @@ pub struct Serve {
     pub public: PathBuf,
     /// Keep the report fresh.
     pub watch: bool,
+    /// How requests reach us.
+    pub reach: Reach,
     /// The beacon log.
     pub log: Log,
     /// Who may send beacons.
@@ -39,6 +39,8 @@ pub struct Serve {
     pub page: CallPage,
     /// Limits.
     pub limits: Limits,
+    /// What whoever starts it should know.
+    pub warnings: Vec<String>,
 }
 
 /// Where clients come in.
@@ -72,31 +74,6 @@ pub struct Log {
     pub keep: Keep,
 }
 
-/// Who may send beacons.
-#[derive(Debug)]
-pub struct Send {
-    /// Origins (`scheme://host[:port]`, lower case) besides our own whose pages may.
-    pub allow_origins: Vec<String>,
-}
-
-/// Who may see what was collected.
-#[derive(Debug)]
-pub struct Look {
-    /// Password of the report and the counters. `None`: they are served on loopback alone.
-    pub report_password: Option<Password>,
-}
-
-/// Rooms at Daily.
-#[derive(Debug)]
-pub struct Rooms {
-    /// How to reach Daily. `None`: no token, no rooms.
-    pub daily: Option<daily::Settings>,
-    /// Where there is no token: another name of it that is set.
-    pub daily_token_misnamed: Option<&'static str>,
-    /// Origins besides Daily's own whose rooms the call page may show.
-    pub frame_origins: Vec<String>,
-}
-
 /// The call page.
 #[derive(Clone, Debug)]
 pub struct CallPage {
@@ -108,23 +85,6 @@ pub struct CallPage {
     pub beacon_interval: Duration,
     /// Whether names of participants are sent.
     pub participant_names: bool,
-}
-
-/// A password, kept out of every message.
-#[derive(Clone)]
-pub struct Password(String);
-
-impl Password {
-    /// The text itself, for comparing.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
 }
 
 impl Serve {
@@ -139,22 +99,25 @@ impl Serve {
             (None, Some(port)) => format!("0.0.0.0:{}", port.trim()),
             (None, None) => LISTEN_DEFAULT.to_owned(),
         };
+        let mut warnings = Vec::new();
         Ok(Serve {
             listen: listen(&address)?,
             public: args.public,
             watch: args.watch,
+            reach: reach(&args.reach)?,
             log: log(args.log)?,
-            send: send(&args.send)?,
-            look: look(args.look),
+            send: send(&args.send, &environment, &mut warnings)?,
+            look: look(args.look, &mut warnings)?,
             rooms: rooms(args.rooms, &environment)?,
             page: page(args.page, &environment)?,
             limits: limits(&args.limits),
+            warnings,
         })
     }
 }
 
 /// An empty value is an absent one.
-fn given(value: Option<String>) -> Option<String> {
+pub(super) fn given(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.trim().is_empty())
 }
 
@@ -183,57 +146,6 @@ fn log(args: LogArgs) -> Result<Log, Error> {
             gzip: args.rotate_gzip,
             retain_days: (0 < args.retain_days).then_some(args.retain_days),
         },
-    })
-}
-
-fn send(args: &SendArgs) -> Result<Send, Error> {
-    Ok(Send {
-        allow_origins: origins("--allow-origin", &args.allow_origin)?,
-    })
-}
-
-fn look(args: LookArgs) -> Look {
-    let given = args.report_password.filter(|text| !text.is_empty());
-    Look {
-        report_password: given.map(Password),
-    }
-}
-
-fn rooms(args: RoomArgs, environment: &Environment) -> Result<Rooms, Error> {
-    let api_url = given(args.daily_api_url)
-        .or_else(|| environment.daily_api_url.clone())
-        .unwrap_or_else(|| daily::API_URL.to_owned());
-    origin_of("--daily-api-url", &api_url)?;
-    let room_prefix = args.room_prefix;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !room_prefix.bytes().all(plain) || ROOM_PREFIX_BYTES_MAX < room_prefix.len() {
-        return Err(error(
-            "--room-prefix",
-            &room_prefix,
-            "Daily takes letters, digits, `-` and `_`",
-            format!("use at most {ROOM_PREFIX_BYTES_MAX} of them, or \"\" for no prefix"),
-        ));
-    }
-    let daily = match &environment.daily_token {
-        None => None,
-        Some(token) => Some(daily::Settings {
-            api_url: api_url.trim_end_matches('/').to_owned(),
-            token: daily::Token::new(token.trim()).map_err(|cause| {
-                error(
-                    "DAILY_TOKEN",
-                    "***",
-                    cause,
-                    "copy the API key anew from https://dashboard.daily.co/developers",
-                )
-            })?,
-            room_prefix,
-            timeout: daily::TIMEOUT,
-        }),
-    };
-    Ok(Rooms {
-        daily,
-        daily_token_misnamed: environment.daily_token_misnamed,
-        frame_origins: origins("--frame-origin", &args.frame_origin)?,
     })
 }
 
@@ -267,12 +179,15 @@ fn limits(args: &LimitArgs) -> Limits {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::cli::{Command, parse};
     use std::ffi::OsString;
 
-    fn serve(args: &str, environment: &[(&str, &str)]) -> Result<Serve, Error> {
+    pub(in crate::config) fn serve(
+        args: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Serve, Error> {
         let environment = Environment::read(|name| {
             let found = environment.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())

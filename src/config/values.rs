@@ -40,17 +40,7 @@ fn resolve(listen: &str) -> Result<Vec<SocketAddr>, Error> {
 
 pub(super) fn interval(setting: &'static str, text: &str) -> Result<Duration, Error> {
     let hint = "write a time such as 2s, 500ms or 1m";
-    let duration = match text.trim().parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds)
-            .map_err(|cause| error(setting, text, cause, hint))?,
-        Err(_) => {
-            let signed: jiff::SignedDuration = text
-                .trim()
-                .parse()
-                .map_err(|cause| error(setting, text, cause, hint))?;
-            Duration::try_from(signed).map_err(|cause| error(setting, text, cause, hint))?
-        }
-    };
+    let duration = duration(setting, text, hint)?;
     if duration < INTERVAL_MIN || INTERVAL_MAX < duration {
         return Err(error(setting, text, "not between 100ms and 10m", hint));
     }
@@ -81,6 +71,19 @@ pub(super) fn size(setting: &'static str, text: &str) -> Result<u64, Error> {
     number
         .checked_mul(factor)
         .ok_or_else(|| error(setting, text, "too large", hint))
+}
+
+/// A time with its unit; without one, seconds.
+pub(super) fn duration(setting: &'static str, text: &str, hint: &str) -> Result<Duration, Error> {
+    let trimmed = text.trim();
+    if let Ok(seconds) = trimmed.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds)
+            .map_err(|cause| error(setting, text, cause, hint));
+    }
+    let signed: jiff::SignedDuration = trimmed
+        .parse()
+        .map_err(|cause| error(setting, text, cause, hint))?;
+    Duration::try_from(signed).map_err(|cause| error(setting, text, cause, hint))
 }
 
 pub(super) fn origins(setting: &'static str, texts: &[String]) -> Result<Vec<String>, Error> {

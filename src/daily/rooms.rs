@@ -79,6 +79,14 @@ impl Rooms {
         landing.outcome = Some(outcome.clone());
         outcome
     }
+
+    /// Whether the room is known, or somebody is at it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let state = lock(&self.0);
+        let known = state.known.get(name);
+        known.is_some_and(|known| Instant::now() < known.until)
+            || state.under_way.contains_key(name)
+    }
 }
 
 impl State {
@@ -148,6 +156,7 @@ mod tests {
         Room {
             name: name.into(),
             url: format!("https://x/{name}"),
+            meeting_token: None,
         }
     }
 
@@ -174,6 +183,7 @@ mod tests {
         assert!(get(&rooms, "a", Duration::from_secs(60)));
         assert!(!get(&rooms, "a", Duration::from_secs(60)));
         assert!(get(&rooms, "b", Duration::ZERO));
+        assert!(rooms.has("a") && !rooms.has("b") && !rooms.has("c"));
         assert!(get(&rooms, "b", Duration::ZERO));
     }
 

@@ -14,8 +14,10 @@ const READING_MS: i64 = 2 * SECOND_MS;
 const BEACON_MS: i64 = 15 * SECOND_MS;
 /// Longest way from the page to the log.
 pub(super) const TRAVEL_MS_MAX: i64 = 900;
-/// One in this many beacons is sent again because its answer got lost.
-const RESENT_ONE_IN: u32 = 300;
+/// Of this many beacons one is sent again because its answer got lost, one never arrives, and one arrives after the next.
+const ODD_ONE_IN: u32 = 300;
+/// How late that is.
+const LATE_MS: i64 = 20 * SECOND_MS;
 
 /// One line of the log, with its newline.
 pub(super) struct Line {
@@ -136,10 +138,15 @@ impl<'a> Sender<'a> {
         self.seq += 1;
         self.readings.clear();
         self.events.clear();
-        if rng.u32(0..RESENT_ONE_IN) == 0 {
-            lines.push(line(&body, at_ms + rng.i64(500..TRAVEL_MS_MAX))?);
+        match rng.u32(0..ODD_ONE_IN) {
+            0 => {
+                lines.push(line(&body, at_ms + rng.i64(500..TRAVEL_MS_MAX))?);
+                lines.push(line(&body, received_ms)?);
+            }
+            1 => {}
+            2 => lines.push(line(&body, received_ms + LATE_MS)?),
+            _ => lines.push(line(&body, received_ms)?),
         }
-        lines.push(line(&body, received_ms)?);
         Ok(())
     }
 
@@ -197,7 +204,8 @@ fn line(body: &[u8], received_ms: i64) -> std::io::Result<Line> {
         now_ms: u64::try_from(received_ms).unwrap_or_default(),
         synced: true,
     };
-    let mut text = beacon::check(body, receipt).map_err(std::io::Error::other)?;
+    let checked = beacon::check(body, receipt).map_err(std::io::Error::other)?;
+    let mut text = checked.line;
     text.push(b'\n');
     Ok(Line { received_ms, text })
 }

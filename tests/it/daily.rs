@@ -52,6 +52,7 @@ fn ana(fake: &FakeDaily) -> Result<Room, Error> {
     Ok(Room {
         name: "meet-ana".into(),
         url: fake.room_url("meet-ana"),
+        meeting_token: None,
     })
 }
 

@@ -1,9 +1,11 @@
 //! The integration tests, one binary, a module for each behaviour.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod access;
 mod cli;
 mod daily;
 mod gate;
+mod headers;
 mod report;
 mod rotation;
 mod routes;

@@ -273,6 +273,16 @@ fn heartbeats_alone_are_unknown_and_never_good() {
         page.contains("nothing is known") && page.contains("Nothing was measured"),
         "{page}"
     );
+    assert!(page.contains("beacons not numbered"), "{page}");
+    assert_eq!(
+        (&report["log"]["delivery"], &call["delivery"]),
+        (&Value::Null, &Value::Null)
+    );
+    let overview = folder.read("report/index.html");
+    assert!(
+        overview.contains("whether all of them arrived is not known"),
+        "{overview}"
+    );
 }
 
 /// A line of the log: beacon `seq` of a session, with one reading.
@@ -329,6 +339,29 @@ fn beacons_that_never_came_came_twice_or_late_are_told() {
         assert_eq!(
             report["log"]["synced"],
             json!({"yes": 5, "no": 1, "unknown": 3})
+        );
+        let shows = |name: &str, wanted: &[&str]| {
+            let page = folder.read(&format!("report/{name}"));
+            let page = page.replace('\u{a0}', " ");
+            for words in wanted {
+                assert!(page.contains(words), "{words}: {page}");
+            }
+        };
+        shows(
+            "index.html",
+            &[
+                "6 of 8 numbered beacons arrived (75.0 %): 2 missing, 1 repeated, 1 late.",
+                "2 more carry no number",
+                "5 of 9 beacons were synced to disk",
+            ],
+        );
+        shows(
+            call["page"].as_str().unwrap(),
+            &[
+                "6 of 8 beacons arrived",
+                "2 of 7 beacons missing",
+                "not the network's",
+            ],
         );
     };
     folder.write("beacon.log", lines.concat());

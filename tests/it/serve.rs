@@ -97,6 +97,11 @@ fn a_line_says_how_safe_it_was_and_whether_it_is_still_what_was_written() {
         report["log"]["skipped"]["byReason"],
         json!({"checksum-mismatch": 1})
     );
+    let overview = folder.read("report/index.html");
+    assert!(
+        overview.contains("changed after being written"),
+        "{overview}"
+    );
 }
 
 #[test]
@@ -290,6 +295,7 @@ fn a_room_is_minted_once_and_the_token_is_seen_by_daily_alone() {
         "",
         &"x".repeat(65),
         "report",
+        "senders",
         "api",
     ] {
         let (status, error) = mint(&server, name);
@@ -432,6 +438,7 @@ fn with_json_every_line_on_stderr_is_an_object() {
         "unknown-setting",
         "listening",
         "report",
+        "senders",
         "log",
         "no-daily-token",
         "stopping",
@@ -442,7 +449,7 @@ fn with_json_every_line_on_stderr_is_an_object() {
     assert_eq!(lines[0]["variable"], "CALL_METRICS_LISTN");
     assert_eq!(lines[0]["hint"], "`CALL_METRICS_LISTEN` may be meant");
     assert!(
-        lines[4]["hint"]
+        lines[5]["hint"]
             .as_str()
             .unwrap()
             .contains("`DAILY_KEY` is set")
@@ -565,4 +572,55 @@ fn a_collector_that_does_not_come_up_is_never_ready() {
     assert_eq!(Run::of(command.output().unwrap()).code, 1);
     socket.set_nonblocking(true).unwrap();
     assert!(socket.recv(&mut [0; 64]).is_err());
+}
+
+#[test]
+fn a_log_renamed_before_sighup_is_gone_on_with_in_a_new_one() {
+    let folder = Folder::new();
+    let server = serve(&folder, "");
+    let send = |session: &str| post(&format!("{}/beacon", server.url()), beacon("r", session, T));
+    assert_eq!(send("a").status, 204);
+    fs::rename(folder.path("beacon.log"), folder.path("beacon.log.1")).unwrap();
+    server.signal("HUP");
+    wait_for("a beacon in the new log", || {
+        (send("b").status == 204 && folder.path("beacon.log").exists()).then_some(())
+    });
+    assert_eq!(server.stop("TERM").code, 0);
+    let old = folder.read("beacon.log.1") + &folder.read("beacon.log");
+    assert!(old.lines().count() >= 2 && old.contains("\"a\"") && old.contains("\"b\""));
+}
+
+#[test]
+fn a_second_signal_ends_at_once_what_the_first_lets_finish() {
+    let folder = Folder::new();
+    let socket = supervisor(&folder);
+    let fake = FakeDaily::start();
+    fake.always(Fault::Hold);
+    let mut command = folder.command("serve --listen 127.0.0.1:0");
+    command
+        .env("NOTIFY_SOCKET", folder.path("notify"))
+        .env("DAILY_TOKEN", TOKEN)
+        .env("DAILY_API_URL", fake.api_url());
+    let server = Running::start(command);
+    // A request that Daily does not answer keeps the first signal's end waiting.
+    let address = server.url().strip_prefix("http://").unwrap().to_owned();
+    let mut client = std::net::TcpStream::connect(&address).unwrap();
+    let body = r#"{"name":"ana"}"#;
+    let head = format!(
+        "POST /api/rooms HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    wait_for("the request at Daily", || {
+        (!fake.request_lines().is_empty()).then_some(())
+    });
+    server.signal("TERM");
+    while !message(&socket).starts_with("STOPPING=1") {}
+    let run = server.stop("TERM");
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(
+        run.stderr.contains("stopping") && !run.stderr.contains("stopped after"),
+        "{run:?}"
+    );
+    fake.release();
 }

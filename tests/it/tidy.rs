@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "beacon", "config", "daily", "digest", "log", "notice", "plain", "site",
         ],
     ),
+    ("fuzzing", &["beacon", "collector", "log"]),
     ("cli", &[]),
     ("config", &["cli", "daily", "log", "notice"]),
     (
@@ -46,7 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates and the only module that may name each.
+/// Crates and the only modules that may name each.
 const DOORS: &[(&str, &str)] = &[
     ("anyhow", "cmd"),
     ("clap", "cli"),
@@ -54,6 +55,7 @@ const DOORS: &[(&str, &str)] = &[
     ("tiny_http", "collector"),
     ("httparse", "collector"),
     ("socket2", "collector"),
+    ("memmap2", "collector"),
     ("listenfd", "cmd"),
     ("base64", "collector"),
     ("signal_hook", "cmd"),
@@ -66,7 +68,13 @@ const DOORS: &[(&str, &str)] = &[
     ("ruzstd", "log"),
     ("glob", "log"),
     ("memchr", "log"),
+    ("rustix", "collector"),
+    ("rustix", "log"),
     ("sha2", "digest"),
+    ("hmac", "digest"),
+    ("getrandom", "digest"),
+    ("ipnet", "config"),
+    ("regex_lite", "daily"),
     ("rustc_hash", "call"),
     ("crc32c", "beacon"),
 ];
@@ -152,9 +160,10 @@ fn layers_point_one_way() {
 fn one_door_a_dependency() {
     for (module, path, text) in sources() {
         for line in code(&text).filter(|_| !is_test(&path)) {
-            for (dependency, _) in DOORS.iter().filter(|(_, door)| *door != module) {
+            for (dependency, _) in DOORS {
+                let is_door = DOORS.contains(&(dependency, module.as_str()));
                 assert!(
-                    !names(line, dependency),
+                    is_door || !names(line, dependency),
                     "{} names {dependency}: {line}",
                     path.display()
                 );

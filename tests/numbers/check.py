@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from expected import expected, is_number
-from logs import log_of_2022, mixed_log
+from expected import expected, is_number, together
+from logs import log_of_2022, mixed_log, numbered_log
 from metrics import METRICS, UNITS
 
 RELATIVE = 1e-9
@@ -96,6 +96,8 @@ def check_call(tally, got, participants, where):
         here = f"{where} {want['sessionId']!r}"
         mine = want["readings"]
         tally.equal(person["samples"], len(mine), f"{here} samples")
+        got = person["delivery"]
+        tally.check(got == want["delivery"], f"{here} delivery: got {got}, expected {want['delivery']}")
         for member in ("start", "end"):
             tally.near(person[member], want[member], f"{here} {member}", relative=0.0)
         measured = [metric for metric in METRICS if mine[metric].notna().any()]
@@ -117,6 +119,8 @@ def check_report(tally, out, files, contents, said, name):
     tally.equal(log["bytes"], sum(file.stat().st_size for file in files), f"{name} bytes")
     for member in ("lines", "beacons", "samples", "duplicates"):
         tally.equal(log[member], want[member], f"{name} {member}")
+    for member in ("delivery", "synced"):
+        tally.check(log[member] == want[member], f"{name} {member}: got {log[member]}, expected {want[member]}")
     n_skipped = sum(want["skipped"].values())
     tally.equal(log["skipped"]["total"], n_skipped, f"{name} skipped")
     reasons = {reason: count for reason, count in log["skipped"]["byReason"].items() if count}
@@ -150,7 +154,9 @@ def check_report(tally, out, files, contents, said, name):
         detail = json.loads((out / entry["data"]).read_text("utf-8"))
         starts = [p["start"] for p in participants if p["start"] is not None]
         ends = [p["end"] for p in participants if p["end"] is not None]
+        delivery = together(p["delivery"] for p in participants)
         for part in (entry, detail):
+            tally.check(part["delivery"] == delivery, f"{where} delivery: got {part['delivery']}, expected {delivery}")
             tally.near(part["start"], min(starts, default=None), f"{where} start", relative=0.0)
             tally.near(part["end"], max(ends, default=None), f"{where} end", relative=0.0)
             for member in ("id", "room", "meetingSessionId", "quality", "score"):
@@ -202,6 +208,11 @@ def run(binary, folder, seed):
     old.write_bytes(b"".join(line + b"\n" for line in log_of_2022(rng)))
     said = build(binary, [old], folder / "report-2022")
     check_report(tally, folder / "report-2022", [old], [old.read_bytes()], said, "2022")
+
+    numbered = folder / "numbered.log"
+    numbered.write_bytes(b"".join(line + b"\n" for line in numbered_log(rng)))
+    said = build(binary, [numbered], folder / "report-numbered")
+    check_report(tally, folder / "report-numbered", [numbered], [numbered.read_bytes()], said, "numbered")
 
     empty = folder / "empty.log"
     empty.write_bytes(b"")

@@ -2,10 +2,28 @@
 
 import json
 import math
+import re
 
 import pandas as pd
 
 from metrics import ALIASES, LINE_BYTES_MAX, METRICS, UNITS, VALUE_MAX
+
+
+# The reflected table of CRC-32C (Castagnoli), as RFC 3720 has the polynomial.
+CRC_TABLE = []
+for _byte in range(256):
+    for _ in range(8):
+        _byte = _byte >> 1 ^ (0x82F63B78 if _byte & 1 else 0)
+    CRC_TABLE.append(_byte)
+# A number further above the one before it is not believed.
+GAP_MAX = 100_000
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 0xFF]
+    return f"{crc ^ 0xFFFFFFFF:08x}"
 
 
 class Skip(Exception):
@@ -33,9 +51,12 @@ def no_constant(text):
 
 
 def beacon(line):
-    """Room, meeting session, session, time of receipt and [(instant, {metric: value})] of one line; raises Skip."""
+    """Room, meeting session, session, {of the beacon itself} and [(instant, {metric: value})] of one line; raises Skip."""
     if len(line) > LINE_BYTES_MAX:
         raise Skip("too-long")
+    summed = re.fullmatch(rb'(.*),"crc":"(.{8})"}}\r?', line, re.DOTALL)
+    if summed and crc32c(summed[1]).encode() != summed[2]:
+        raise Skip("checksum-mismatch")
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
@@ -71,10 +92,15 @@ def beacon(line):
                     same[-1][1][name] = value
         else:
             readings.append((at, values))
-    received = top.get("_rx")
-    received = received.get("t") if isinstance(received, dict) else None
-    received = math.floor(received + 0.5) if is_number(received) else None
-    return top["room"], top["meetingSessionId"], top["sessionId"], received, readings
+    receipt = top.get("_rx") if isinstance(top.get("_rx"), dict) else {}
+    received, synced, seq = receipt.get("t"), receipt.get("synced"), top.get("seq")
+    itself = {
+        "received": math.floor(received + 0.5) if is_number(received) else None,
+        "synced": {True: "yes", False: "no"}[synced] if isinstance(synced, bool) else "unknown",
+        "seq": int(seq) if is_number(seq) and seq == int(seq) and 0 <= seq < 2**53 else None,
+        "newest": max((at for at, _ in readings), default=None),
+    }
+    return top["room"], top["meetingSessionId"], top["sessionId"], itself, readings
 
 
 def columns_of(samples):
@@ -93,6 +119,47 @@ def columns_of(samples):
             values = {name: value_of(column[row]) for name, column in columns.items() if row < len(column)}
             rows.append((at, values))
     return rows
+
+
+def deliveries(beacons):
+    """{(call, session): {numbered, missing, repeated, late}} of those that have numbers, number by number."""
+    sessions = {}
+    for room, meeting, session, itself, _ in beacons:
+        if itself["seq"] is not None:
+            whose = ((room, meeting), session)
+            sessions.setdefault((room, session), {}).setdefault(itself["seq"], []).append((itself, whose))
+    told = {}
+
+    def count(whose, what, n=1):
+        theirs = told.setdefault(whose, {"numbered": 0, "missing": 0, "repeated": 0, "late": 0})
+        theirs[what] += n
+
+    for by_seq in sessions.values():
+        arrived, before = {}, -1
+        for seq in sorted(by_seq):
+            if seq - before - 1 > GAP_MAX:
+                break
+            rows = sorted(by_seq[seq], key=lambda row: [-1 if row[0][at] is None else row[0][at] for at in ("newest", "received")])
+            count(rows[0][1], "missing", seq - before - 1)
+            before, seen = seq, set()
+            for itself, whose in rows:
+                count(whose, "numbered")
+                if itself["newest"] in seen:
+                    count(whose, "repeated")
+                seen.add(itself["newest"])
+            times = [(itself["received"], whose) for itself, whose in rows if itself["received"] is not None]
+            if times:
+                arrived[seq] = min(times, key=lambda time: time[0])
+        for seq, (instant, whose) in arrived.items():
+            if any(seq < other and earlier < instant for other, (earlier, _) in arrived.items()):
+                count(whose, "late")
+    return told
+
+
+def together(some):
+    """The sum of deliveries; None of none."""
+    some = [one for one in some if one is not None]
+    return {what: sum(one[what] for one in some) for what in some[0]} if some else None
 
 
 def expected(contents):
@@ -114,9 +181,13 @@ def expected(contents):
     )
     distinct = readings.drop_duplicates(["call", "session", "timestamp"], keep="first")
     people = pd.DataFrame(
-        [((room, meeting), session, received) for room, meeting, session, received, _ in beacons],
+        [((room, meeting), session, itself["received"]) for room, meeting, session, itself, _ in beacons],
         columns=["call", "session", "received"],
     )
+    delivered = deliveries(beacons)
+    synced = {"yes": 0, "no": 0, "unknown": 0}
+    for _, _, _, itself, _ in beacons:
+        synced[itself["synced"]] += 1
     calls = {}
     for (call, session), theirs in people.groupby(["call", "session"], sort=False):
         mine = distinct[(distinct["call"] == call) & (distinct["session"] == session)]
@@ -128,6 +199,7 @@ def expected(contents):
                 "start": int(times.min()) if len(times) else None,
                 "end": int(times.max()) if len(times) else None,
                 "readings": mine,
+                "delivery": delivered.get((call, session)),
             }
         )
     for participants in calls.values():
@@ -138,5 +210,7 @@ def expected(contents):
         "skipped": skipped,
         "samples": len(distinct),
         "duplicates": len(readings) - len(distinct),
+        "delivery": together(delivered.values()),
+        "synced": synced,
         "calls": calls,
     }

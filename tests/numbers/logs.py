@@ -2,6 +2,7 @@
 
 import json
 
+from expected import crc32c
 from metrics import LINE_BYTES_MAX, METRICS, UNITS
 
 OF_2022 = [
@@ -178,3 +179,54 @@ def log_of_2022(rng):
             stats = {"latest": latest, "worstVideoRecvPacketLoss": 0.0182, "worstVideoSendPacketLoss": 0.0429}
             lines.append(json.dumps({**who, "stats": stats}).encode())
     return lines
+
+
+def numbered_log(rng):
+    """Beacons with numbers and whole receipts, of which some never came, came twice, late or damaged."""
+    lines = []
+    for nth in range(24):
+        meeting, seq = f"n-{nth % 5}", 0
+        start = START_MS + nth * 60_000
+        chance = rng.choice([0, 0.02, 0.3])
+        for beat in range(rng.choice([1, 2, 40, 200])):
+            if rng.random() < 0.02:
+                # The meeting changes, the person and the numbers stay.
+                meeting = f"n-{rng.randrange(5)}"
+            at = start + 15_000 * beat
+            if rng.random() >= chance:
+                body = numbered(rng, meeting, f"p-{nth}", seq, at)
+                for _ in range(1 + (rng.random() < chance)):
+                    delay = rng.randrange(60_000) if rng.random() < chance else rng.randrange(400)
+                    lines.append(stamped(rng, body, at + delay))
+            seq += 1
+            if rng.random() < 0.005:
+                seq = rng.choice([0, seq + 90_000, seq + 200_000, 10**15, 2**53])
+    rng.shuffle(lines)
+    return lines
+
+
+def numbered(rng, meeting, session, seq, at):
+    stats = {} if rng.random() < 0.1 else {"latest": {"timestamp": at, "networkRoundTripTime": 0.07}}
+    top = {"v": 1, "seq": seq, **ids("numbered", meeting, session), "stats": stats}
+    if rng.random() < 0.02:
+        top["seq"] = rng.choice([None, -1, 0.5, "7", True, 3.0])
+    return json.dumps(top, separators=(",", ":")).encode()
+
+
+def stamped(rng, body, received):
+    """The line that the collector makes of a body, or what older ones, people and disks make of that."""
+    line = body[:-1] + b',"_rx":{"t":%d,"synced":%s' % (received, rng.choice([b"true", b"true", b"false"]))
+    chance = rng.random()
+    if chance < 0.1:
+        return body if chance < 0.05 else line + b"}}"
+    line += b',"crc":"%s"}}' % crc32c(line).encode()
+    if chance < 0.15:
+        # One letter of the room: still a beacon, but not the one that was sent.
+        at = line.index(b"numbered")
+        line = line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :]
+    elif chance < 0.17:
+        # A torn line with the next one behind it.
+        line = line[: rng.randrange(1, len(line))] + line
+    elif chance < 0.2:
+        line += b"\r"
+    return line

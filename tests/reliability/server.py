@@ -25,8 +25,7 @@ class Server:
         self.folder = folder
         self.stderr_path = os.path.join(folder, "stderr")
         # Nothing of our own settings: the program is tested as it comes.
-        clean = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
-        clean.update(env or {})
+        clean = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": folder, **(env or {})}
         with open(self.stderr_path, "ab") as errors:
             self.process = subprocess.Popen(
                 [*prefix, *command],

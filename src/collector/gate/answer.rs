@@ -4,8 +4,10 @@
 use super::hop::Call;
 use super::peers::Key;
 use super::refusal::date_line;
+use memmap2::MmapMut;
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of an answer's head.
@@ -13,6 +15,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const HEADERS_MAX: usize = 64;
 /// An answer of no more than this needs no share of the budget: it fits into the socket, whoever reads it.
 const SMALL_BYTES: usize = 16 * 1024;
+/// A body beyond this gets pages of its own.
+const LARGE_BYTES: usize = 128 * 1024;
 /// Bytes asked of the hop while the head is not whole; most answers fit.
 const READ_BYTES: usize = 2 * 1024;
 
@@ -32,8 +36,27 @@ const OURS: [&str; 7] = [
 pub(super) struct Answer {
     /// Status line and headers.
     head: Vec<u8>,
-    pub(super) body: Vec<u8>,
+    body: Body,
     _share: Option<Share>,
+}
+
+/// An answer's body.
+#[derive(Debug)]
+pub(super) enum Body {
+    Small(Vec<u8>),
+    /// In pages of its own: the allocator would keep what many of these have taken for long after the last is gone.
+    Large(MmapMut),
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Body::Small(bytes) => bytes,
+            Body::Large(pages) => pages,
+        }
+    }
 }
 
 /// What is wrong with an answer.
@@ -80,27 +103,26 @@ impl Answer {
             answer._share = Some(budget.take(call.from, length).ok_or(Fault::OverBudget)?);
         }
         buffer.drain(..head_length);
-        let Some(missing) = length.checked_sub(buffer.len()) else {
+        let n_read = buffer.len();
+        if length < n_read {
             // More than was announced: nobody knows what the rest belongs to.
             return Err(Fault::Odd);
-        };
-        if 0 < missing {
-            buffer.reserve_exact(missing);
-            let n_read = hop
-                .by_ref()
-                .take(missing as u64)
-                .read_to_end(&mut buffer)
-                .map_err(Fault::Io)?;
-            if n_read < missing {
-                return Err(Fault::Io(io::ErrorKind::UnexpectedEof.into()));
-            }
         }
-        answer.body = buffer;
+        answer.body = if length <= LARGE_BYTES {
+            buffer.resize(length, 0);
+            hop.read_exact(&mut buffer[n_read..]).map_err(Fault::Io)?;
+            Body::Small(buffer)
+        } else {
+            let mut pages = MmapMut::map_anon(length).map_err(Fault::Io)?;
+            pages[..n_read].copy_from_slice(&buffer);
+            hop.read_exact(&mut pages[n_read..]).map_err(Fault::Io)?;
+            Body::Large(pages)
+        };
         Ok(answer)
     }
 
     /// The head, ready to send.
-    pub(super) fn into_head_and_body(mut self, connection: &str) -> (Vec<u8>, Vec<u8>, impl Sized) {
+    pub(super) fn into_head_and_body(mut self, connection: &str) -> (Vec<u8>, Body, impl Sized) {
         if !connection.is_empty() {
             self.head.extend_from_slice(b"Connection: ");
             self.head.extend_from_slice(connection.as_bytes());
@@ -160,7 +182,7 @@ fn parse(buffer: &[u8], to_head: bool) -> Result<Option<(Answer, usize, usize)>,
     }
     let answer = Answer {
         head,
-        body: Vec::new(),
+        body: Body::Small(Vec::new()),
         _share: None,
     };
     let body_length = if has_no_body || to_head { 0 } else { length };
@@ -249,7 +271,7 @@ mod tests {
         match Answer::read(text.as_bytes(), &call, 50, &budget) {
             Ok(answer) => {
                 let (head, body, _share) = answer.into_head_and_body("close");
-                Ok(String::from_utf8_lossy(&[head, body].concat()).into_owned())
+                Ok(String::from_utf8_lossy(&[&head, &*body].concat()).into_owned())
             }
             Err(fault) => Err(format!("{fault:?}")),
         }

@@ -11,6 +11,7 @@ use super::refusal::{
 };
 use super::socket::{Fill, Pace, Socket};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -99,20 +100,16 @@ impl Connection<'_> {
         let mut request = std::mem::take(&mut head.forward);
         let (expects_continue, is_safe) = (head.expects_continue, head.is_safe_method);
 
+        let address = self.peer.address;
         let n_body_bytes = match self.read_body(head_length, framing, expects_continue)? {
             Body::Buffered(range) => {
                 let body = range.clone();
-                finish_request(
-                    &mut request,
-                    framing,
-                    &self.socket.buffer()[body],
-                    self.peer,
-                );
+                finish_request(&mut request, framing, &self.socket.buffer()[body], address);
                 self.socket.consume(range.end);
                 range.len()
             }
             Body::Decoded(body) => {
-                finish_request(&mut request, framing, &body, self.peer);
+                finish_request(&mut request, framing, &body, address);
                 body.len()
             }
         };
@@ -281,9 +278,14 @@ impl Connection<'_> {
     }
 }
 
-fn finish_request(request: &mut Vec<u8>, framing: Framing, body: &[u8], peer: &Peer) {
+pub(super) fn finish_request(
+    request: &mut Vec<u8>,
+    framing: Framing,
+    body: &[u8],
+    address: Option<SocketAddr>,
+) {
     // Writing to a vector does not fail.
-    let _ = match peer.address {
+    let _ = match address {
         Some(address) => write!(request, "{PEER_HEADER}: {address}\r\n"),
         None => write!(request, "{PEER_HEADER}: {PEER_UNIX}\r\n"),
     };

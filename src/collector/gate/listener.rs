@@ -38,7 +38,15 @@ impl fmt::Display for Address {
 impl Address {
     /// Whether nobody but this machine reaches it. Not so for a Unix socket: behind it is a proxy, and behind that the world.
     pub fn is_loopback(&self) -> bool {
-        matches!(self, Address::Tcp(address) if address.ip().to_canonical().is_loopback())
+        self.ip().is_some_and(|ip| ip.is_loopback())
+    }
+
+    /// `None` for a Unix socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Address::Tcp(address) => Some(address.ip().to_canonical()),
+            Address::Unix(_) => None,
+        }
     }
 
     /// Where this process reaches it.

@@ -10,6 +10,8 @@ mod head;
 mod hop;
 mod limits;
 mod listener;
+#[cfg(any(test, fuzzing))]
+pub mod oracle;
 mod peers;
 mod refusal;
 mod socket;

@@ -282,18 +282,16 @@ impl Peers {
                 let is_of_largest = largest.is_some_and(|(_, key)| key == peer.key);
                 let pays = is_of_largest && has_most;
                 let class = class(phase, now_ms.saturating_sub(since_ms), pays)?;
-                let rank = (
-                    !pays,
-                    class == LAST && !pays,
-                    !is_of_largest,
-                    class,
-                    since_ms,
-                    *id,
-                );
+                let group = (!pays, class == LAST && !pays);
+                let rank = (group, !is_of_largest, class, since_ms, *id);
                 Some((Reverse(rank), state))
             })
             .collect();
         found.sort_unstable();
+        // Those of one group alone: by the time that they have gone, or moved on, the next group may be another.
+        if let Some((Reverse((first, ..)), _)) = found.last().copied() {
+            found.retain(|(Reverse((group, ..)), _)| *group == first);
+        }
         let n_spared = found.len().saturating_sub(VICTIMS);
         let victims = found.into_iter().skip(n_spared);
         victims

@@ -4,7 +4,7 @@ use super::super::charts::{self, Range};
 use super::super::thin::{self, Thinned};
 use super::super::{Error, data};
 use super::ribbon::{Ribbon, ribbon};
-use super::{Verdict, for_script, in_words, level, verdict};
+use super::{Verdict, delivery, for_script, in_words, level, verdict};
 use crate::call::{
     Assessment, Call, FAIR_MIN, GOOD_MIN, Issue, Participant, Person, Summary, counts, edges,
     percentile,
@@ -66,6 +66,10 @@ struct Page<'a> {
     start_iso: String,
     n_people: String,
     n_samples: String,
+    arrived: String,
+    /// The rest of it: what was missing, repeated or late.
+    arrived_odd: String,
+    has_missing: bool,
     earlier: Option<&'a str>,
     later: Option<&'a str>,
     data_path: String,
@@ -97,6 +101,10 @@ struct OnePerson {
     present: String,
     span: String,
     ribbon: Option<Ribbon>,
+    /// Beacons that never came; empty for none.
+    missing: String,
+    /// And what else was odd about them.
+    odd: String,
 }
 
 #[derive(Serialize)]
@@ -167,13 +175,14 @@ pub(in crate::report) fn call(
         .get(&call.id)
         .map_or((None, None), |(a, b)| (a.as_deref(), b.as_deref()));
     let span = call.span_ms();
+    let deliveries: Vec<_> = call.participants.iter().map(|p| p.delivery).collect();
     let page = Page {
         root: "../",
         assets: format!("../assets/{}/", site::assets_digest()),
         version: env!("CARGO_PKG_VERSION"),
         digest: fingerprint([
             charts.as_bytes(),
-            format!("{earlier:?} {later:?} {assessment:?}").as_bytes(),
+            format!("{earlier:?} {later:?} {assessment:?} {deliveries:?}").as_bytes(),
         ]),
         room: call.room_name(),
         meeting_session_id: &call.meeting_session_id,
@@ -192,6 +201,9 @@ pub(in crate::report) fn call(
             .unwrap_or_default(),
         n_people: counted(call.participants.len() as u64, "person", "people"),
         n_samples: counted(call.samples() as u64, "reading", "readings"),
+        arrived: delivery::of_call(call.delivery()),
+        arrived_odd: call.delivery().map(delivery::odd).unwrap_or_default(),
+        has_missing: call.delivery().is_some_and(|delivery| 0 < delivery.missing),
         earlier,
         later,
         data_path: format!("../{}", data::data_path(call)),
@@ -251,6 +263,8 @@ fn people(call: &Call, assessment: &Assessment, badges: &[Badge]) -> Vec<OnePers
             ),
             span: participant.span_ms().map(clock_span).unwrap_or_default(),
             ribbon: ribbon(call, &assessment.issues, Some(at), person.score.is_some()),
+            missing: delivery::missing(participant.delivery),
+            odd: participant.delivery.map(delivery::odd).unwrap_or_default(),
         })
         .collect()
 }

@@ -3,7 +3,8 @@
 use super::super::gather::LogStats;
 use super::super::{Error, Totals, data, totals};
 use super::ribbon::{Ribbon, ribbon};
-use super::{Verdict, level, verdict};
+use super::{Verdict, delivery, level, verdict};
+use crate::beacon::Refusal;
 use crate::call::{Assessment, Call, Quality, worst};
 use crate::digest::fingerprint;
 use crate::metric::{MetricId, Unit};
@@ -21,6 +22,11 @@ struct Overview<'a> {
     tiles: Vec<Tile>,
     calls: Vec<Row>,
     data: Vec<Fact>,
+    arrived: String,
+    arrived_poor: bool,
+    synced: String,
+    /// Lines whose checksum is not theirs, in words; empty for none.
+    changed: String,
     broken: &'a [String],
     generated: String,
     generated_iso: String,
@@ -85,6 +91,10 @@ pub(in crate::report) fn overview(
         tiles: tiles(calls, totals),
         calls: rows,
         data: facts(log, calls, totals),
+        arrived: delivery::arrived(totals.delivery, log.beacons),
+        arrived_poor: delivery::is_poor(totals.delivery),
+        synced: delivery::synced(log.synced),
+        changed: changed(log),
         broken: &log.broken,
         generated: units::day_and_clock(generated_ms),
         generated_iso: units::rfc3339(generated_ms),
@@ -282,6 +292,17 @@ fn facts(log: &LogStats, calls: &[(Call, Assessment)], totals: Totals) -> Vec<Fa
             ),
         ),
     ]
+}
+
+fn changed(log: &LogStats) -> String {
+    match log.skipped.get(Refusal::ChecksumMismatch.reason()) {
+        None => String::new(),
+        Some(n) => format!(
+            "{} changed after being written, by the disk, a crash or a hand, and {} left out.",
+            counted(*n, "line was", "lines were"),
+            if *n == 1 { "is" } else { "are" }
+        ),
+    }
 }
 
 fn row(call: &Call, assessment: &Assessment) -> Row {

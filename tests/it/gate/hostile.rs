@@ -130,7 +130,7 @@ fn attacks(address: SocketAddr) -> Vec<Client> {
     let open = |i: usize| {
         let mut client = Client::connect(address);
         client.send_what_goes(openings[i % openings.len()]);
-        if i % 3 == 0 {
+        if i.is_multiple_of(3) {
             // Closes with a reset.
             let socket = socket2::SockRef::from(&client.stream);
             socket.set_linger(Some(Duration::ZERO)).unwrap();

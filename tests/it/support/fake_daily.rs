@@ -120,6 +120,11 @@ impl FakeDaily {
         format!("https://api-demo.daily.co/{name}")
     }
 
+    /// The meeting token that the fake gives out.
+    pub(crate) fn meeting_token(&self) -> Value {
+        self.shared.case("meeting token")["body"]["token"].clone()
+    }
+
     /// Adds a room that exists before anyone asks, with this `config`.
     pub(crate) fn add_room(&self, name: &str, config: Value) {
         let mut room = self.shared.case("get room, exists")["body"].clone();

@@ -148,16 +148,17 @@ impl Running {
         self.ready.strip_prefix("listening on ").unwrap()
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let mut kill = Command::new("kill");
+        kill.args([&format!("-{signal}"), &pid]);
+        assert!(kill.status().unwrap().success());
+    }
+
     /// Sends a signal and waits for the end. `stdout` is what came after the first line.
     pub(crate) fn stop(mut self, signal: &str) -> Run {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([&format!("-{signal}"), &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal(signal);
         let status = wait_for("the end of the program", || self.child.try_wait().unwrap());
         Run {
             code: status.code().unwrap_or(-1),

@@ -33,6 +33,9 @@ impl Shared {
                 Some(_) => return self.answer("wrong key", "", ""),
             },
         }
+        if request.line() == "POST /v1/meeting-tokens" {
+            return self.answer("meeting token", "", "");
+        }
         let mut state = self.lock();
         match (
             request.method.as_str(),
@@ -69,9 +72,13 @@ impl Shared {
         }
         let reply = self.answer("create room, new", "meet-seth", &name);
         let mut room: Value = serde_json::from_str(&reply.body).unwrap();
+        if let Some(privacy) = body.get("privacy") {
+            room["privacy"] = privacy.clone();
+        }
         if let Some(properties) = body.get("properties") {
             room["config"] = properties.clone();
         }
+        let reply = Reply::new(reply.status, room.to_string());
         state.rooms.insert(name, room);
         reply
     }
