@@ -20,6 +20,7 @@ import { bodiesFrom, readingFrom } from "./sampler.js";
  * @typedef {object} Options
  * @property {string} beaconUrl
  * @property {{browser?: string, os?: string}} [client]
+ * @property {import("./page-pass.js").PagePass | null} [pass]  what the collector wants to see, if anything
  * @property {boolean} [names]  put the participant's name into the beacons
  * @property {number} [sampleIntervalMs]
  * @property {number} [beaconIntervalMs]
@@ -74,7 +75,7 @@ export class BeaconClient {
   constructor(options) {
     this.#options = { sampleIntervalMs: 2_000, beaconIntervalMs: 15_000, client: {}, ...options };
     this.#world = { ...browser(), ...options.world };
-    this.#outbox = new Outbox({ url: options.beaconUrl, world: this.#world, onDelivery: options.onDelivery });
+    this.#outbox = new Outbox({ url: options.beaconUrl, world: this.#world, pass: options.pass, onDelivery: options.onDelivery });
   }
 
   get running() { return this.#call !== null; }

@@ -8,6 +8,7 @@ import { dailyError, dailyLibrary } from "./daily-errors.js";
 import { EVENT_TYPES } from "./events.js";
 import { mintRoom } from "./mint.js";
 import { flushWhenHidden } from "./page-life.js";
+import { PagePass } from "./page-pass.js";
 import { rememberRoom } from "./recent-rooms.js";
 import { View } from "./view.js";
 import { cameraWords } from "./words.js";
@@ -21,6 +22,14 @@ const joinTimeoutMs = number(settings.joinTimeoutMs, 20_000);
 /** How often the page tries again by itself before it leaves that to the person. */
 const MOST_RETRIES = 5;
 
+const mint = () => mintRoom(roomName, { fetch: (url, init) => fetch(url, init) });
+const pass = new PagePass({
+  now: () => Date.now(),
+  renew: async () => {
+    const minted = await mint();
+    return "room" in minted ? minted.room.grant : null;
+  },
+});
 const view = new View(roomName);
 const connection = new Connection();
 /** One for each address that beacons go to, so that what waits in one outlives a rejoin. @type {Map<string, BeaconClient>} */
@@ -35,7 +44,7 @@ function clientFor(beaconUrl) {
   const known = clients.get(beaconUrl);
   if (known) return known;
   const client = new BeaconClient({
-    beaconUrl, sampleIntervalMs, beaconIntervalMs,
+    beaconUrl, sampleIntervalMs, beaconIntervalMs, pass,
     client: clientName(navigator.userAgent, navigator.maxTouchPoints),
     names: settings.participantNames === "true",
     onReading: (reading) => showConnection(connection.push(reading, Date.now())),
@@ -69,13 +78,14 @@ async function begin() {
   const current = () => mine === attempt;
   view.minting();
   const [minted, Daily] = await Promise.all([
-    mintRoom(roomName, { fetch: (url, init) => fetch(url, init) }),
+    mint(),
     dailyLibrary(/** @type {HTMLScriptElement | null} */ (document.getElementById("daily-js")), joinTimeoutMs),
     destroyCall(),
   ]);
   if (!current()) return;
   if ("refusal" in minted) return refused(minted.refusal);
   retries = 0;
+  pass.take(minted.room.grant);
   if (!Daily) return view.error("daily-js-missing", "", { retry: () => location.reload() });
   view.joining();
   join(Daily, minted.room, current);
@@ -159,7 +169,9 @@ function join(Daily, room, current) {
     });
   }
   // Both the event and the rejection may come; the first one ends it.
-  Promise.resolve(mine.join({ url: room.url, aboutClient: { app: "call-metrics" } })).catch((reason) => {
+  Promise.resolve(mine.join({
+    url: room.url, ...(room.meetingToken === null ? {} : { token: room.meetingToken }), aboutClient: { app: "call-metrics" },
+  })).catch((reason) => {
     if (view.state === "error" && isCurrent()) end(() => {});
     else fail(reason);
   });

@@ -4,7 +4,8 @@
 import { retryAfterMs } from "./outbox.js";
 
 /**
- * @typedef {{name: string, url: string, beaconUrl: string}} Room
+ * @typedef {{name: string, url: string, beaconUrl: string, meetingToken: string | null, grant: import("./page-pass.js").Grant | null}} Room
+ *   meetingToken: what opens it where it is private; grant: what its beacons have to show
  * @typedef {{code: string, detail: string, retryAfterMs: number | null}} Refusal
  *   code: the server's own, or ours; detail: for whoever runs the server; retryAfterMs: when it is worth asking again by itself
  */
@@ -32,7 +33,12 @@ export async function mintRoom(name, { fetch, timeoutMs = TIMEOUT_MS, now = Date
     });
     const answer = await response.json().catch(() => null);
     if (response.ok && isWebAddress(answer?.url) && typeof answer.beaconUrl === "string") {
-      return { room: { name: String(answer.name ?? name), url: answer.url, beaconUrl: new URL(answer.beaconUrl, base).href } };
+      const { meetingToken, pageToken: token, pageTokenLifeMs: lifeMs } = answer;
+      return { room: {
+        name: String(answer.name ?? name), url: answer.url, beaconUrl: new URL(answer.beaconUrl, base).href,
+        meetingToken: typeof meetingToken === "string" ? meetingToken : null,
+        grant: typeof token === "string" && lifeMs > 0 ? { token, lifeMs } : null,
+      } };
     }
     const known = typeof answer?.error === "string" && CODE.test(answer.error) ? answer.error : null;
     const detail = typeof answer?.message === "string" ? answer.message.slice(0, 500) : `POST /api/rooms was answered with ${response.status}`;

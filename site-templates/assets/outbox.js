@@ -8,6 +8,7 @@
 // repeats (same sessionId and timestamp); `seq` tells which beacons are missing.
 
 import { keepLeftovers, takeLeftovers } from "./leftovers.js";
+import { isWorthAnother, withToken } from "./page-pass.js";
 import { byteLength } from "./sampler.js";
 
 /**
@@ -28,6 +29,8 @@ import { byteLength } from "./sampler.js";
  * @property {string} body
  * @property {number} bytes
  * @property {boolean} handed  sendBeacon took it and no fetch has tried it since
+ * @property {string} [token]  of a page before this one, which left the beacon behind; its room may have been another
+ * @property {boolean} [renewed]  it was refused for its token, and another was had for it
  */
 
 export const RING = 240;
@@ -69,12 +72,13 @@ export class Outbox {
   /** @type {any} */ #timer = null;
   #warned = false;
   /** @type {Delivery} */ #delivery = "idle";
-  #url; #world; #onDelivery;
+  #url; #world; #pass; #onDelivery;
 
-  /** @param {{url: string, world: World, onDelivery?: (delivery: Delivery, waiting: number) => void}} options */
-  constructor({ url, world, onDelivery = () => {} }) {
+  /** @param {{url: string, world: World, pass?: import("./page-pass.js").PagePass | null, onDelivery?: (delivery: Delivery, waiting: number) => void}} options */
+  constructor({ url, world, pass = null, onDelivery = () => {} }) {
     this.#url = url;
     this.#world = world;
+    this.#pass = pass;
     this.#onDelivery = onDelivery;
     this.#adopt();
   }
@@ -89,9 +93,9 @@ export class Outbox {
   /** @param {string} sessionId */
   countLost(sessionId) { this.#lost.set(sessionId, this.lost(sessionId) + 1); }
 
-  /** @param {string} sessionId @param {string} body */
-  add(sessionId, body) {
-    this.#queue.push({ sessionId, body, bytes: byteLength(body), handed: false });
+  /** @param {string} sessionId @param {string} body @param {string} [token]  not this page's own */
+  add(sessionId, body, token) {
+    this.#queue.push({ sessionId, body, bytes: byteLength(body), handed: false, ...(token ? { token } : {}) });
     if (this.#queue.length > RING) {
       const oldest = this.#queue.findIndex((entry) => entry !== this.#sending);
       for (const entry of this.#queue.splice(oldest, 1)) this.countLost(entry.sessionId);
@@ -111,7 +115,9 @@ export class Outbox {
 
   async #sendFirst() {
     const entry = this.#sending = this.#queue[0];
-    const answer = await this.#post(entry.body);
+    this.#pass?.keepFresh();
+    const answer = await this.#post(this.#dressed(entry));
+    const again = answer?.status === 403 && isWorthAnother(answer.reason) ? await this.#anotherToken(entry) : null;
     this.#sending = null;
     entry.handed = false;
     const now = this.#world.now();
@@ -121,7 +127,9 @@ export class Outbox {
       this.#failures = 0;
       this.#notBefore = now + GAP_MS;
       this.#say("saved");
-    } else if (answer && !isWorthRetrying(answer.status)) {
+    } else if (again === "at once") {
+      this.#notBefore = now + GAP_MS;
+    } else if (answer && again !== "later" && !isWorthRetrying(answer.status)) {
       this.#take(entry);
       this.countLost(entry.sessionId);
       this.#failures = 0;
@@ -138,6 +146,25 @@ export class Outbox {
     this.pump();
   }
 
+  /** What goes out for an entry. @param {Entry} entry */
+  #dressed(entry) { return withToken(entry.body, entry.token ?? this.#pass?.token ?? null); }
+
+  /**
+   * Its token was refused, which is not the beacon's fault: it stays until a newer one was refused as well.
+   * @param {Entry} entry @returns {Promise<"at once" | "later" | null>}
+   */
+  async #anotherToken(entry) {
+    if (entry.token !== undefined) {
+      // It may have been left behind by a page of this very room.
+      delete entry.token;
+      return this.#pass?.token ? "at once" : null;
+    }
+    if (!this.#pass || entry.renewed) return null;
+    if (!await this.#pass.renew()) return "later";
+    entry.renewed = true;
+    return "at once";
+  }
+
   /** Never rejects: null is "no answer". @param {string} body */
   async #post(body) {
     const abort = new AbortController();
@@ -151,7 +178,7 @@ export class Outbox {
       const response = /** @type {Response} */ (await Promise.race([request, aborted]));
       // What it says is of no interest, but an unread body keeps a connection busy.
       response.body?.cancel().catch(() => {});
-      return { ok: response.ok, status: response.status, retryAfter: response.headers?.get("Retry-After") ?? null };
+      return { ok: response.ok, status: response.status, retryAfter: response.headers?.get("Retry-After") ?? null, reason: response.headers?.get("X-Call-Metrics") ?? null };
     } catch {
       return null;
     } finally {
@@ -164,19 +191,25 @@ export class Outbox {
    * @param {{closing?: boolean}} [how]
    */
   handOver({ closing = false } = {}) {
-    if (closing && this.#delivery === "kept") keepLeftovers(this.#world.store, this.#url, this.#queue, this.#world.now());
+    if (closing && this.#delivery === "kept") {
+      const own = this.#pass?.token;
+      const beacons = this.#queue.map((entry) => ({ ...entry, token: entry.token ?? own ?? undefined }));
+      keepLeftovers(this.#world.store, this.#url, beacons, this.#world.now());
+    }
     const send = this.#world.sendBeacon;
     if (!send) return this.pump();
     let inFlight = this.#sending?.bytes ?? 0;
     let handed = false;
     for (const entry of this.#queue) {
       if (entry === this.#sending || entry.handed) continue;
-      if (inFlight + entry.bytes > IN_FLIGHT_BYTES) break;
+      const body = this.#dressed(entry);
+      const bytes = entry.bytes + body.length - entry.body.length; // tokens are ASCII
+      if (inFlight + bytes > IN_FLIGHT_BYTES) break;
       let taken = false;
-      try { taken = send(this.#url, entry.body); } catch { /* as good as false */ }
+      try { taken = send(this.#url, body); } catch { /* as good as false */ }
       if (!taken) break;
       entry.handed = handed = true;
-      inFlight += entry.bytes;
+      inFlight += bytes;
     }
     if (handed) this.#notBefore = Math.max(this.#notBefore, this.#world.now() + CONFIRM_AFTER_MS);
     this.pump();
@@ -192,8 +225,8 @@ export class Outbox {
 
   #adopt() {
     const own = new Set(this.#queue.map((entry) => entry.body));
-    for (const { sessionId, body } of takeLeftovers(this.#world.store, this.#url, this.#world.now())) {
-      if (!own.has(body)) this.add(sessionId, body);
+    for (const { sessionId, body, token } of takeLeftovers(this.#world.store, this.#url, this.#world.now())) {
+      if (!own.has(body)) this.add(sessionId, body, token);
     }
   }
 

@@ -4,7 +4,7 @@ use super::supervisor::{Health, Supervisor};
 use super::{Failure, build_report, on_stdout};
 use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
-use crate::config::{PageTokens, Serve};
+use crate::config::Serve;
 use crate::daily::Daily;
 use crate::log::writer::{Listener, OpenError, Settings as WriterSettings, Writer};
 use crate::notice::{Notice, Notices};
@@ -28,8 +28,8 @@ enum End {
 }
 
 pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
-    // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; SIGHUP
-    // tells of a log that was moved away, and may come before anyone listens.
+    // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; a hang-up
+    // is heeded from when there is a log to open anew.
     for signal in [SIGXFSZ, SIGHUP] {
         signal_hook::flag::register(signal, Arc::default()).map_err(|cause| {
             Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
@@ -180,7 +180,7 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
     let is_public = !collector.addresses().iter().all(Address::is_loopback);
     tell("listening", format!("call page   {address}/"));
     let has_password = settings.look.report_password.is_some();
-    let looks = match (is_public, has_password) {
+    let report = match (is_public, has_password) {
         (true, false) => {
             "not served: on an address or a socket that others reach it needs `--report-password`"
                 .to_owned()
@@ -199,17 +199,7 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
             }
         ),
     };
-    tell("report", format!("report      {looks}"));
-    let by_token = !matches!(settings.send.page_tokens, PageTokens::Off);
-    let senders = format!(
-        "beacons     from {}",
-        if by_token {
-            "our own call page alone, which has a token"
-        } else {
-            "whoever reaches it; `--page-token required` takes those of our own call page alone"
-        }
-    );
-    tell("senders", senders);
+    tell("report", format!("report      {report}"));
     tell(
         "log",
         format!("beacon log  {}", settings.log.file.display()),

@@ -47,6 +47,19 @@ pub(super) fn interval(setting: &'static str, text: &str) -> Result<Duration, Er
     Ok(duration)
 }
 
+/// A time with its unit; without one, seconds.
+pub(super) fn duration(setting: &'static str, text: &str, hint: &str) -> Result<Duration, Error> {
+    let trimmed = text.trim();
+    if let Ok(seconds) = trimmed.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds)
+            .map_err(|cause| error(setting, text, cause, hint));
+    }
+    let signed: jiff::SignedDuration = trimmed
+        .parse()
+        .map_err(|cause| error(setting, text, cause, hint))?;
+    Duration::try_from(signed).map_err(|cause| error(setting, text, cause, hint))
+}
+
 /// Bytes: `500k` and `1GB` count in thousands, `64MiB` in 1,024s.
 pub(super) fn size(setting: &'static str, text: &str) -> Result<u64, Error> {
     let hint = "write a size such as 64MiB, 1GB or 500k, or 0";
@@ -71,19 +84,6 @@ pub(super) fn size(setting: &'static str, text: &str) -> Result<u64, Error> {
     number
         .checked_mul(factor)
         .ok_or_else(|| error(setting, text, "too large", hint))
-}
-
-/// A time with its unit; without one, seconds.
-pub(super) fn duration(setting: &'static str, text: &str, hint: &str) -> Result<Duration, Error> {
-    let trimmed = text.trim();
-    if let Ok(seconds) = trimmed.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds)
-            .map_err(|cause| error(setting, text, cause, hint));
-    }
-    let signed: jiff::SignedDuration = trimmed
-        .parse()
-        .map_err(|cause| error(setting, text, cause, hint))?;
-    Duration::try_from(signed).map_err(|cause| error(setting, text, cause, hint))
 }
 
 pub(super) fn origins(setting: &'static str, texts: &[String]) -> Result<Vec<String>, Error> {

@@ -295,7 +295,6 @@ fn a_room_is_minted_once_and_the_token_is_seen_by_daily_alone() {
         "",
         &"x".repeat(65),
         "report",
-        "senders",
         "api",
     ] {
         let (status, error) = mint(&server, name);
@@ -438,7 +437,6 @@ fn with_json_every_line_on_stderr_is_an_object() {
         "unknown-setting",
         "listening",
         "report",
-        "senders",
         "log",
         "no-daily-token",
         "stopping",
@@ -449,7 +447,7 @@ fn with_json_every_line_on_stderr_is_an_object() {
     assert_eq!(lines[0]["variable"], "CALL_METRICS_LISTN");
     assert_eq!(lines[0]["hint"], "`CALL_METRICS_LISTEN` may be meant");
     assert!(
-        lines[5]["hint"]
+        lines[4]["hint"]
             .as_str()
             .unwrap()
             .contains("`DAILY_KEY` is set")

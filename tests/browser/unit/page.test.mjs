@@ -72,7 +72,17 @@ const json = (status, body, headers = {}) => new Response(JSON.stringify(body), 
 
 test("minting: the room, with an absolute address for beacons", async () => {
   const { room } = await server(json(200, { name: "meet-ana", url: "https://x.daily.co/meet-ana", beaconUrl: "/beacon" }));
-  assert.deepEqual(room, { name: "meet-ana", url: "https://x.daily.co/meet-ana", beaconUrl: "http://localhost:8080/beacon" });
+  assert.deepEqual(room, { name: "meet-ana", url: "https://x.daily.co/meet-ana", beaconUrl: "http://localhost:8080/beacon", meetingToken: null, grant: null });
+});
+
+test("minting: what opens a private room, and what beacons have to show", async () => {
+  const base = { url: "https://x.daily.co/meet-ana", beaconUrl: "/beacon" };
+  const { room } = await server(json(200, { ...base, meetingToken: "a.b.c", pageToken: "t", pageTokenLifeMs: 9 }));
+  assert.deepEqual([room.meetingToken, room.grant], ["a.b.c", { token: "t", lifeMs: 9 }]);
+  for (const wrong of [{ meetingToken: 7, pageToken: 7, pageTokenLifeMs: 9 }, { pageToken: "t" }, { pageToken: "t", pageTokenLifeMs: "x" }]) {
+    const { room } = await server(json(200, { ...base, ...wrong }));
+    assert.deepEqual([room.meetingToken, room.grant], [null, null]);
+  }
 });
 
 test("minting: refusals", async () => {

@@ -10,7 +10,7 @@ export class World {
   posts = [];
   handed = [];
   warnings = [];
-  /** Answers by number of the request, or one for all: a status, {status, retryAfter}, "fail" or "hang". */
+  /** Answers by number of the request, or one for all: a status, {status, retryAfter, reason}, "fail" or "hang". */
   answer = () => 204;
   takes = () => true;
 
@@ -20,8 +20,9 @@ export class World {
       const answer = this.answer(this.posts.length - 1);
       if (answer === "hang") return new Promise(() => {});
       if (answer === "fail") throw new TypeError("Failed to fetch");
-      const { status, retryAfter } = typeof answer === "number" ? { status: answer } : answer;
-      return new Response(null, { status, headers: retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) } });
+      const { status, retryAfter, reason } = typeof answer === "number" ? { status: answer } : answer;
+      const headers = { ...(retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) }), ...(reason ? { "X-Call-Metrics": reason } : {}) };
+      return new Response(null, { status, headers });
     },
     sendBeacon: (url, body) => {
       const taken = this.takes(body);

@@ -196,3 +196,41 @@ fn a_crowd_that_holds_every_place_keeps_nobody_out() {
     assert_eq!(served.len(), 50, "the crowd's own address pays");
     assert!(served[45] < Duration::from_secs(1), "{served:?}");
 }
+
+#[test]
+fn a_beacon_does_not_queue_behind_what_takes_long() {
+    let limits = Limits {
+        hops: 8,
+        answer: Duration::from_secs(8),
+        hop_wait: Duration::from_secs(8),
+        dead_after: Duration::from_secs(60),
+        ..Limits::for_this_process()
+    };
+    let fake = Fake::with(limits, |_| true);
+    let mut slow: Vec<Client> = (0..10).map(|_| fake.client()).collect();
+    for (i, client) in slow.iter_mut().enumerate() {
+        // Reading something, and sending something large.
+        let length = if i % 2 == 0 { 0 } else { 9_000 };
+        let method = if i % 2 == 0 { "GET" } else { "POST" };
+        let body = "x".repeat(length);
+        let request = format!(
+            "{method} /silence HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        client.send(request.as_bytes());
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while fake.gate.stats().requests < 10 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    let started = Instant::now();
+    for _ in 0..20 {
+        let light = b"POST /fine HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(fake.client().ask(light).status, 200);
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        started.elapsed()
+    );
+}

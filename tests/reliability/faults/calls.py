@@ -146,10 +146,10 @@ def _(bench):
 
 @row("A9", "a disk that takes a second for each sync", ("strace",), short=True, promise="a slow disk makes answers late or 503, not memory grow")
 def slow_disk(bench):
-    seconds = bench.n(4, 12)
+    seconds = bench.n(3, 12)
     server, trace = injected(bench, "fdatasync:delay_enter=1000000")
     before = server.facts()
-    load = Load(server.address, n_clients=150, sizes=(20_000,), timeout_s=20).run_for(seconds)
+    load = Load(server.address, n_clients=bench.n(100, 150), sizes=(20_000,), timeout_s=20).run_for(seconds)
     after = server.facts()
     depth = server.metrics().get("log_queue_depth", -1)
     slowest = max((acknowledged - sent for sent, acknowledged, _ in load.acknowledged.values()), default=0)
@@ -161,7 +161,7 @@ def slow_disk(bench):
     if 100 < grown:
         wrong.append("memory grew")
     words = f"slowest 204 {slowest:.1f} s, {load.codes[503]} answered 503, memory +{grown:.0f} MiB, queue {depth:.0f}"
-    return Outcome("150 clients", not wrong and not l, "; ".join([words, *wrong]), a, l)
+    return Outcome(f"{bench.n(100, 150)} clients", not wrong and not l, "; ".join([words, *wrong]), a, l)
 
 
 POINTS = {"write": 6, "fdatasync": 6, "fsync": 4, "openat": 4, "ftruncate": 3}

@@ -168,7 +168,7 @@ def sample(bench, n_calls):
 
 @row("B4", "builder of the report killed anywhere", short=True, promise="a report is replaced whole or not at all")
 def builder_killed(bench):
-    log = sample(bench, 12)
+    log = sample(bench, bench.n(2, 12))
     out = bench.path("out")
     build = [bench.programs.ours, "build-report", "--log", log, "--out", out]
     begin = time.monotonic()
@@ -176,7 +176,7 @@ def builder_killed(bench):
     took = time.monotonic() - begin
     with open(os.path.join(out, "data/report.json")) as file:
         complete = json.load(file)
-    n_kills = bench.n(15, 150)
+    n_kills = bench.n(8, 150)
     wrong = []
     n_killed = 0
     for _ in range(n_kills):
