@@ -11,7 +11,7 @@ LISTEN ?=
 BIN := $(or $(CARGO_TARGET_DIR),target)/release/call-metrics
 DEMO := target/demo
 
-.PHONY: help run demo report watch test check test-rust test-numbers test-browser bench build vendor clean
+.PHONY: help run demo report watch test check test-rust test-numbers test-browser fuzz bench build vendor clean
 
 help: ## Tell the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ test-numbers: vendor ## Compare the report's numbers with those of numpy and pan
 test-browser: vendor ## Call page, beacons and dashboard in Chromium, with the real daily-js and a fake Daily
 	$(CARGO) build --locked
 	tests/browser/run.sh
+
+fuzz: ## Fuzz gate, beacons and log reader for SECONDS (60) each; needs nightly and cargo-fuzz
+	fuzz/run.sh $(or $(SECONDS),60)
 
 bench: build ## Measure beside rivals (bounded, on this machine alone)
 	$(CARGO) build --release --locked --example naive

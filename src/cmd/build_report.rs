@@ -90,7 +90,7 @@ pub(super) fn keep_fresh(
     };
     if let Some(warning) = watch.take_warning() {
         notices.tell(Notice::warning(
-            "watch",
+            "watch-by-polling",
             format_args!("{:#}", anyhow::Error::new(warning)),
         ));
     }

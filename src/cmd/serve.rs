@@ -199,9 +199,9 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
             }
         ),
     };
-    tell("report", format!("report      {report}"));
+    tell("report-address", format!("report      {report}"));
     tell(
-        "log",
+        "log-file",
         format!("beacon log  {}", settings.log.file.display()),
     );
     if settings.rooms.daily.is_none() {
