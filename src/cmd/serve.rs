@@ -13,7 +13,6 @@ use crate::watch::Stop;
 use anyhow::anyhow;
 use listenfd::ListenFd;
 use signal_hook::consts::{SIGHUP, SIGXFSZ};
-use std::io::{self, IsTerminal};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -71,16 +70,8 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
         },
     )?);
     super::on_hangup({
-        let (writer, tell) = (Arc::clone(&writer), tell.clone());
-        let had_terminal = io::stdin().is_terminal();
-        move || {
-            // A terminal that was closed has hung up for good; without one it is a request to open the log anew.
-            if had_terminal && !io::stdin().is_terminal() {
-                _ = tell.send(End::Signal);
-            } else {
-                writer.reopen();
-            }
-        }
+        let writer = Arc::clone(&writer);
+        move || writer.reopen()
     })?;
     super::on_signal(move || _ = tell.send(End::Signal))?;
     let stop = Stop::new();

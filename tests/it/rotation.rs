@@ -117,9 +117,9 @@ fn a_log_that_is_cut_is_told_and_a_disk_without_room_is_refused() {
 }
 
 #[test]
-fn a_log_in_the_public_folder_is_served_to_nobody_not_even_while_it_is_rotated() {
+fn a_log_in_the_public_folder_needs_the_password_also_while_it_is_rotated() {
     let folder = Folder::new();
-    let server = serve(&folder, "--log public/beacon.log");
+    let server = serve(&folder, "--log public/beacon.log --report-password sesame");
     assert_eq!(
         post(&format!("{}/beacon", server.url()), beacon("r", "s", T)).status,
         204
@@ -130,5 +130,5 @@ fn a_log_in_the_public_folder_is_served_to_nobody_not_even_while_it_is_rotated()
         folder.path(&format!("public/{segment}")),
     )
     .unwrap();
-    assert_eq!(get(&format!("{}/{segment}", server.url())).status, 404);
+    assert_eq!(get(&format!("{}/{segment}", server.url())).status, 401);
 }
