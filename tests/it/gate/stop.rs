@@ -69,7 +69,7 @@ fn hang(server: &Server, is_over: &AtomicBool) {
             client.send(match i % 4 {
                 0 => b"GET / HTTP/1.1\r\nX: ".as_slice(),
                 1 => b"POST /beacon HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n{",
-                2 => b"POST /beacon HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+                2 => b"POST /beacon HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;",
                 // And one that reads its answer a few bytes at a time.
                 _ => b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n",
             });
@@ -87,6 +87,8 @@ fn hang(server: &Server, is_over: &AtomicBool) {
                 _ => client.send_what_goes(b"1"),
             }
         }
+        // Slowly: no request comes to its end, nor any answer.
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -134,31 +136,4 @@ fn a_stop_does_not_wait_for_handlers_beyond_its_deadline() {
         started.elapsed()
     );
     assert!(client.is_closed());
-}
-
-#[test]
-fn a_stop_does_not_wait_until_nobody_comes_any_more() {
-    let server = Server::start();
-    let address = server.address();
-    let is_over = AtomicBool::new(false);
-    let took = std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while !is_over.load(Ordering::SeqCst) {
-                    let _ = std::net::TcpStream::connect(address);
-                }
-            });
-        }
-        let deadline = Instant::now() + PATIENCE;
-        while server.collector.gate_stats().connections < 100 {
-            assert!(Instant::now() < deadline);
-            std::thread::yield_now();
-        }
-        let started = Instant::now();
-        server.collector.stop(Duration::from_secs(9));
-        let took = started.elapsed();
-        is_over.store(true, Ordering::SeqCst);
-        took
-    });
-    assert!(took < Duration::from_secs(6), "{took:?}");
 }
