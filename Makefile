@@ -13,7 +13,7 @@ DEBUG := $(or $(CARGO_TARGET_DIR),target)/debug
 ARGS ?=
 DEMO := target/demo
 
-.PHONY: help run demo report watch test check test-rust test-numbers test-browser test-reliability reliability bench build vendor clean
+.PHONY: help run demo report watch test check test-rust test-numbers test-browser test-reliability reliability fuzz bench build vendor clean
 
 help: ## Tell the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ reliability: build ## The whole fault plan, best as root: power cuts, full disks
 	$(CARGO) build --release --locked --example naive
 	tests/reliability/setup.sh all
 	tests/reliability/run.py --bin $(BIN) --naive $(dir $(BIN))examples/naive $(ARGS)
+
+fuzz: ## Fuzz gate, beacons and log reader for SECONDS (60) each; needs nightly and cargo-fuzz
+	fuzz/run.sh $(or $(SECONDS),60)
 
 bench: build ## Measure beside rivals (bounded, on this machine alone)
 	$(CARGO) build --release --locked --example naive

@@ -38,7 +38,6 @@ use app::App;
 use dispatch::Handlers;
 use gate::{Address, Gate, Listener};
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
