@@ -123,7 +123,7 @@ def by_size(bench):
     return Outcome(f"{n_segments} rotations", not wrong and not lost, words, acknowledged, len(lost))
 
 
-@row("B2k", "killed while it rotates and compresses", short=True)
+@row("B2k", "killed while it rotates and compresses")
 def killed_rotating(bench):
     if not bench.programs.knows("--rotate-size "):
         raise rows.Skip("--rotate-size is not in this binary")
