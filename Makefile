@@ -63,10 +63,11 @@ test-reliability: vendor ## Break what can break in a minute and a half, without
 	tests/reliability/run.py --short --bin $(DEBUG)/call-metrics --naive $(DEBUG)/examples/naive
 
 # make reliability ARGS='--only A1,A5', ARGS=--update-readme, ARGS=--strict
-reliability: build ## The whole fault plan, best as root: power cuts, full disks, kills, attacks; prints one table
+reliability: build ## The whole fault plan, best as root: power cuts, full disks, kills, attacks in one table; then a short fuzz
 	$(CARGO) build --release --locked --example naive
 	tests/reliability/setup.sh all
 	tests/reliability/run.py --bin $(BIN) --naive $(dir $(BIN))examples/naive $(ARGS)
+	fuzz/run.sh $(or $(SECONDS),20)
 
 fuzz: ## Fuzz gate, beacons and log reader for SECONDS (60) each; needs nightly and cargo-fuzz
 	fuzz/run.sh $(or $(SECONDS),60)
