@@ -8,6 +8,7 @@ mod stop;
 mod ways_in;
 
 use crate::support::http::Server;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One request, its status; 0 where the connection was closed without a word.
 fn status_of(server: &Server, bytes: &[u8]) -> u16 {
@@ -20,4 +21,13 @@ fn status_of(server: &Server, bytes: &[u8]) -> u16 {
 fn check(server: &Server, request: &str, expect: &[u16]) {
     let status = status_of(server, request.as_bytes());
     assert!(expect.contains(&status), "{status} for {request:?}");
+}
+
+/// Says that it is over when it is dropped, by a failed assertion too: threads of a scope would else be waited for for ever.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }

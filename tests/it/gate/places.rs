@@ -1,5 +1,6 @@
 //! Who gets a place when there are few.
 
+use super::Over;
 use crate::support::handlers::{Fake, hasty};
 use crate::support::http::{Answer, Client, PATIENCE, Server, beacon, post};
 use call_metrics::collector::gate::Limits;
@@ -171,6 +172,7 @@ fn a_crowd_that_holds_every_place_keeps_nobody_out() {
     server.publish("large.bin", vec![7; 8 * 1024 * 1024]);
     let is_over = AtomicBool::new(false);
     let times = std::thread::scope(|scope| {
+        let _over = Over(&is_over);
         for _ in 0..2 {
             scope.spawn(|| hold(&server, 100, &is_over));
         }
@@ -179,7 +181,7 @@ fn a_crowd_that_holds_every_place_keeps_nobody_out() {
             assert!(Instant::now() < deadline, "no crowd");
             std::thread::yield_now();
         }
-        let times: Vec<Option<Duration>> = (0..50)
+        (0..50)
             .map(|i| {
                 let started = Instant::now();
                 let mut client = Client::connect_from([127, 0, 0, 9], server.address());
@@ -187,9 +189,7 @@ fn a_crowd_that_holds_every_place_keeps_nobody_out() {
                 let answer = client.answer();
                 (answer?.status == 204).then(|| started.elapsed())
             })
-            .collect();
-        is_over.store(true, Ordering::SeqCst);
-        times
+            .collect::<Vec<Option<Duration>>>()
     });
     let mut served: Vec<Duration> = times.into_iter().flatten().collect();
     served.sort();

@@ -1,5 +1,6 @@
 //! The end: what was accepted is answered, and nobody can hold it up.
 
+use super::Over;
 use crate::support::handlers::{self, Fake};
 use crate::support::http::{Answer, Client, PATIENCE, Server, beacon};
 use call_metrics::collector::gate::Limits;
@@ -98,6 +99,7 @@ fn a_stop_does_not_wait_for_clients_that_trickle() {
     server.publish("large.bin", vec![7; 16 * 1024 * 1024]);
     let is_over = AtomicBool::new(false);
     let took = std::thread::scope(|scope| {
+        let _over = Over(&is_over);
         scope.spawn(|| hang(&server, &is_over));
         let deadline = Instant::now() + PATIENCE;
         while server.collector.gate_stats().connections_open < 12 {
@@ -106,9 +108,7 @@ fn a_stop_does_not_wait_for_clients_that_trickle() {
         }
         let started = Instant::now();
         assert!(server.collector.stop(Duration::from_secs(9)));
-        let took = started.elapsed();
-        is_over.store(true, Ordering::SeqCst);
-        took
+        started.elapsed()
     });
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
