@@ -36,6 +36,13 @@ impl Mark {
         }
     }
 
+    fn next(self) -> Mark {
+        Mark {
+            n: self.n.saturating_add(1),
+            ..self
+        }
+    }
+
     /// The mark in `suffix`, where it is exactly what [`Mark::suffix`] gives.
     pub(super) fn of_suffix(suffix: &str) -> Option<Mark> {
         let bare = suffix.strip_prefix('-')?;
@@ -50,6 +57,9 @@ impl Mark {
         (mark.suffix() == suffix).then_some(mark)
     }
 }
+
+/// Names that are tried for one segment.
+const NAMES_MAX: usize = 1_000;
 
 /// A segment of ours, plain or compressed or, while it is being compressed, both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,22 +134,33 @@ pub(super) fn list(log: &Path) -> io::Result<(Vec<Segment>, Vec<PathBuf>)> {
     Ok((segments, unfinished))
 }
 
-/// A name for the next segment of `log`: of the time `now_s`, but never before one that is there, so that names keep
-/// their order when the clock goes back.
-pub(super) fn next_path(log: &Path, now_s: i64) -> io::Result<PathBuf> {
-    let now = Mark { at_s: now_s, n: 0 };
-    let mark = match list(log)?.0.last().map(|segment| segment.mark) {
-        Some(last) if now <= last => Mark {
-            n: last.n.saturating_add(1),
-            ..last
-        },
-        _ => now,
-    };
-    let path = with_suffix(log, &mark.suffix());
-    // Only a folder or a link may still have it.
-    match fs::symlink_metadata(&path) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path),
+/// A name for the next segment of `log`: of the time `now_s`, but never before one that is there or was given `last`, so that
+/// names keep their order when the clock goes back. None is given twice, nor one that is taken: a listing that runs beside the
+/// end of a compression may miss the newest segment under both of its names.
+pub(super) fn next_path(log: &Path, now_s: i64, last: &mut Option<Mark>) -> io::Result<PathBuf> {
+    let listed = list(log)?.0.last().map(|segment| segment.mark);
+    let mut mark = Mark { at_s: now_s, n: 0 };
+    if let Some(newest) = listed.max(*last)
+        && mark <= newest
+    {
+        mark = newest.next();
+    }
+    for _ in 0..NAMES_MAX {
+        let path = with_suffix(log, &mark.suffix());
+        // In this order: the plain one goes when the compressed one is there.
+        if is_free(&path)? && is_free(&with_suffix(&path, ".gz"))? {
+            *last = Some(mark);
+            return Ok(path);
+        }
+        mark = mark.next();
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn is_free(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error),
     }
 }
@@ -210,7 +231,7 @@ mod tests {
         let log = folder.path().join("beacon.log");
         let mut names = Vec::new();
         for at_s in [100, 100, 100, 50, 0, 200, 150] {
-            let path = next_path(&log, 1_795_453_200 + at_s).unwrap();
+            let path = next_path(&log, 1_795_453_200 + at_s, &mut None).unwrap();
             fs::write(&path, "").unwrap();
             let name = path.file_name().unwrap().to_str().unwrap();
             names.push(
@@ -241,12 +262,27 @@ mod tests {
         }
         let (segments, unfinished) = list(&log).unwrap();
         assert_eq!((segments.len(), unfinished.len()), (2, 1));
-        let next = next_path(&log, 1_795_453_200).unwrap();
+        let next = next_path(&log, 1_795_453_200, &mut None).unwrap();
         assert_eq!(next, with_suffix(&log, "-20261123T170000Z-8"));
         fs::create_dir(&next).unwrap();
-        assert!(
-            next_path(&log, 1_795_453_200).is_err(),
-            "nothing is overwritten"
-        );
+        let next = next_path(&log, 1_795_453_200, &mut None).unwrap();
+        assert_eq!(next, with_suffix(&log, "-20261123T170000Z-9"));
+    }
+
+    #[test]
+    fn what_a_listing_missed_is_not_given_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("beacon.log");
+        let mut last = None;
+        let mut next = || next_path(&log, 1_795_453_200, &mut last).unwrap();
+        let (first, second) = (next(), next());
+        assert_eq!(first, with_suffix(&log, "-20261123T170000Z"));
+        assert_eq!(second, with_suffix(&log, "-20261123T170000Z-1"));
+
+        // Nor by the next process, which has given none yet, whatever kind of thing has the name.
+        fs::create_dir(&first).unwrap();
+        fs::create_dir(with_suffix(&second, ".gz")).unwrap();
+        let third = next_path(&log, 1_795_453_200, &mut None).unwrap();
+        assert_eq!(third, with_suffix(&log, "-20261123T170000Z-2"));
     }
 }

@@ -34,7 +34,7 @@ impl From<io::Error> for Refusal {
 }
 
 /// Replaces the plain segment by its compressed copy. A copy that is there already is made anew: nobody knows how far
-/// its maker came.
+/// its maker came. One that holds something else is another segment, and stays.
 pub(super) fn compress(
     segment: &Segment,
     min_free_bytes: u64,
@@ -49,6 +49,7 @@ pub(super) fn compress(
         .map_err(Refusal::from)
         .and_then(|plain| make_copy(&plain, &unfinished, &mut pace))
         .and_then(|copy| compare(&segment.path, copy, &mut pace))
+        .and_then(|()| spare_another(segment, &mut pace))
         .and_then(|()| Ok(fs::rename(&unfinished, segment.compressed_path())?));
     if named.is_err() {
         let _ = fs::remove_file(&unfinished);
@@ -125,6 +126,31 @@ fn compare(plain: &std::path::Path, mut copy: File, pace: &mut Pace<'_>) -> Resu
         }
         if n == 0 {
             return Ok(());
+        }
+    }
+}
+
+/// Refuses to replace a compressed file that holds what the plain segment does not.
+fn spare_another(segment: &Segment, pace: &mut Pace<'_>) -> Result<(), Refusal> {
+    let there = match File::open(segment.compressed_path()) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        there => there?,
+    };
+    let mut plain = File::open(&segment.path)?;
+    let mut decoder = GzDecoder::new(BufReader::new(there));
+    let (mut expect, mut found) = (vec![0; STEP], vec![0; STEP]);
+    loop {
+        if (pace.is_stopping)() {
+            return Err(Refusal::Stopped);
+        }
+        // Where it cannot be read on, its maker came no further.
+        let Ok(n @ 1..) = decoder.read(&mut found) else {
+            return Ok(());
+        };
+        let m = read_some(&mut plain, &mut expect[..n])?;
+        if expect[..m] != found[..n] {
+            let cause = "another segment has the name of its copy";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, cause).into());
         }
     }
 }

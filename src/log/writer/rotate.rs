@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::handle::Handle;
 use super::medium::Medium;
-use crate::log::rotated;
+use crate::log::rotated::{self, Mark};
 use crate::plain::with_causes;
 
 const DAY_S: i64 = 86_400;
@@ -64,14 +64,15 @@ impl Schedule {
     }
 }
 
-/// Renames the log to the next segment's name; returns where it lay and what it is called now.
+/// Renames the log to the next segment's name, after `last`; returns where it lay and what it is called now.
 pub(super) fn set_aside(
     log: &Path,
     medium: &mut dyn Medium,
     now_s: i64,
+    last: &mut Option<Mark>,
 ) -> io::Result<(PathBuf, PathBuf)> {
     let real = rotated::real_path(log)?;
-    let segment = rotated::next_path(&real, now_s)?;
+    let segment = rotated::next_path(&real, now_s, last)?;
     medium.rename(&real, &segment)?;
     Ok((real, segment))
 }
@@ -82,9 +83,10 @@ pub(super) fn rotate(
     log: &Path,
     medium: &mut dyn Medium,
     now_ms: u64,
+    last: &mut Option<Mark>,
 ) -> Result<Handle, (String, bool)> {
-    let (real, segment) =
-        set_aside(log, medium, seconds(now_ms)).map_err(|cause| (cause.to_string(), false))?;
+    let (real, segment) = set_aside(log, medium, seconds(now_ms), last)
+        .map_err(|cause| (cause.to_string(), false))?;
     match Handle::open(log, medium, now_ms) {
         Ok((handle, _)) => Ok(handle),
         Err(cause) => {

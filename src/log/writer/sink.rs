@@ -24,6 +24,7 @@ use super::medium::Medium;
 use super::rotate::{self, Schedule, seconds};
 use super::space::Space;
 use super::{Clock, Durability, Settings};
+use crate::log::rotated::Mark;
 
 /// Bytes that must fit before a log that failed is called sound again: as much as the largest beacon.
 const PROBE: &[u8] = &[b' '; 64 * 1024];
@@ -42,6 +43,8 @@ pub(super) struct Sink {
     set_aside: Option<Instant>,
     retry_gap: Duration,
     schedule: Schedule,
+    /// The newest segment that was begun here.
+    segment: Option<Mark>,
     space: Space,
     /// Rung when there is a new segment.
     bell: Arc<Bell>,
@@ -110,6 +113,7 @@ impl Sink {
             set_aside: None,
             retry_gap: settings.retry_gap,
             schedule,
+            segment: None,
             space: Space::new(settings.min_free_bytes),
             bell,
             listener: settings.listener.clone(),
@@ -373,8 +377,9 @@ impl Sink {
             });
         }
         let now_s = seconds((self.clock)());
-        let (_, segment) = rotate::set_aside(&self.path, &mut *self.medium, now_s)
-            .map_err(|source| append_error(self.path.clone(), source))?;
+        let (_, segment) =
+            rotate::set_aside(&self.path, &mut *self.medium, now_s, &mut self.segment)
+                .map_err(|source| append_error(self.path.clone(), source))?;
         self.trust = Trust::Unproven;
         self.set_aside = Some(Instant::now());
         self.deeds.set_asides += 1;
@@ -399,7 +404,7 @@ impl Sink {
             // The stop syncs the log, and will not know this one any more. Nobody was promised that it succeeds.
             let _ = self.medium.sync(&handle.file);
         }
-        match rotate::rotate(&self.path, &mut *self.medium, now_ms) {
+        match rotate::rotate(&self.path, &mut *self.medium, now_ms, &mut self.segment) {
             Ok(fresh) => {
                 self.schedule.opened(fresh.written_s, seconds(now_ms));
                 self.handle = Some(fresh);

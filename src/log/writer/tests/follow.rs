@@ -94,7 +94,7 @@ fn whatever_happens_between_two_steps_of_opening_no_line_is_missed_or_doubled() 
                     *written += 1;
                 }
                 2 if log.exists() => {
-                    fs::rename(&log, rotated::next_path(&log, 0).unwrap()).unwrap();
+                    fs::rename(&log, rotated::next_path(&log, 0, &mut None).unwrap()).unwrap();
                     if random.bool() {
                         fs::write(&log, "").unwrap();
                     }
@@ -229,7 +229,7 @@ fn one_listing_is_not_believed() {
     let place = Place::new();
     let log = place.log();
     fs::write(&log, "0\n").unwrap();
-    let segment = rotated::next_path(&log, 0).unwrap();
+    let segment = rotated::next_path(&log, 0, &mut None).unwrap();
     let copy = rotated::with_suffix(&segment, ".gz");
     let mut n_steps = 0;
     let opened = opened::open_with(&[log.display().to_string()], || {

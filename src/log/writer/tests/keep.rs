@@ -211,6 +211,35 @@ fn a_segment_that_is_not_what_was_copied_stays() {
 }
 
 #[test]
+fn a_copy_that_holds_another_segment_is_not_replaced() {
+    let stage = Stage::gzip();
+    stage.put("-20261122T170000Z", "1\n2\n");
+    let (segments, _) = rotated::list(&stage.place.log()).unwrap();
+    let copy = segments[0].compressed_path();
+    let pack = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    for another in ["3\n", "1\n2\n3\n"] {
+        let packed = pack(another);
+        fs::write(&copy, &packed).unwrap();
+        let outcome = compress(&segments[0], 0, || false);
+        assert!(matches!(outcome, Err(Refusal::Failed(_))), "{another:?}");
+        assert_eq!(fs::read(&copy).unwrap(), packed);
+        assert!(segments[0].path.exists());
+    }
+    // Its maker came no further, or all the way.
+    for own in [&pack("1\n")[..], &pack("1\n2\n")[..9], &pack("1\n2\n")] {
+        fs::write(&segments[0].path, "1\n2\n").unwrap();
+        fs::write(&copy, own).unwrap();
+        assert!(matches!(compress(&segments[0], 0, || false), Ok(())));
+        assert_eq!(stage.place.lines(), ["1", "2", "live"]);
+        assert!(!segments[0].path.exists());
+    }
+}
+
+#[test]
 fn old_segments_of_ours_are_removed_and_nothing_else() {
     let mut stage = Stage::retain(7);
     // It is 2026-11-23T16:04:30Z.

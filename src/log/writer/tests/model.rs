@@ -93,7 +93,7 @@ fn play(steps: &[Step], rotation: &Rotation) -> (Vec<usize>, Vec<usize>) {
                 now_ms.store(ms, Relaxed);
             }
             Step::Rotate => {
-                let next = rotated::next_path(&place.log(), 0).unwrap();
+                let next = rotated::next_path(&place.log(), 0, &mut None).unwrap();
                 let _ = fs::rename(place.log(), next);
                 continue;
             }
