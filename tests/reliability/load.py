@@ -93,6 +93,10 @@ class Load:
             time.sleep(0.005)
         return True
 
+    def forget_after(self, moment):
+        """Takes away what was acknowledged after `moment`."""
+        self.acknowledged = {name: times for name, times in self.acknowledged.items() if times[1] < moment}
+
     def first_after(self, moment):
         """Seconds from `moment` to the first acknowledgement after it; None without one."""
         times = [acknowledged for _, acknowledged, _ in list(self.acknowledged.values()) if moment <= acknowledged]

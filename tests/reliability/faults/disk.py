@@ -140,23 +140,26 @@ def give_folder(log):
     os.rename(os.path.dirname(log) + "-gone", os.path.dirname(log))
 
 
+def in_its_place(log, make):
+    """Moves the log away and puts something else there, before the server has opened another."""
+    while True:
+        rename(log)
+        try:
+            return make()
+        except FileExistsError:
+            pass
+
+
 def replace_by_folder(log):
-    rename(log)
-    os.mkdir(log)
+    in_its_place(log, lambda: os.mkdir(log))
 
 
 def remove_folder(log):
     shutil.rmtree(log)
 
 
-def lock_away(log):
-    os.rename(log, log + ".kept")
-    os.symlink("/proc/no-such-place/log", log)
-
-
-def unlock(log):
-    os.unlink(log)
-    os.rename(log + ".kept", log)
+def dead_link(log):
+    in_its_place(log, lambda: os.symlink("/proc/no-such-place/log", log))
 
 
 TRICKS = {
@@ -164,7 +167,7 @@ TRICKS = {
     "renamed": (rename, None),
     "folder moved away and back": (take_folder, give_folder),
     "replaced by a folder": (replace_by_folder, remove_folder),
-    "replaced by a dead link": (lock_away, unlock),
+    "replaced by a dead link": (dead_link, os.unlink),
 }
 
 
