@@ -9,9 +9,11 @@ CARGO ?= cargo
 # Where `make run` and `make demo` listen: make run LISTEN=127.0.0.1:9000
 LISTEN ?=
 BIN := $(or $(CARGO_TARGET_DIR),target)/release/call-metrics
+DEBUG := $(or $(CARGO_TARGET_DIR),target)/debug
+ARGS ?=
 DEMO := target/demo
 
-.PHONY: help run demo report watch test check test-rust test-numbers test-browser bench build vendor clean
+.PHONY: help run demo report watch test check test-rust test-numbers test-browser test-reliability reliability fuzz bench build vendor clean
 
 help: ## Tell the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,7 +39,7 @@ build: vendor ## Build the release binary, with daily-js inside where npm is the
 vendor: ## Fetch daily-js from npm for the binary, once
 	@site-templates/vendor.sh || [ "$${CI:-}" != true ]
 
-test: check test-rust test-numbers test-browser ## Run every check and test; installs what they need
+test: check test-rust test-numbers test-browser test-reliability ## Run every check and test; installs what they need
 
 check: vendor ## Format, lints, docs
 	$(CARGO) fmt --check
@@ -54,6 +56,21 @@ test-numbers: vendor ## Compare the report's numbers with those of numpy and pan
 test-browser: vendor ## Call page, beacons and dashboard in Chromium, with the real daily-js and a fake Daily
 	$(CARGO) build --locked
 	tests/browser/run.sh
+
+test-reliability: vendor ## Break what can break in a minute and a half, without root
+	$(CARGO) build --locked --bins --examples
+	tests/reliability/setup.sh
+	tests/reliability/run.py --short --bin $(DEBUG)/call-metrics --naive $(DEBUG)/examples/naive
+
+# make reliability ARGS='--only A1,A5', ARGS=--update-readme, ARGS=--strict
+reliability: build ## The whole fault plan, best as root: power cuts, full disks, kills, attacks in one table; then a short fuzz
+	$(CARGO) build --release --locked --example naive
+	tests/reliability/setup.sh all
+	tests/reliability/run.py --bin $(BIN) --naive $(dir $(BIN))examples/naive $(ARGS)
+	fuzz/run.sh $(or $(SECONDS),20)
+
+fuzz: ## Fuzz gate, beacons and log reader for SECONDS (60) each; needs nightly and cargo-fuzz
+	fuzz/run.sh $(or $(SECONDS),60)
 
 bench: build ## Measure beside rivals (bounded, on this machine alone)
 	$(CARGO) build --release --locked --example naive

@@ -16,7 +16,8 @@
 //!   serves routes over a private socket. The gate knows nothing of beacons, the routes nothing of the gate.
 //! - [`report`]: what pages show, how charts look, how files are replaced.
 //! - [`site`]: templates and assets, all inside the binary.
-//! - [`log`]: one writer thread (group commit, one fsync for many beacons) and readers of segments, plain or compressed.
+//! - [`log`]: one writer thread (group commit, one fsync for many beacons; rotation), one that compresses and removes segments,
+//!   and readers that open all segments, plain or compressed, as one consistent set.
 //! - [`daily`]: find or mint a room. [`watch`]: tell when files change. [`sample`]: a made-up log.
 //! - [`call`]: beacons to calls, participants and series; summary numbers, score, issues, verdict. Pure.
 //! - [`beacon`]: what a beacon is. Pure. [`metric`]: the table that parsing, panels, axes and units follow from.

@@ -90,6 +90,38 @@ pub struct LogArgs {
         default_value = "synced"
     )]
     pub durability: DurabilityArg,
+    /// Refuse beacons while the disk has less free than this, such as 64MiB or 1GB; 0 for no limit
+    #[arg(
+        long,
+        env = "CALL_METRICS_MIN_FREE",
+        value_name = "SIZE",
+        default_value = "64MiB"
+    )]
+    pub min_free: String,
+    /// Rotate the log before it grows beyond this, such as 256MiB [default: 0, never]
+    #[arg(
+        long,
+        env = "CALL_METRICS_ROTATE_SIZE",
+        value_name = "SIZE",
+        default_value = "0",
+        hide_default_value = true
+    )]
+    pub rotate_size: String,
+    /// Rotate the log before the first beacon of a day, UTC
+    #[arg(long, env = "CALL_METRICS_ROTATE_DAILY", value_parser = switch)]
+    pub rotate_daily: bool,
+    /// Compress the segments that were rotated away
+    #[arg(long, env = "CALL_METRICS_ROTATE_GZIP", value_parser = switch)]
+    pub rotate_gzip: bool,
+    /// Remove segments rotated away more than N days ago; their calls leave the report with the next build [default: 0, never]
+    #[arg(
+        long,
+        env = "CALL_METRICS_RETAIN_DAYS",
+        value_name = "N",
+        default_value = "0",
+        hide_default_value = true
+    )]
+    pub retain_days: u32,
 }
 
 /// Who may send beacons.

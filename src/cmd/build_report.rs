@@ -1,6 +1,7 @@
 //! `build-report`: logs to a static site, once or whenever a log changes.
 
 use super::{Failure, now_ms, on_stdout};
+use crate::collector::gate::raise_open_files;
 use crate::config::BuildReport;
 use crate::log::segments;
 use crate::notice::{Notice, Notices};
@@ -17,6 +18,8 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const REST: u32 = 4;
 
 pub(super) fn run(settings: &BuildReport, notices: &Notices) -> Result<(), Failure> {
+    // All segments of a log are open at the same time.
+    raise_open_files();
     let rewrite = if settings.full {
         Rewrite::All
     } else {
@@ -87,7 +90,7 @@ pub(super) fn keep_fresh(
     };
     if let Some(warning) = watch.take_warning() {
         notices.tell(Notice::warning(
-            "watch",
+            "watch-by-polling",
             format_args!("{:#}", anyhow::Error::new(warning)),
         ));
     }

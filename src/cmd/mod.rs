@@ -8,7 +8,7 @@ mod supervisor;
 use crate::cli::{self, Cli, Command, Stop};
 use crate::config;
 use crate::notice::{Notice, Notices};
-use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -146,6 +146,23 @@ fn on_signal(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
         .spawn(move || {
             if signals.forever().next().is_some() {
                 stop();
+            }
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// Calls `hung_up` at every SIGHUP, on a thread of its own.
+fn on_hangup(mut hung_up: impl FnMut() + Send + 'static) -> Result<(), Failure> {
+    let failed = |cause: io::Error| {
+        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
+    };
+    let mut signals = Signals::new([SIGHUP]).map_err(failed)?;
+    std::thread::Builder::new()
+        .name("hang-ups".to_owned())
+        .spawn(move || {
+            for _ in signals.forever() {
+                hung_up();
             }
         })
         .map_err(failed)?;

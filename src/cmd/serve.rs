@@ -6,7 +6,7 @@ use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
 use crate::config::Serve;
 use crate::daily::Daily;
-use crate::log::writer::{OpenError, Settings as WriterSettings, Writer};
+use crate::log::writer::{Listener, OpenError, Settings as WriterSettings, Writer};
 use crate::notice::{Notice, Notices};
 use crate::report::Rewrite;
 use crate::watch::Stop;
@@ -28,8 +28,8 @@ enum End {
 }
 
 pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
-    // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; a log that
-    // was moved away, of which SIGHUP tells, the writer sees by itself.
+    // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; a hang-up
+    // is heeded from when there is a log to open anew.
     for signal in [SIGXFSZ, SIGHUP] {
         signal_hook::flag::register(signal, Arc::default()).map_err(|cause| {
             Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
@@ -39,6 +39,13 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
     let inherited = inherited()?;
     let writer = WriterSettings {
         durability: settings.log.durability,
+        min_free_bytes: settings.log.min_free_bytes,
+        rotation: settings.log.rotation.clone(),
+        keep: settings.log.keep.clone(),
+        listener: {
+            let notices = notices.clone();
+            Listener::new(move |event| notices.say(event.kind(), event))
+        },
         ..WriterSettings::new(&settings.log.file)
     };
     let writer =
@@ -62,6 +69,10 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
             )
         },
     )?);
+    super::on_hangup({
+        let writer = Arc::clone(&writer);
+        move || writer.reopen()
+    })?;
     super::on_signal(move || _ = tell.send(End::Signal))?;
     let stop = Stop::new();
     if settings.watch {
@@ -188,9 +199,9 @@ fn tell_what_is_there(settings: &Serve, collector: &Collector, notices: &Notices
             }
         ),
     };
-    tell("report", format!("report      {report}"));
+    tell("report-address", format!("report      {report}"));
     tell(
-        "log",
+        "log-file",
         format!("beacon log  {}", settings.log.file.display()),
     );
     if settings.rooms.daily.is_none() {

@@ -2,7 +2,7 @@
 //! Must not hold anything from a request but its kind and the reason it was refused for.
 
 use super::app::App;
-use crate::log::writer::SECONDS_BOUNDS;
+use crate::log::writer::{Durability, SECONDS_BOUNDS};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -137,6 +137,16 @@ pub(crate) fn render(app: &App) -> String {
         app.notices.n_dropped(),
     );
 
+    page.family(
+        "log_info",
+        "gauge",
+        "When a beacon is acknowledged: synced or written.",
+    );
+    let durability = match app.writer.durability() {
+        Durability::Synced => "synced",
+        Durability::Written => "written",
+    };
+    page.row("log_info", &[("durability", durability)], 1);
     let log = app.writer.counters();
     page.one(
         "log_lines_total",
@@ -192,6 +202,62 @@ pub(crate) fn render(app: &App) -> String {
         "Times the log was opened again.",
         log.reopens,
     );
+    page.one(
+        "log_sync_failures_total",
+        "counter",
+        "Syncs of the log that failed.",
+        log.sync_failures,
+    );
+    page.one(
+        "log_set_asides_total",
+        "counter",
+        "Times the log was set aside for a fresh file after a failed sync.",
+        log.set_asides,
+    );
+    page.one(
+        "log_rotations_total",
+        "counter",
+        "Times the log was rotated because it was due.",
+        log.rotations,
+    );
+    page.one(
+        "log_rotation_failures_total",
+        "counter",
+        "Times it was due and could not be.",
+        log.rotation_failures,
+    );
+    page.one(
+        "log_truncations_total",
+        "counter",
+        "Times another program cut the log.",
+        log.truncations,
+    );
+    page.one(
+        "log_segments_compressed_total",
+        "counter",
+        "Rotated segments compressed.",
+        log.segments_compressed,
+    );
+    page.one(
+        "log_compression_failures_total",
+        "counter",
+        "Tries to compress one that failed.",
+        log.compression_failures,
+    );
+    page.one(
+        "log_segments_removed_total",
+        "counter",
+        "Rotated segments removed for their age.",
+        log.segments_removed,
+    );
+    if let Some(free_bytes) = log.free_bytes {
+        page.one(
+            "log_free_bytes",
+            "gauge",
+            "What the file system of the log had free when last looked at.",
+            free_bytes,
+        );
+    }
     page.family(
         "log_commit_seconds",
         "histogram",

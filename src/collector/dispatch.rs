@@ -124,7 +124,7 @@ impl Dispatcher {
                 Err(cause) => {
                     // Connections that are open go on; that no new one can be opened, the gate notices.
                     self.app.notices.say(
-                        "receive",
+                        "accept-failed",
                         format_args!("the HTTP server accepts no connections: {cause}"),
                     );
                     thread::sleep(RECV_PAUSE);
@@ -179,7 +179,7 @@ impl Dispatcher {
         if thread.is_err() {
             self.app
                 .notices
-                .say("thread", "cannot start a thread for a room");
+                .say("thread-failed", "cannot start a thread for a room");
         }
     }
 }
@@ -247,7 +247,7 @@ fn answer_with(
 fn note_panic(app: &App) {
     app.counters.panics.fetch_add(1, Ordering::Relaxed);
     app.notices.say(
-        "panic",
+        "handler-panic",
         "a handler panicked, this is a bug; its request was answered with 500",
     );
 }

@@ -76,7 +76,7 @@ fn check(
     }
     if app.beacons_pending_max <= app.counters.beacons_pending.load(Ordering::Relaxed) {
         app.notices.say(
-            "stalled",
+            "log-stalled",
             "the log is not being written: is the disk stuck?",
         );
         let refused = Refused::new(503, "log-stalled", "the log is not being written");
@@ -120,7 +120,7 @@ fn store(exchange: Exchange, headers: Vec<Header>, line: Vec<u8>, n_bytes: usize
                     exchange.answer(reply.with_all(headers));
                 }
                 Err(cause) => {
-                    exchange.app.notices.say("log", with_causes(&cause));
+                    exchange.app.notices.say("log-failed", with_causes(&cause));
                     let words = "the beacon could not be stored";
                     let refused = Refused::new(503, "log-failed", words);
                     let reply = refused.after(FAILED_RETRY).reply();

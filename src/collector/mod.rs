@@ -22,6 +22,7 @@ mod media;
 mod origin;
 mod page_token;
 mod pages;
+mod private_socket;
 mod reply;
 mod report_status;
 mod rooms;
@@ -39,17 +40,12 @@ use dispatch::Handlers;
 use gate::{Address, Gate, Listener};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Where the private socket goes when the usual place has too long a name, or none.
-const FALLBACK_TMP: &str = "/tmp";
-const SOCKET_NAME: &str = "http";
 /// Beacons that may wait for the writer, for each request that may be in flight.
 const PENDING_A_HOP: u64 = 2;
 /// Of the time for a stop, what is left to the handlers once the clients are gone.
@@ -201,7 +197,7 @@ impl Collector {
             source,
         })?;
         let (folder, socket, listener) =
-            private_socket().map_err(|source| Error::Socket { source })?;
+            private_socket::make().map_err(|source| Error::Socket { source })?;
         let failure = Arc::new(Failure {
             cause: OnceLock::new(),
             on_failure: Mutex::new(Some(parts.on_failure)),
@@ -362,19 +358,4 @@ fn listeners(listen: &config::Listen, inherited: Vec<OwnedFd>) -> Result<Vec<Lis
                 _ => Error::Listen { address, source },
             }
         })
-}
-
-/// A socket that nobody but this user can reach.
-fn private_socket() -> io::Result<(TempDir, PathBuf, UnixListener)> {
-    let make = |parent: &Path| {
-        let folder = tempfile::Builder::new()
-            .prefix("call-metrics-")
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .tempdir_in(parent)?;
-        let path = folder.path().join(SOCKET_NAME);
-        let listener = UnixListener::bind(&path)?;
-        Ok((folder, path, listener))
-    };
-    // The path of a socket has some hundred bytes at most, which a long TMPDIR exceeds.
-    make(&std::env::temp_dir()).or_else(|_: io::Error| make(Path::new(FALLBACK_TMP)))
 }

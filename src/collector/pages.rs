@@ -135,7 +135,7 @@ fn rendered(app: &App, template: &'static str, context: impl Serialize) -> Reply
     match site::render(template, context) {
         Ok(page) => html(200, page),
         Err(cause) => {
-            app.notices.say("page", with_causes(&cause));
+            app.notices.say("page-failed", with_causes(&cause));
             Reply::text(500, "internal error")
         }
     }

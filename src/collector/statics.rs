@@ -74,7 +74,7 @@ pub(crate) fn is_of_report(app: &App, file: &Path) -> bool {
 
 /// Whether a file, found by whatever name, is the beacon log, a segment of it or something kept beside it.
 pub(crate) fn is_of_log(app: &App, file: &Path) -> bool {
-    let Ok(log) = fs::canonicalize(app.writer.path()) else {
+    let Ok(log) = app.writer.real_path() else {
         return false;
     };
     let name = |path: &Path| {
@@ -95,7 +95,7 @@ pub(crate) fn file(app: &App, asked: &Asked, segments: &Segments, path: &Path) -
     };
     if FILE_BYTES_MAX < metadata.len() {
         app.notices.say(
-            "file",
+            "file-too-large",
             format_args!("`{}` is too large to serve", path.display()),
         );
         return Reply::text(500, "this file is too large to be served");
@@ -131,8 +131,10 @@ pub(crate) fn file(app: &App, asked: &Asked, segments: &Segments, path: &Path) -
     // As many bytes as were there when it was looked at: what comes in between belongs to the next answer.
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
     if file.take(metadata.len()).read_to_end(&mut bytes).is_err() {
-        app.notices
-            .say("file", format_args!("cannot read `{}`", path.display()));
+        app.notices.say(
+            "file-unreadable",
+            format_args!("cannot read `{}`", path.display()),
+        );
         return Reply::text(500, "internal error");
     }
     if is_packed {

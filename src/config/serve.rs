@@ -3,15 +3,18 @@
 use super::access::{Look, Send, look, send};
 use super::reach::{Reach, reach};
 use super::rooms::{Rooms, rooms};
-use super::values::{interval, listen, origin_of};
+use super::values::{interval, listen, origin_of, size};
 use super::{Environment, Error, error};
 use crate::cli::{CallPageArgs, DurabilityArg, LimitArgs, LogArgs, ServeArgs};
-use crate::log::writer::Durability;
+use crate::log::writer::{Durability, Keep, Rotation};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+
+/// A log of less would be a segment for each beacon.
+const ROTATE_SIZE_MIN: u64 = 64 << 10;
 
 /// Settings of `serve`.
 #[derive(Debug)]
@@ -63,6 +66,12 @@ pub struct Log {
     pub file: PathBuf,
     /// When a beacon is acknowledged.
     pub durability: Durability,
+    /// Free space below which beacons are refused; 0 is no limit.
+    pub min_free_bytes: u64,
+    /// When the log becomes a segment.
+    pub rotation: Rotation,
+    /// What becomes of segments.
+    pub keep: Keep,
 }
 
 /// The call page.
@@ -96,7 +105,7 @@ impl Serve {
             public: args.public,
             watch: args.watch,
             reach: reach(&args.reach)?,
-            log: log(args.log),
+            log: log(args.log)?,
             send: send(&args.send, &environment, &mut warnings)?,
             look: look(args.look, &mut warnings)?,
             rooms: rooms(args.rooms, &environment)?,
@@ -112,14 +121,32 @@ pub(super) fn given(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.trim().is_empty())
 }
 
-fn log(args: LogArgs) -> Log {
-    Log {
+fn log(args: LogArgs) -> Result<Log, Error> {
+    let rotate_size = size("--rotate-size", &args.rotate_size)?;
+    if (1..ROTATE_SIZE_MIN).contains(&rotate_size) {
+        return Err(error(
+            "--rotate-size",
+            &args.rotate_size,
+            "less than 64KiB, the size of a single beacon",
+            "write a size such as 256MiB, or 0 for never",
+        ));
+    }
+    Ok(Log {
         file: args.file,
         durability: match args.durability {
             DurabilityArg::Synced => Durability::Synced,
             DurabilityArg::Written => Durability::Written,
         },
-    }
+        min_free_bytes: size("--min-free", &args.min_free)?,
+        rotation: Rotation {
+            size_bytes: (0 < rotate_size).then_some(rotate_size),
+            daily: args.rotate_daily,
+        },
+        keep: Keep {
+            gzip: args.rotate_gzip,
+            retain_days: (0 < args.retain_days).then_some(args.retain_days),
+        },
+    })
 }
 
 fn page(args: CallPageArgs, environment: &Environment) -> Result<CallPage, Error> {
@@ -245,6 +272,36 @@ pub(super) mod tests {
             "*",
         ] {
             assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_log_is_rotated_and_removed_only_where_asked_for() {
+        let log = |args: &str| serve(args, &[]).map(|settings| settings.log);
+        let usual = log("").unwrap();
+        assert_eq!(usual.min_free_bytes, 64 << 20);
+        assert_eq!(usual.rotation, Rotation::default());
+        assert_eq!(usual.keep, Keep::default());
+        let off = log("--min-free 0 --rotate-size 0 --retain-days 0").unwrap();
+        assert_eq!(off.min_free_bytes, 0);
+        assert_eq!((off.rotation, off.keep), (usual.rotation, usual.keep));
+        let all = log("--rotate-size 64KiB --rotate-daily --rotate-gzip --retain-days 30").unwrap();
+        assert_eq!(
+            all.rotation,
+            Rotation {
+                size_bytes: Some(65_536),
+                daily: true
+            }
+        );
+        assert_eq!(
+            all.keep,
+            Keep {
+                gzip: true,
+                retain_days: Some(30)
+            }
+        );
+        for wrong in ["--rotate-size 65535", "--rotate-size 1", "--min-free lots"] {
+            assert!(log(wrong).is_err(), "{wrong}");
         }
     }
 

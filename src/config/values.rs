@@ -60,6 +60,32 @@ pub(super) fn duration(setting: &'static str, text: &str, hint: &str) -> Result<
     Duration::try_from(signed).map_err(|cause| error(setting, text, cause, hint))
 }
 
+/// Bytes: `500k` and `1GB` count in thousands, `64MiB` in 1,024s.
+pub(super) fn size(setting: &'static str, text: &str) -> Result<u64, Error> {
+    let hint = "write a size such as 64MiB, 1GB or 500k, or 0";
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.len() - lower.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = lower.split_at(digits);
+    let factor: u64 = match unit.trim_start() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "ki" | "kib" => 1 << 10,
+        "mi" | "mib" => 1 << 20,
+        "gi" | "gib" => 1 << 30,
+        "ti" | "tib" => 1 << 40,
+        _ => return Err(error(setting, text, "not a size", hint)),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|cause| error(setting, text, cause, hint))?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| error(setting, text, "too large", hint))
+}
+
 pub(super) fn origins(setting: &'static str, texts: &[String]) -> Result<Vec<String>, Error> {
     texts
         .iter()
@@ -107,4 +133,40 @@ pub(super) fn origin_of<'a>(setting: &'static str, url: &'a str) -> Result<&'a s
         return Err(error(setting, url, "no valid host in it", hint));
     }
     Ok(&url[..scheme.len() + host.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_written_as_people_write_them() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("17", 17),
+            ("17b", 17),
+            ("500k", 500_000),
+            ("1GB", 1_000_000_000),
+            ("1 gb", 1_000_000_000),
+            ("64MiB", 64 << 20),
+            ("3Ki", 3 << 10),
+            (" 2TiB ", 2 << 40),
+        ] {
+            assert_eq!(size("--min-free", text).unwrap(), bytes, "{text}");
+        }
+        for wrong in [
+            "",
+            "MiB",
+            "-1",
+            "1.5G",
+            "1e3",
+            "64 Mi B",
+            "64MiBs",
+            "99999999999999999999",
+            "99999999TB",
+            "٣k",
+        ] {
+            assert!(size("--min-free", wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -69,7 +69,7 @@ pub(super) fn open_with(
         if TRIES_AT_ONCE < n {
             std::thread::sleep(PAUSE);
         }
-        let listed = list(logs)?;
+        let listed = list(logs, &mut meanwhile)?;
         meanwhile();
         let is_same = listed
             .iter()
@@ -104,12 +104,13 @@ pub(super) fn open_with(
 }
 
 /// What there is now, each file once.
-fn list(logs: &[String]) -> Result<Vec<(PathBuf, FileId)>, Error> {
+fn list(logs: &[String], meanwhile: &mut dyn FnMut()) -> Result<Vec<(PathBuf, FileId)>, Error> {
     // Between the two halves of a rotation there is no log, and its segment came after the folder was listed.
     let paths = segments::find(logs).or_else(|_| segments::find(logs))?;
     let mut listed: Vec<(PathBuf, FileId)> = Vec::with_capacity(paths.len());
     let mut seen = BTreeSet::new();
     for path in paths {
+        meanwhile();
         if let Ok(metadata) = fs::metadata(&path) {
             let id = (metadata.dev(), metadata.ino());
             if seen.insert(id) {

@@ -27,18 +27,19 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use counters::{Counters, Histogram, SECONDS_BOUNDS};
 pub use error::{OpenError, WriteError};
-pub use events::Event;
+pub use events::{Event, Listener};
 pub use keep::Keep;
 pub use rotate::Rotation;
 
+use crate::log::rotated;
 use keep::{Bell, Keeper};
 use medium::{Disk, Medium};
 use queue::{Entry, Queue};
@@ -80,8 +81,8 @@ pub struct Settings {
     pub keep: Keep,
     /// Least time between two tries of a rotation that fails, and between two fresh files after failed syncs.
     pub retry_gap: Duration,
-    /// Who hears of what no callback tells. What does not fit is lost.
-    pub events: Option<SyncSender<Event>>,
+    /// Who hears of what no callback tells.
+    pub listener: Listener,
 }
 
 impl Settings {
@@ -98,7 +99,7 @@ impl Settings {
             rotation: Rotation::default(),
             keep: Keep::default(),
             retry_gap: RETRY_GAP,
-            events: None,
+            listener: Listener::default(),
         }
     }
 }
@@ -130,6 +131,7 @@ impl std::fmt::Debug for Busy {
 #[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
+    durability: Durability,
     queue: Arc<Queue>,
     thread_id: ThreadId,
     /// `None` once joined.
@@ -172,6 +174,7 @@ impl Writer {
             .map_err(|source| OpenError::Thread { source })?;
         Ok(Writer {
             path,
+            durability: settings.durability,
             queue,
             thread_id: thread.thread().id(),
             thread: Mutex::new(Some(thread)),
@@ -222,9 +225,23 @@ impl Writer {
         self.queue.counters()
     }
 
+    /// Returns what has happened to a line when its callback hears `Ok`.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
     /// Returns the path of the log as it was given.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns where the log really lies, links followed; also in the moment of a rotation, when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When its folder cannot be found either.
+    pub fn real_path(&self) -> io::Result<PathBuf> {
+        rotated::real_path(&self.path)
     }
 
     /// Takes no more lines, stores those that are queued, syncs whatever the durability, and waits for the thread.

@@ -7,6 +7,7 @@ mod daily;
 mod gate;
 mod headers;
 mod report;
+mod rotation;
 mod routes;
 mod serve;
 mod support;

@@ -638,6 +638,17 @@ fn no_path_leads_out_of_the_document_root() {
         server.public().join("inside.html"),
     )
     .unwrap();
+    // What is hidden stays so by another name.
+    symlink(
+        server.public().join(".env"),
+        server.public().join("visible.txt"),
+    )
+    .unwrap();
+    symlink(
+        server.public().join("report/.git"),
+        server.public().join("report/git"),
+    )
+    .unwrap();
     for path in [
         "/../secret.txt",
         "/report/../../secret.txt",
@@ -657,7 +668,9 @@ fn no_path_leads_out_of_the_document_root() {
         "/report/up/public/report/../../secret.txt",
         "/../public-evil/a.txt",
         "/.env",
+        "/visible.txt",
         "/report/.git/config",
+        "/report/git/config",
         "/report/index.html%00.txt",
         "/report/index.html/",
         "/%c0%ae%c0%ae/secret.txt",

@@ -95,7 +95,7 @@ class Bench:
         self._stack.callback(unmount, folder)
         return folder
 
-    def disk(self, megabytes=96):
+    def disk(self, megabytes=256):
         return Disk(self._stack, self.path("disk.img"), self.new_folder(), megabytes)
 
 

@@ -134,16 +134,21 @@ class Found:
 
     def read_all(self, log):
         """`log` and what it was rotated into; not what was put aside as torn, and not the lock."""
-        stem = log.removesuffix(".log")
-        for path in sorted(set(glob.glob(log) + glob.glob(log + ".*") + glob.glob(stem + "-*.log*"))):
-            rest = path.removeprefix(log)
-            if not (rest.startswith((".lock", ".torn")) or ".tmp" in rest):
+        for path in segments(log):
+            # What is being compressed is there twice for a moment.
+            if not os.path.exists(path + ".gz"):
                 self.read(path)
         return self
 
     def lost(self, *loads):
         """Acknowledged, and not there."""
         return [identity for load in loads for identity in load.acknowledged if identity not in self.counts]
+
+
+def segments(log):
+    """The log and what it was rotated into."""
+    others = (".lock", ".torn", ".kept", ".gz.")
+    return [path for path in sorted(glob.glob(log + "*")) if os.path.isfile(path) and not any(other in path.removeprefix(log) for other in others)]
 
 
 def found(log):

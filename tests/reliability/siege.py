@@ -84,7 +84,9 @@ class Siege:
         if failed:
             kinds = ", ".join(f"{n} × {why}" for why, n in self.during["failed"].items())
             wrong.append(f"{failed} of {self.during['n']} beacons of others failed ({kinds})")
-        if not failed and p99_ms_max < (self.during["p99_ms"] or 1e9):
+        if self.during["n"] and not failed and self.during["p99_ms"] is None:
+            wrong.append("nobody else was served")
+        elif not failed and p99_ms_max < (self.during["p99_ms"] or 0):
             wrong.append(f"p99 of others {self.during['p99_ms']:.0f} ms")
         if self.is_alive and self.left:
             wrong.append(self.left)

@@ -1,7 +1,7 @@
-//! What an operator should hear of and nobody waits for. It must never hold the writer up, nor know where it is said.
+//! What an operator should hear of and nobody waits for. It must not know where it is said.
 
 use std::path::PathBuf;
-use std::sync::mpsc::SyncSender;
+use std::sync::Arc;
 
 /// Something happened to the log that no caller is told by its callback.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,15 +53,39 @@ pub enum Event {
     },
 }
 
-/// The way to whoever listens, if anyone does.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Events(pub(super) Option<SyncSender<Event>>);
-
-impl Events {
-    /// Says it, unless the listener has fallen behind: then it is lost.
-    pub(super) fn tell(&self, event: Event) {
-        if let Some(listener) = &self.0 {
-            let _ = listener.try_send(event);
+impl Event {
+    /// What happened, for programs: stays as it is.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Event::Truncated { .. } => "log-truncated",
+            Event::SetAside { .. } => "log-set-aside",
+            Event::RotationFailed { .. } => "log-rotation-failed",
+            Event::CompressionFailed { .. } => "log-compression-failed",
+            Event::CleaningFailed { .. } => "log-cleaning-failed",
         }
+    }
+}
+
+/// Who hears of events. Called on the writer's threads, so it must hand over and return, and not panic.
+#[derive(Clone, Default)]
+pub struct Listener(Option<Arc<dyn Fn(Event) + Send + Sync>>);
+
+impl Listener {
+    /// A listener that is told by a call of `hear`.
+    pub fn new(hear: impl Fn(Event) + Send + Sync + 'static) -> Listener {
+        Listener(Some(Arc::new(hear)))
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        if let Some(hear) = &self.0 {
+            hear(event);
+        }
+    }
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
     }
 }

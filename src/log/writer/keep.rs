@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::compress::{self, Refusal};
 use super::directory::sync_directory_of;
 use super::error::OpenError;
-use super::events::{Event, Events};
+use super::events::{Event, Listener};
 use super::lock::Lock;
 use super::queue::Queue;
 use super::rotate::seconds;
@@ -156,7 +156,7 @@ pub(super) struct Rounds {
     bell: Arc<Bell>,
     clock: Clock,
     steady: Steady,
-    events: Events,
+    listener: Listener,
 }
 
 impl Rounds {
@@ -174,7 +174,7 @@ impl Rounds {
             bell,
             steady: Steady::new(clock()),
             clock,
-            events: Events(settings.events.clone()),
+            listener: settings.listener.clone(),
         }
     }
 
@@ -188,12 +188,12 @@ impl Rounds {
             Ok(listed) => listed,
             Err(cause) => {
                 let folder = rotated::folder_of(&self.log);
-                return self.events.tell(failed(folder, cause.to_string()));
+                return self.listener.tell(failed(folder, cause.to_string()));
             }
         };
         for path in unfinished {
             if let Err(cause) = fs::remove_file(&path) {
-                self.events.tell(failed(&path, cause.to_string()));
+                self.listener.tell(failed(&path, cause.to_string()));
             }
         }
         let now_ms = (self.clock)();
@@ -225,7 +225,7 @@ impl Rounds {
         ];
         for (_, path) in copies.iter().filter(|(is_there, _)| *is_there) {
             if let Err(cause) = fs::remove_file(path) {
-                return self.events.tell(Event::CleaningFailed {
+                return self.listener.tell(Event::CleaningFailed {
                     path: path.to_path_buf(),
                     cause: cause.to_string(),
                 });
@@ -244,7 +244,7 @@ impl Rounds {
             Err(Refusal::Failed(cause)) => {
                 self.queue
                     .count(|counters| counters.compression_failures += 1);
-                self.events.tell(Event::CompressionFailed {
+                self.listener.tell(Event::CompressionFailed {
                     segment: segment.path.clone(),
                     cause: cause.to_string(),
                 });

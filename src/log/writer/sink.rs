@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::directory::make_parent;
 use super::error::{OpenError, WriteError, append_error};
-use super::events::{Event, Events};
+use super::events::{Event, Listener};
 use super::handle::{FileId, Handle, Standing, id_of};
 use super::keep::Bell;
 use super::lock::Lock;
@@ -45,7 +45,7 @@ pub(super) struct Sink {
     space: Space,
     /// Rung when there is a new segment.
     bell: Arc<Bell>,
-    events: Events,
+    listener: Listener,
     deeds: Deeds,
 }
 
@@ -112,7 +112,7 @@ impl Sink {
             schedule,
             space: Space::new(settings.min_free_bytes),
             bell,
-            events: Events(settings.events.clone()),
+            listener: settings.listener.clone(),
             deeds: Deeds::default(),
         };
         Ok((sink, sealed))
@@ -153,7 +153,7 @@ impl Sink {
         };
         if let (Standing::Cut(to_bytes), Some(handle)) = (&standing, &self.handle) {
             self.deeds.truncations += 1;
-            self.events.tell(Event::Truncated {
+            self.listener.tell(Event::Truncated {
                 path: self.path.clone(),
                 from_bytes: handle.len,
                 to_bytes: *to_bytes,
@@ -379,7 +379,7 @@ impl Sink {
         self.set_aside = Some(Instant::now());
         self.deeds.set_asides += 1;
         self.bell.ring();
-        self.events.tell(Event::SetAside {
+        self.listener.tell(Event::SetAside {
             path: self.path.clone(),
             segment,
         });
@@ -409,7 +409,7 @@ impl Sink {
             Err((cause, is_lost)) => {
                 self.schedule.failed();
                 self.deeds.rotation_failures += 1;
-                self.events.tell(Event::RotationFailed {
+                self.listener.tell(Event::RotationFailed {
                     path: self.path.clone(),
                     cause,
                 });

@@ -13,7 +13,7 @@ import time
 
 import rows
 import wire
-from load import Load, found
+from load import Load, found, segments
 from rows import Control, Outcome, row
 
 
@@ -90,31 +90,63 @@ def _(bench):
 
 @row("B2h", "log renamed and SIGHUP, under load", short=True)
 def hup(bench):
-    if not (bench.programs.knows("SIGHUP") or bench.programs.knows("--rotate")):
-        raise rows.Skip("SIGHUP is not in this binary")
     n_times = bench.n(5, 50)
     server, load = rotated(bench, bench.serve, n_times, rename_and_hup)
     acknowledged, lost, wrong = compared(bench, server, load)
     if not server.is_alive():
         wrong.append("the process is gone")
-    return Outcome(f"{n_times} rotations", not wrong and not lost, "; ".join(wrong), acknowledged, len(lost))
+    words = "; ".join(wrong) or f"{server.metrics()['log_reopens_total']:.0f} times opened anew"
+    return Outcome(f"{n_times} rotations", not wrong and not lost, words, acknowledged, len(lost))
 
 
-@row("B2s", "rotation of our own, by size, segments gzipped, under load", short=True)
+@hup.control
+def _(bench):
+    server, _ = rotated(bench, bench.naive, 1, rename_and_hup)
+    return Control("naive: ended by the signal" if not server.is_alive() else "naive: lives", not server.is_alive())
+
+
+@row("B2s", "rotation of our own by size, segments compressed, under load", short=True)
 def by_size(bench):
-    flags = [flag for flag in ("--rotate-size", "--rotate-bytes") if bench.programs.knows(flag + " ")]
-    if not flags:
+    if not bench.programs.knows("--rotate-size "):
         raise rows.Skip("--rotate-size is not in this binary")
-    server = bench.serve(args=(flags[0], "1MiB"))
+    n_wanted = bench.n(4, 30)
+    server = bench.serve(args=("--rotate-size", "256KiB", "--rotate-gzip"))
     with Load(server.address, sizes=(300, 4000, 40_000)) as load:
-        count = lambda: len(glob.glob(server.log.removesuffix(".log") + "*log*"))
-        load.wait_for(lambda load: bench.n(4, 20) + 2 < count(), 60)
-    server.stop()
+        load.wait_for(lambda load: n_wanted < len(segments(server.log)), 60)
+    code, _ = server.stop()
     acknowledged, lost, wrong = compared(bench, server, load)
-    n_segments = count() - 2
-    if n_segments < bench.n(3, 15):
-        wrong.append("it did not rotate")
-    return Outcome(f"{n_segments} segments", not wrong and not lost, "; ".join(wrong), acknowledged, len(lost))
+    n_segments = len(segments(server.log)) - 1
+    n_packed = len([path for path in segments(server.log) if path.endswith(".gz")])
+    if n_segments < n_wanted or code != 0:
+        wrong.append(f"{n_segments} segments, exit {code}")
+    words = "; ".join(wrong) or f"{n_packed} compressed"
+    return Outcome(f"{n_segments} rotations", not wrong and not lost, words, acknowledged, len(lost))
+
+
+@row("B2k", "killed while it rotates and compresses")
+def killed_rotating(bench):
+    if not bench.programs.knows("--rotate-size "):
+        raise rows.Skip("--rotate-size is not in this binary")
+    n_kills, folder, loads = bench.n(4, 40), bench.new_folder(), []
+    for _ in range(n_kills):
+        server = bench.serve(folder, args=("--rotate-size", "128KiB", "--rotate-gzip"))
+        load = Load(server.address, sizes=(300, 4000, 20_000))
+        with load:
+            time.sleep(random.uniform(0.05, 0.4))
+            server.kill()
+            load.stop()
+        loads.append(load)
+    bench.serve(folder).stop()
+    seen = found(server.log)
+    lost = seen.lost(*loads)
+    counted = report_of(bench, server.log)["beacons"]
+    wrong = []
+    if seen.n_unparsable or seen.n_duplicate:
+        wrong.append(f"{seen.n_unparsable} unparsable, {seen.n_duplicate} twice")
+    if counted != seen.n_lines - seen.n_unparsable:
+        wrong.append(f"the report counts {counted} of {seen.n_lines} lines")
+    words = "; ".join(wrong) or f"{len(segments(server.log)) - 1} segments, the report counts each line once"
+    return Outcome(f"{n_kills} kills", not wrong and not lost, words, sum(len(load.acknowledged) for load in loads), len(lost))
 
 
 @row("B3", "copytruncate under load (loses by design; nothing may be glued)", short=True)

@@ -222,3 +222,43 @@ fn an_inode_that_is_reused_is_another_file() {
     assert_eq!(names, [place.dir.path().join("beacon.log.1"), place.log()]);
     assert_eq!(place.lines(), ["1", "2"]);
 }
+
+/// The listing that runs beside the end of a compression finds neither the segment nor its copy.
+#[test]
+fn one_listing_is_not_believed() {
+    let place = Place::new();
+    let log = place.log();
+    fs::write(&log, "0\n").unwrap();
+    let segment = rotated::next_path(&log, 0).unwrap();
+    let copy = rotated::with_suffix(&segment, ".gz");
+    let mut n_steps = 0;
+    let opened = opened::open_with(&[log.display().to_string()], || {
+        n_steps += 1;
+        match n_steps {
+            // In the first listing, between the name and what it leads to.
+            1 => {
+                fs::rename(&log, &segment).unwrap();
+                fs::write(&log, "1\n").unwrap();
+            }
+            // In the second: its names are read, and the segment's is about to be followed.
+            4 => {
+                let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                std::io::Write::write_all(&mut gz, b"0\n").unwrap();
+                fs::write(&copy, gz.finish().unwrap()).unwrap();
+                fs::remove_file(&segment).unwrap();
+            }
+            _ => {}
+        }
+    })
+    .unwrap();
+    let names: Vec<_> = opened.into_iter().map(|file| file.path).collect();
+    assert_eq!(names, [copy, log]);
+}
+
+#[test]
+fn a_file_under_two_names_is_read_once() {
+    let place = Place::new();
+    fs::write(place.log(), "0\n").unwrap();
+    fs::hard_link(place.log(), place.dir.path().join("beacon.log.1")).unwrap();
+    assert_eq!(place.lines(), ["0"]);
+}

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::super::compress::{Refusal, compress};
 use super::super::keep::Rounds;
 use super::super::queue::Queue;
 use super::*;
@@ -28,7 +29,7 @@ impl Stage {
         let settings = Settings {
             keep,
             min_free_bytes: 0,
-            events: Some(events),
+            listener: Listener::new(move |event| drop(events.try_send(event))),
             ..place.settings()
         };
         let (queue, bell) = (Arc::new(Queue::new(&settings)), Arc::new(Bell::default()));
@@ -183,6 +184,30 @@ fn a_segment_stays_where_there_is_no_room_or_no_time_for_its_copy() {
     stage.rounds.round();
     assert_eq!(stage.names(), ["", "-20261122T170000Z"]);
     assert_eq!(stage.place.lines(), ["1", "live"]);
+}
+
+/// Somebody still writes to it, under whatever name.
+#[test]
+fn a_segment_that_is_not_what_was_copied_stays() {
+    let stage = Stage::gzip();
+    stage.put("-20261122T170000Z", "1\n");
+    let (segments, _) = rotated::list(&stage.place.log()).unwrap();
+    for change_at in 3..5 {
+        let n_steps = std::cell::Cell::new(0);
+        let outcome = compress(&segments[0], 0, || {
+            n_steps.set(n_steps.get() + 1);
+            if n_steps.get() == change_at {
+                let mut log = fs::File::options()
+                    .append(true)
+                    .open(&segments[0].path)
+                    .unwrap();
+                std::io::Write::write_all(&mut log, b"2\n").unwrap();
+            }
+            false
+        });
+        assert!(matches!(outcome, Err(Refusal::Failed(_))), "at {change_at}");
+        assert_eq!(stage.names(), ["", "-20261122T170000Z"]);
+    }
 }
 
 #[test]

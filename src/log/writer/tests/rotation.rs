@@ -105,7 +105,7 @@ fn a_rotation_that_fails_costs_nothing_and_is_not_tried_with_each_line() {
         let (writer, script) = place.scripted_with(|settings| {
             settings.rotation.size_bytes = Some(2);
             settings.retry_gap = Duration::from_secs(3_600);
-            settings.events = Some(events);
+            settings.listener = Listener::new(move |event| drop(events.try_send(event)));
         });
         store(&writer, "0").unwrap();
         fault(&script);
@@ -235,7 +235,9 @@ fn a_log_made_by_another_program_is_gone_on_with_when_told_so() {
 fn a_log_cut_under_us_is_counted_told_and_gone_on_with() {
     let place = Place::new();
     let (events, heard) = mpsc::sync_channel(1);
-    let (writer, _) = place.scripted_with(|settings| settings.events = Some(events));
+    let (writer, _) = place.scripted_with(|settings| {
+        settings.listener = Listener::new(move |event| drop(events.try_send(event)))
+    });
     for (n, to) in [(0, 0), (1, 4), (2, 7)] {
         store(&writer, &format!("{n} is stored")).unwrap();
         let from = fs::metadata(place.log()).unwrap().len();
