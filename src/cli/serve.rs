@@ -205,7 +205,7 @@ pub struct RoomArgs {
         value_delimiter = ','
     )]
     pub frame_origin: Vec<String>,
-    /// Rooms that one address may have opened in a minute; rooms that are open already are not counted; 0 is no limit
+    /// Rooms that one address may have opened in a minute; rooms that were asked for in the last five are not counted; 0 is no limit
     #[arg(
         long,
         env = "CALL_METRICS_ROOMS_PER_MINUTE",

@@ -56,9 +56,9 @@ impl Access {
     pub(crate) fn refusal(&self, asked: &Asked, client: Client, limits: &Limits) -> Option<Reply> {
         let refuse = |status, words: &str, reason| Some(Reply::text(status, words).because(reason));
         let (key, mark) = match self {
-            Access::Open if is_local(asked.header("host")) => return None,
-            // Somebody's name that leads to loopback: a proxy that shows the report to the world, or a page that had its own
-            // name point here to read it (DNS rebinding).
+            Access::Open if client.is_here() && is_local(asked.header("host")) => return None,
+            // Somebody behind a proxy, whatever the name; or somebody's name that leads to loopback: a proxy that shows the
+            // report to the world, or a page that had its own name point here to read it (DNS rebinding).
             Access::Open | Access::Closed => {
                 return refuse(
                     403,

@@ -59,7 +59,7 @@ impl App {
             self.notices.say(
                 "masked",
                 "requests come with X-Forwarded-For from a peer that `--trusted-proxy` does not name: limits per address \
-                 take all of its clients for one",
+                 take all of its clients for one, or for this machine, which they do not hold for",
             );
         }
         client

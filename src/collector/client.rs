@@ -22,6 +22,16 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Whether it is this machine itself, and says of nobody that it asks for them.
+    pub(crate) fn is_here(self) -> bool {
+        self.key.is_none() && !self.is_masked
+    }
+
+    /// What wrong passwords count by: whoever comes through a proxy on this machine is not this machine, named or not.
+    pub(crate) fn guess_key(self) -> Option<IpAddr> {
+        self.key.or(self.is_masked.then_some(UNKNOWN))
+    }
+
     /// From the headers of a request.
     pub(crate) fn of<'a>(
         trusted: &TrustedProxies,

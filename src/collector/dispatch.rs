@@ -159,7 +159,7 @@ impl Dispatcher {
             _ => match self.jobs.try_send(Exchange::new(request, app, Kind::Other)) {
                 Ok(()) => {}
                 Err(TrySendError::Full(exchange) | TrySendError::Disconnected(exchange)) => {
-                    exchange.answer(Reply::busy("too many requests at once", 1));
+                    exchange.answer(Reply::busy("too many requests at once", 1).because("busy"));
                 }
             },
         }

@@ -69,7 +69,9 @@ impl Limits {
     /// Whether a client may try a password. While very many wrong ones come from everywhere, who was wrong just before
     /// waits longer; who was not is never held back by others.
     pub(crate) fn may_guess(&self, client: Client, now: Instant) -> Result<(), Duration> {
-        let Some(key) = client.key else { return Ok(()) };
+        let Some(key) = client.guess_key() else {
+            return Ok(());
+        };
         let mut wait = self.guesses.wait(key, now);
         if !self.guesses_total.wait((), now).is_zero() {
             wait = wait.max(self.guesses.debt(key, now));
@@ -79,7 +81,7 @@ impl Limits {
 
     /// A client was wrong.
     pub(crate) fn guessed_wrong(&self, client: Client, now: Instant) {
-        if let Some(key) = client.key {
+        if let Some(key) = client.guess_key() {
             let _ = self.guesses.take(key, now);
             let _ = self.guesses_total.take((), now);
         }
@@ -147,6 +149,20 @@ mod tests {
         assert_eq!(n_until_refused(|| limits.room(HERE, now)), 60);
         limits.guessed_wrong(HERE, now);
         assert_eq!(n_until_refused(|| limits.may_guess(HERE, now)), 100_000);
+
+        // A proxy on this machine that nobody named: the world may stand behind it.
+        let masked = Client {
+            is_masked: true,
+            ..HERE
+        };
+        assert_eq!(n_until_refused(|| limits.beacon(masked, now)), 100_000);
+        let wrong = || {
+            limits.may_guess(masked, now)?;
+            limits.guessed_wrong(masked, now);
+            Ok(())
+        };
+        assert_eq!(n_until_refused(wrong), 10);
+        assert_eq!(limits.may_guess(HERE, now), Ok(()));
     }
 
     #[test]

@@ -417,6 +417,20 @@ fn a_private_room_without_a_token_is_not_handed_out() {
     assert_eq!(mint(&server, "", "good").status, 200);
 }
 
+/// What the client calls this server is what it likes.
+#[test]
+fn who_comes_through_a_proxy_on_this_machine_is_not_this_machine() {
+    for args in [&[][..], &["--trusted-proxy", "127.0.0.1"]] {
+        let server = with(args);
+        server.publish("report/index.html", "report");
+        for path in ["/report/", "/report/index.html", "/metrics"] {
+            assert_eq!(server.get_with(path, "").status, 200, "{path}");
+            let answer = server.get_with(path, &from("203.0.113.9"));
+            assert_eq!(reason(&answer), (403, Some("report-password-missing")));
+        }
+    }
+}
+
 #[test]
 fn who_guesses_the_password_waits_and_nobody_else() {
     let server = with(&["--trusted-proxy", "127.0.0.1", "--report-password", "pass"]);

@@ -19,15 +19,13 @@ const METHOD_BYTES_MAX: usize = 32;
 const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + METHOD_BYTES_MAX + 10;
 
 /// Headers that handlers use and that cannot be meant twice.
-const SINGLE: [&str; 8] = [
+const SINGLE: [&str; 6] = [
     "host",
     "origin",
     "content-type",
     "authorization",
     "sec-fetch-site",
     "access-control-request-method",
-    "x-forwarded-host",
-    "x-forwarded-proto",
 ];
 /// Headers that handlers use and that are lists: several become one.
 const LISTS: [&str; 4] = [

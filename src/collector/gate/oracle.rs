@@ -8,15 +8,13 @@ use super::refusal::Refusal;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Headers that handlers may see.
-const PASSED_ON: [&str; 12] = [
+const PASSED_ON: [&str; 10] = [
     "host",
     "origin",
     "content-type",
     "authorization",
     "sec-fetch-site",
     "access-control-request-method",
-    "x-forwarded-host",
-    "x-forwarded-proto",
     "if-none-match",
     "accept-encoding",
     "access-control-request-headers",

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::compress::{self, Refusal};
 use super::directory::sync_directory_of;
@@ -24,7 +24,8 @@ use crate::log::rotated::{self, Segment};
 const ROUND_EVERY: Duration = Duration::from_secs(600);
 /// A wall clock that drifts this far from the monotonic one within a round has been set.
 const CLOCK_JUMP: Duration = Duration::from_secs(3_600);
-/// So long after that no segment is removed: a clock that was wrong for a moment must not cost a year of them.
+/// So long after that, and after a start that finds nothing so young, no segment is removed: a clock that was wrong for a
+/// moment must not cost a year of them.
 const CLOCK_REST: Duration = Duration::from_secs(24 * 3_600);
 const DAY_S: i64 = 86_400;
 
@@ -33,7 +34,8 @@ const DAY_S: i64 = 86_400;
 pub struct Keep {
     /// Compress them.
     pub gzip: bool,
-    /// Remove those rotated away more than so many days ago, by the time in their name.
+    /// Remove those rotated away more than so many days ago, by the time in their name or of their last change, whichever is
+    /// earlier: a clock that ran ahead for a moment must not keep them for ever.
     pub retain_days: Option<u32>,
 }
 
@@ -166,13 +168,14 @@ impl Rounds {
         bell: Arc<Bell>,
         clock: Clock,
     ) -> Rounds {
+        let now_ms = clock();
         Rounds {
+            steady: Steady::new(now_ms, newest_ms(&settings.path)),
             log: settings.path.clone(),
             keep: settings.keep.clone(),
             min_free_bytes: settings.min_free_bytes,
             queue,
             bell,
-            steady: Steady::new(clock()),
             clock,
             listener: settings.listener.clone(),
         }
@@ -200,7 +203,7 @@ impl Rounds {
         if let (Some(days), true) = (self.keep.retain_days, self.steady.is_steady(now_ms)) {
             let before_s = seconds(now_ms).saturating_sub(i64::from(days) * DAY_S);
             segments.retain(|segment| {
-                let is_old = segment.mark.at_s < before_s;
+                let is_old = rotated_at_s(segment) < before_s;
                 if is_old {
                     self.remove(segment);
                 }
@@ -256,6 +259,38 @@ impl Rounds {
     }
 }
 
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn rotated_at_s(segment: &Segment) -> i64 {
+    let path = match segment.has_plain {
+        true => &segment.path,
+        false => &segment.compressed_path(),
+    };
+    let changed_ms = fs::metadata(path).ok().as_ref().and_then(changed_ms);
+    changed_ms.map_or(segment.mark.at_s, |ms| segment.mark.at_s.min(seconds(ms)))
+}
+
+/// When the log or a segment of it last changed, as far as they tell. A fresh log tells nothing.
+fn newest_ms(log: &Path) -> Option<u64> {
+    let real = rotated::real_path(log).ok()?;
+    let live = fs::metadata(&real).ok().filter(|found| 0 < found.len());
+    let (segments, _) = rotated::list(&real).ok()?;
+    let segment_ms = segments.last().map(|segment| {
+        let at_s = u64::try_from(rotated_at_s(segment)).unwrap_or(0);
+        at_s.saturating_mul(1_000)
+    });
+    live.as_ref().and_then(changed_ms).max(segment_ms)
+}
+
+fn changed_ms(found: &fs::Metadata) -> Option<u64> {
+    let since = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
+}
+
 /// Tells whether the wall clock went on as time did.
 struct Steady {
     wall_ms: u64,
@@ -264,11 +299,15 @@ struct Steady {
 }
 
 impl Steady {
-    fn new(wall_ms: u64) -> Steady {
+    /// `newest_ms` is the last that is known of; long before now, and the clock may have been set while nothing ran.
+    fn new(wall_ms: u64, newest_ms: Option<u64>) -> Steady {
+        let unseen = newest_ms.map(|ms| Duration::from_millis(wall_ms.abs_diff(ms)));
         Steady {
             wall_ms,
             at: Instant::now(),
-            jumped: None,
+            jumped: unseen
+                .is_none_or(|unseen| CLOCK_REST < unseen)
+                .then(Instant::now),
         }
     }
 

@@ -23,8 +23,14 @@ struct Stage {
 
 impl Stage {
     fn new(keep: Keep) -> Stage {
+        Stage::start(keep, 0)
+    }
+
+    /// As if the clock were `ahead_s` ahead of when the log last changed.
+    fn start(keep: Keep, ahead_s: u64) -> Stage {
         let place = Place::new();
         fs::write(place.log(), "live\n").unwrap();
+        changed_at(&place.log(), clock());
         let (events, heard) = mpsc::sync_channel(100);
         let settings = Settings {
             keep,
@@ -33,7 +39,7 @@ impl Stage {
             ..place.settings()
         };
         let (queue, bell) = (Arc::new(Queue::new(&settings)), Arc::new(Bell::default()));
-        let now_ms = Arc::new(AtomicU64::new(clock()));
+        let now_ms = Arc::new(AtomicU64::new(clock() + ahead_s * 1_000));
         let at = Arc::clone(&now_ms);
         let rounds = Rounds::new(
             &settings,
@@ -71,6 +77,7 @@ impl Stage {
 
     fn put(&self, suffix: &str, bytes: impl AsRef<[u8]>) {
         fs::write(self.path(suffix), bytes).unwrap();
+        changed_at(&self.path(suffix), clock());
     }
 
     fn names(&self) -> Vec<String> {
@@ -79,6 +86,12 @@ impl Stage {
             .map(|name| name["beacon.log".len()..].to_owned())
             .collect()
     }
+}
+
+fn changed_at(path: &Path, ms: u64) {
+    let file = fs::File::options().append(true).open(path).unwrap();
+    let at = std::time::UNIX_EPOCH + Duration::from_millis(ms);
+    file.set_modified(at).unwrap();
 }
 
 #[test]
@@ -276,6 +289,31 @@ fn old_segments_of_ours_are_removed_and_nothing_else() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_from_the_start_removes_nothing() {
+    let retain = Keep {
+        gzip: false,
+        retain_days: Some(7),
+    };
+    for (ahead_s, n_left) in [(DAY_S - 60, 1), (DAY_S + 60, 2), (366 * DAY_S, 2)] {
+        let mut stage = Stage::start(retain.clone(), ahead_s);
+        stage.put("-20261101T000000Z", "1\n");
+        stage.rounds.round();
+        assert_eq!(stage.names().len(), n_left, "{ahead_s}");
+    }
+}
+
+#[test]
+fn a_name_from_a_clock_that_was_ahead_keeps_nothing_for_ever() {
+    let mut stage = Stage::retain(7);
+    for (name, days) in [("-20991231T235959Z", 8), ("-20991231T235959Z-1", 6)] {
+        stage.put(name, "1\n");
+        changed_at(&stage.path(name), clock() - days * DAY_S * 1_000);
+    }
+    stage.rounds.round();
+    assert_eq!(stage.names(), ["", "-20991231T235959Z-1"]);
+}
+
+#[test]
 fn a_clock_that_was_just_set_removes_nothing() {
     let mut stage = Stage::retain(7);
     stage.put("-20261120T000000Z", "1\n");
@@ -305,8 +343,11 @@ fn the_keeper_works_beside_the_writer_and_ends_with_it() {
         ..place.settings()
     };
     fs::write(place.dir.path().join("beacon.log-20200101T000000Z.gz"), "x").unwrap();
+    // The clock is believed from the start.
+    fs::write(place.log(), "0\n").unwrap();
+    changed_at(&place.log(), clock());
     let writer = Writer::open(settings()).unwrap();
-    for line in ["a", "b", "c", "d", "e"] {
+    for line in ["a", "b", "c", "d"] {
         store(&writer, line).unwrap();
     }
     wait_until(
@@ -316,7 +357,7 @@ fn the_keeper_works_beside_the_writer_and_ends_with_it() {
             (counters.segments_compressed, counters.segments_removed) == (2, 1)
         },
     );
-    assert_eq!(place.lines(), ["a", "b", "c", "d", "e"]);
+    assert_eq!(place.lines(), ["0", "a", "b", "c", "d"]);
     assert_eq!(place.names_with(".gz").len(), 2);
     writer.stop();
     // The lock is let go by both threads: otherwise this would be refused.
