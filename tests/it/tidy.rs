@@ -219,3 +219,26 @@ fn every_flag_is_in_the_settings_example() {
         assert!(example.contains(&format!("{variable}=")), "{variable}");
     }
 }
+
+/// Who is refused looks the reason up.
+#[test]
+fn every_reason_of_the_gate_is_in_the_readme() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(top.join("src/collector/gate/refusal.rs")).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let readme = fs::read_to_string(top.join("README.md")).unwrap();
+    let is_reason = |text: &&str| {
+        let kebab = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        !text.is_empty() && text.bytes().all(kebab)
+    };
+    let reasons: Vec<&str> = code
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(is_reason)
+        .collect();
+    assert!(20 < reasons.len(), "{reasons:?}");
+    for reason in reasons {
+        assert!(readme.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
