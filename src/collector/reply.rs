@@ -1,8 +1,9 @@
 //! An answer as handlers make it, and its way out through tiny_http.
 //! No value that came from outside reaches a header unless it is plain text: tiny_http lets line ends through.
 
+use memmap2::MmapMut;
 use std::borrow::Cow;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,12 +31,39 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
-/// A body: of the binary, made for this answer, or shared with a cache.
+/// Below this an allocation of its own would cost more than it gives back.
+const PAGES_BYTES: usize = 128 * 1024;
+
+/// A body: of the binary, made for this answer, shared with a cache, or a large file.
 #[derive(Clone, Debug)]
 pub(crate) enum Bytes {
     Static(&'static [u8]),
     Owned(Vec<u8>),
     Shared(Arc<[u8]>),
+    /// In pages of their own, which go back to the system at once, and how many bytes of them count.
+    Pages(Arc<MmapMut>, usize),
+}
+
+impl Bytes {
+    /// Reads `length` bytes, or fewer where there are not so many.
+    pub(crate) fn read(mut input: impl Read, length: usize) -> io::Result<Bytes> {
+        if length < PAGES_BYTES {
+            let mut bytes = Vec::with_capacity(length);
+            input.take(length as u64).read_to_end(&mut bytes)?;
+            return Ok(Bytes::Owned(bytes));
+        }
+        let mut pages = MmapMut::map_anon(length)?;
+        let mut n_read = 0;
+        while n_read < length {
+            match input.read(&mut pages[n_read..]) {
+                Ok(0) => break,
+                Ok(n) => n_read += n,
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(Bytes::Pages(Arc::new(pages), n_read))
+    }
 }
 
 impl AsRef<[u8]> for Bytes {
@@ -44,6 +72,7 @@ impl AsRef<[u8]> for Bytes {
             Bytes::Static(bytes) => bytes,
             Bytes::Owned(bytes) => bytes,
             Bytes::Shared(bytes) => bytes,
+            Bytes::Pages(pages, length) => &pages[..*length],
         }
     }
 }

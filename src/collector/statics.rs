@@ -9,7 +9,6 @@ use super::pages;
 use super::reply::{Bytes, Reply};
 use crate::site;
 use std::fs::{self, File, Metadata};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -129,19 +128,20 @@ pub(crate) fn file(app: &App, asked: &Asked, segments: &Segments, path: &Path) -
         return dress(Reply::empty(304));
     }
     // As many bytes as were there when it was looked at: what comes in between belongs to the next answer.
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    if file.take(metadata.len()).read_to_end(&mut bytes).is_err() {
+    let length = usize::try_from(metadata.len()).unwrap_or_default();
+    let Ok(bytes) = Bytes::read(file, length) else {
         app.notices.say(
             "file-unreadable",
             format_args!("cannot read `{}`", path.display()),
         );
         return Reply::text(500, "internal error");
-    }
+    };
     if is_packed {
-        let packed = app.packed.get(&format!("{} {tag}", path.display()), &bytes);
+        let key = format!("{} {tag}", path.display());
+        let packed = app.packed.get(&key, bytes.as_ref());
         return dress(Reply::with_body(200, kind, packed)).with("Content-Encoding", "gzip");
     }
-    dress(Reply::with_body(200, kind, Bytes::Owned(bytes)))
+    dress(Reply::with_body(200, kind, bytes))
 }
 
 /// The answer with a file of the binary, asked for under its digest.

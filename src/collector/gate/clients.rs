@@ -133,6 +133,10 @@ pub(super) fn accept(shared: &Arc<Shared>, listener: &Listener) {
 }
 
 fn admit(shared: &Arc<Shared>, stream: Socket, address: &SockAddr) {
+    // Reset while it waited: no thread for it, or a flood of such holds up those who wait behind it.
+    if matches!(stream.take_error(), Ok(Some(_))) {
+        return;
+    }
     // BSD hands the listener's mode on.
     let _ = stream.set_nonblocking(false);
     if !address.is_unix() {
