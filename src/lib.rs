@@ -29,8 +29,8 @@
 //! - **204 means on disk.** What cannot be stored is refused, and the sender keeps it.
 //! - **Absent is not zero**: from the wire to the page a value that was not measured is `None`, a gap, a dash.
 //! - **Text from outside is hostile**: it reaches pages through minijinja's escaping or as escaped JSON, never as script or HTML.
-//! - **Only `cmd` asks the environment**, only `cmd`, the collector and `notice` ask the clock, only `notice` writes to
-//!   stderr; everything below is told the time.
+//! - **Only `cmd` asks the environment**, only `notice` writes to stderr. The clock is asked by `cmd`, the collector,
+//!   `notice`, the log's writer (names of segments) and `daily` (when a room expires); all else is told the time.
 //! - There is no database, no async runtime, no state that could not be rebuilt from the log, and no request from a report to
 //!   another host.
 
