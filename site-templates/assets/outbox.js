@@ -71,6 +71,8 @@ export class Outbox {
   #notBefore = -Infinity;
   /** @type {any} */ #timer = null;
   #warned = false;
+  /** The one being sent was refused for its token, and another is being asked for. */
+  #renewing = false;
   /** @type {Delivery} */ #delivery = "idle";
   #url; #world; #pass; #onDelivery;
 
@@ -117,7 +119,9 @@ export class Outbox {
     const entry = this.#sending = this.#queue[0];
     this.#pass?.keepFresh();
     const answer = await this.#post(this.#dressed(entry));
-    const again = answer?.status === 403 && isWorthAnother(answer.reason) ? await this.#anotherToken(entry) : null;
+    this.#renewing = answer?.status === 403 && isWorthAnother(answer.reason);
+    const again = this.#renewing ? await this.#anotherToken(entry) : null;
+    this.#renewing = false;
     this.#sending = null;
     entry.handed = false;
     const now = this.#world.now();
@@ -191,7 +195,8 @@ export class Outbox {
    * @param {{closing?: boolean}} [how]
    */
   handOver({ closing = false } = {}) {
-    if (closing && this.#delivery === "kept") {
+    // A beacon that waits for another token is on its way nowhere, and there is nobody left to send it.
+    if (closing && (this.#delivery === "kept" || this.#renewing)) {
       const own = this.#pass?.token;
       const beacons = this.#queue.map((entry) => ({ ...entry, token: entry.token ?? own ?? undefined }));
       keepLeftovers(this.#world.store, this.#url, beacons, this.#world.now());

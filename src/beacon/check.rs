@@ -2,7 +2,9 @@
 
 use super::receipt::{Receipt, stamp};
 use super::{Refusal, parse};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
+use std::fmt;
 
 /// Deepest nesting of a beacon that the collector takes. Daily's own go to 3; readers written elsewhere stop at a few dozen.
 pub const DEPTH_MAX: usize = 32;
@@ -31,12 +33,63 @@ pub fn check(body: &[u8], receipt: Receipt) -> Result<Checked, Refusal> {
     let beacon = parse(body)?;
     // `parse` reads past what it does not know without looking closely. Other readers of the log do look: lone surrogates
     // and numbers out of range would stop them, so they stop here.
-    serde_json::from_slice::<serde_json::Value>(body).map_err(|_| Refusal::NotJson)?;
+    serde_json::from_slice::<Sound>(body).map_err(|_| Refusal::NotJson)?;
     Ok(Checked {
         line: stamp(compact(body)?, receipt),
         room: beacon.room.into_owned(),
         page_token: beacon.page_token.map(Cow::into_owned),
     })
+}
+
+/// JSON of which every string and every number was read, and nothing kept. What `serde_json::Value` takes, without building it.
+struct Sound;
+
+impl<'de> Deserialize<'de> for Sound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Sound, D::Error> {
+        deserializer.deserialize_any(Sound)
+    }
+}
+
+impl<'de> Visitor<'de> for Sound {
+    type Value = Sound;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_unit<E>(self) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sound, A::Error> {
+        while let Some(Sound) = seq.next_element()? {}
+        Ok(Sound)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sound, A::Error> {
+        while let Some((Sound, Sound)) = map.next_entry()? {}
+        Ok(Sound)
+    }
 }
 
 /// `body` is known to be a beacon, so a JSON object in UTF-8 that has members besides `_rx`.
@@ -232,6 +285,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_sound_is_what_serde_json_takes(
+            value in any_json(),
+            at in any::<prop::sample::Index>(),
+            new in prop::sample::select(&b"\\\"ud8e9.-+{}[],:0 \n\xff"[..]),
+        ) {
+            let mut text = serde_json::to_vec(&value).unwrap();
+            prop_assert!(serde_json::from_slice::<Sound>(&text).is_ok());
+            let at = at.index(text.len());
+            text[at] = new;
+            prop_assert_eq!(
+                serde_json::from_slice::<Sound>(&text).is_ok(),
+                serde_json::from_slice::<Value>(&text).is_ok(),
+                "{}", String::from_utf8_lossy(&text)
+            );
+        }
+
         #[test]
         fn whatever_is_sent_the_line_says_the_same_on_one_line(
             members in prop::collection::btree_map("[a-z_ \"\\\\\n]{1,5}|_rx", any_json(), 0..5),

@@ -5,6 +5,7 @@
 //! a crash or a hand has changed since.
 
 use super::{Beacon, Refusal, parse};
+use std::io::Write;
 
 /// What stands between the bytes that are summed and the sum.
 const CRC_NAME: &[u8] = b",\"crc\":\"";
@@ -26,7 +27,8 @@ pub struct Receipt {
 pub(super) fn stamp(mut object: Vec<u8>, receipt: Receipt) -> Vec<u8> {
     let Receipt { now_ms, synced } = receipt;
     object.pop();
-    object.extend_from_slice(format!(",\"_rx\":{{\"t\":{now_ms},\"synced\":{synced}").as_bytes());
+    // Writing to a vector does not fail.
+    let _ = write!(object, ",\"_rx\":{{\"t\":{now_ms},\"synced\":{synced}");
     let sum = digits(&object);
     object.extend_from_slice(CRC_NAME);
     object.extend_from_slice(&sum);

@@ -127,9 +127,6 @@ fn warn_of_unknown_variables(notices: &Notices) {
 
 /// Calls `stop` at the first SIGTERM or SIGINT, on a thread of its own. A second signal ends the process at once.
 fn on_signal(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-    let failed = |cause: io::Error| {
-        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
-    };
     let armed = Arc::new(AtomicBool::new(false));
     for signal in TERM_SIGNALS {
         signal_hook::flag::register_conditional_shutdown(
@@ -137,10 +134,10 @@ fn on_signal(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
             i32::from(EXIT_FAILED),
             Arc::clone(&armed),
         )
-        .map_err(failed)?;
-        signal_hook::flag::register(*signal, Arc::clone(&armed)).map_err(failed)?;
+        .map_err(deaf)?;
+        signal_hook::flag::register(*signal, Arc::clone(&armed)).map_err(deaf)?;
     }
-    let mut signals = Signals::new(TERM_SIGNALS).map_err(failed)?;
+    let mut signals = Signals::new(TERM_SIGNALS).map_err(deaf)?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
@@ -148,16 +145,13 @@ fn on_signal(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
                 stop();
             }
         })
-        .map_err(failed)?;
+        .map_err(deaf)?;
     Ok(())
 }
 
 /// Calls `hung_up` at every SIGHUP, on a thread of its own.
 fn on_hangup(mut hung_up: impl FnMut() + Send + 'static) -> Result<(), Failure> {
-    let failed = |cause: io::Error| {
-        Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
-    };
-    let mut signals = Signals::new([SIGHUP]).map_err(failed)?;
+    let mut signals = Signals::new([SIGHUP]).map_err(deaf)?;
     std::thread::Builder::new()
         .name("hang-ups".to_owned())
         .spawn(move || {
@@ -165,8 +159,13 @@ fn on_hangup(mut hung_up: impl FnMut() + Send + 'static) -> Result<(), Failure> 
                 hung_up();
             }
         })
-        .map_err(failed)?;
+        .map_err(deaf)?;
     Ok(())
+}
+
+/// No signal would be heard.
+fn deaf(cause: io::Error) -> Failure {
+    Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
 }
 
 /// Now, ms since the epoch. Only this layer asks the system.

@@ -31,9 +31,7 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
     // Neither shall end the process. Where a limit on file sizes is reached a write shall fail, and be answered so; a hang-up
     // is heeded from when there is a log to open anew.
     for signal in [SIGXFSZ, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::default()).map_err(|cause| {
-            Failure::without_hint(anyhow::Error::new(cause).context("cannot listen for signals"))
-        })?;
+        signal_hook::flag::register(signal, Arc::default()).map_err(super::deaf)?;
     }
     raise_open_files();
     let inherited = inherited()?;

@@ -181,12 +181,13 @@ impl Hops {
     fn put_back(&self, stream: UnixStream) {
         let mut state = self.lock();
         state.free.push(stream);
-        let is_wanted = 0 < state.n_light_waiting;
-        let is_for_all = self.n_reserved < state.free.len();
+        // To notify is a system call also where nobody waits.
+        let is_for_light = 0 < state.n_light_waiting;
+        let is_for_heavy = 0 < state.n_heavy_waiting && self.n_reserved < state.free.len();
         drop(state);
-        if is_wanted {
+        if is_for_light {
             self.freed_for_light.notify_one();
-        } else if is_for_all {
+        } else if is_for_heavy {
             self.freed_for_all.notify_one();
         }
     }

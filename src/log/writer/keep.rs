@@ -240,9 +240,13 @@ impl Rounds {
     fn compress(&self, segment: &Segment) {
         let outcome = compress::compress(segment, self.min_free_bytes, || self.bell.is_stopping());
         match outcome {
-            Ok(()) => self
-                .queue
-                .count(|counters| counters.segments_compressed += 1),
+            Ok(()) => {
+                self.queue
+                    .count(|counters| counters.segments_compressed += 1);
+                // A power cut after this brings no plain segment back. If it fails, both may be there again: the next
+                // round does it once more, and readers take the plain one alone.
+                let _ = sync_directory_of(&segment.path);
+            }
             Err(Refusal::Stopped) => {}
             Err(Refusal::Failed(cause)) => {
                 self.queue
@@ -253,9 +257,6 @@ impl Rounds {
                 });
             }
         }
-        // A power cut after this brings no plain segment back. If it fails, both may be there again: the next round
-        // does it once more, and readers take the plain one alone.
-        let _ = sync_directory_of(&segment.compressed_path());
     }
 }
 

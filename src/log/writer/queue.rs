@@ -97,7 +97,7 @@ impl Queue {
         }
         state.bytes += entry.len();
         state.waiting.push_back(entry);
-        self.wake(&mut state);
+        self.wake(state);
         Ok(())
     }
 
@@ -144,19 +144,17 @@ impl Queue {
     pub(super) fn stop(&self) {
         let mut state = lock(&self.state);
         state.stopping = true;
-        self.wake(&mut state);
+        self.wake(state);
     }
 
     /// Returns the state of health and asks for a check.
     pub(super) fn health_and_probe(&self) -> Result<(), String> {
-        {
-            let mut state = lock(&self.state);
-            if state.stopping {
-                return Err("the log writer has stopped".into());
-            }
-            state.check = true;
-            self.wake(&mut state);
+        let mut state = lock(&self.state);
+        if state.stopping {
+            return Err("the log writer has stopped".into());
         }
+        state.check = true;
+        self.wake(state);
         lock(&self.health).clone().map_or(Ok(()), Err)
     }
 
@@ -164,7 +162,7 @@ impl Queue {
     pub(super) fn reopen(&self) {
         let mut state = lock(&self.state);
         state.reopen = true;
-        self.wake(&mut state);
+        self.wake(state);
     }
 
     pub(super) fn is_healthy(&self) -> bool {
@@ -188,8 +186,11 @@ impl Queue {
         }
     }
 
-    fn wake(&self, state: &mut State) {
-        if std::mem::take(&mut state.idle) {
+    /// Wakes the thread once the lock is free: it would run into it at once.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let is_asleep = std::mem::take(&mut state.idle);
+        drop(state);
+        if is_asleep {
             self.work.notify_one();
         }
     }

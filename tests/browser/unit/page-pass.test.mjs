@@ -129,6 +129,21 @@ test("what a page leaves behind carries its token; where that has expired the ne
   assert.equal(second.asked.length, 0);
 });
 
+test("a beacon that waits for another token when the page closes is there for the next page", async () => {
+  const world = new World();
+  const first = begin({ world, renew: () => new Promise(() => {}) });
+  world.answer = () => refuses("page-token-expired");
+  await first.send(0);
+  assert.deepEqual([first.posts(), first.asked.length], [["0 t1"], 1]);
+  first.outbox.handOver({ closing: true });
+  world.answer = (n) => (world.posts[n].body.pageToken === "t9" ? 204 : refuses("page-token-expired"));
+  const second = begin({ world, token: "t9" });
+  second.outbox.pump();
+  await world.pass(60_000);
+  assert.deepEqual(second.posts(), ["0 t1", "0 t1", "0 t9"]);
+  assert.deepEqual([second.outbox.lost("s"), second.outbox.waiting], [0, 0]);
+});
+
 test("a closing page counts its tokens into what may be in flight", async () => {
   const { world, outbox } = begin({ token: "t".repeat(86) });
   for (let seq = 0; seq < 8; seq += 1) outbox.add("s", JSON.stringify({ seq, pad: "x".repeat(8_150) }));
