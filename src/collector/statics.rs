@@ -71,18 +71,31 @@ pub(crate) fn is_of_report(app: &App, file: &Path) -> bool {
     fs::canonicalize(app.public.join(REPORT)).is_ok_and(|report| file.starts_with(report))
 }
 
-/// Whether a file, found by whatever name, is the beacon log, a segment of it or something kept beside it.
+/// Whether a file, found by whatever name, is the beacon log, a segment of it or something kept beside it: beside the name it
+/// was given, which may be a link, or beside where it really lies.
 pub(crate) fn is_of_log(app: &App, file: &Path) -> bool {
-    let Ok(log) = app.writer.real_path() else {
+    let as_named = app.writer.path();
+    let name = as_named.file_name().unwrap_or_default();
+    let folder = fs::canonicalize(app.writer.folder());
+    let places = [
+        app.writer.real_path(),
+        folder.map(|folder| folder.join(name)),
+    ];
+    places.iter().flatten().any(|log| is_beside(log, file))
+}
+
+/// Whether `file` is, or lies in, something in the log's folder whose name begins with the log's.
+fn is_beside(log: &Path, file: &Path) -> bool {
+    let (Some(folder), Some(name)) = (log.parent(), log.file_name()) else {
         return false;
     };
-    let name = |path: &Path| {
-        path.file_name()
-            .unwrap_or_default()
+    let below = file.strip_prefix(folder).ok();
+    let first = below.and_then(|below| below.iter().next());
+    first.is_some_and(|first| {
+        first
             .as_encoded_bytes()
-            .to_vec()
-    };
-    file.parent() == log.parent() && name(file).starts_with(&name(&log))
+            .starts_with(name.as_encoded_bytes())
+    })
 }
 
 /// The answer with a file of the document root.

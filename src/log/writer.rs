@@ -235,6 +235,11 @@ impl Writer {
         &self.path
     }
 
+    /// Returns the folder that the path names.
+    pub fn folder(&self) -> &Path {
+        rotated::folder_of(&self.path)
+    }
+
     /// Returns where the log really lies, links followed; also in the moment of a rotation, when it is not there.
     ///
     /// # Errors

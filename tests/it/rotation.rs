@@ -132,3 +132,22 @@ fn a_log_in_the_public_folder_needs_the_password_also_while_it_is_rotated() {
     .unwrap();
     assert_eq!(get(&format!("{}/{segment}", server.url())).status, 401);
 }
+
+#[test]
+fn what_is_kept_beside_a_log_needs_the_password_too_also_where_the_log_is_a_link() {
+    let folder = Folder::new();
+    for name in ["elsewhere", "public/beacon.log.state"] {
+        std::fs::create_dir_all(folder.path(name)).unwrap();
+    }
+    folder.write("elsewhere/real.log", "");
+    let log = folder.path("public/beacon.log");
+    std::os::unix::fs::symlink(folder.path("elsewhere/real.log"), log).unwrap();
+    let server = serve(&folder, "--log public/beacon.log --report-password sesame");
+    folder.write("public/beacon.log.torn-1", "half a line");
+    folder.write("public/beacon.log.state/calls", "names");
+    folder.write("public/other.txt", "for everybody");
+    let status = |path: &str| get(&format!("{}/{path}", server.url())).status;
+    assert_eq!(status("beacon.log.torn-1"), 401);
+    assert_eq!(status("beacon.log.state/calls"), 401);
+    assert_eq!(status("other.txt"), 200);
+}
