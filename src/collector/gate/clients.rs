@@ -3,7 +3,7 @@
 
 use super::connection;
 use super::hop::Hops;
-use super::limits::Limits;
+use super::limits::{Limits, address_space_left};
 use super::listener::Listener;
 use super::peers::{Key, Peer, Peers, ms_since};
 use super::refusal::{ADDRESS_FULL, CONNECTIONS_FULL, Refusal};
@@ -24,6 +24,10 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const DRAIN_BACKLOG: Duration = Duration::from_millis(500);
 /// Threads that may still be on their way out beyond those of the clients in the table.
 const LEAVING_MAX: usize = 64;
+
+/// Where address space is limited: so much is left to those who are in. An allocation that fails, anywhere, ends the process,
+/// and a thread makes some before any code of ours runs on it.
+const HEADROOM_BYTES: u64 = 8 << 20;
 
 /// What the threads of a gate share.
 pub(super) struct Shared {
@@ -144,6 +148,14 @@ fn admit(shared: &Arc<Shared>, stream: Socket, address: &SockAddr) {
     }
     let peer = Peer::new(stream, address, shared.is_own(address), shared.started);
     let peer = Arc::new(peer);
+    if !peer.is_own && address_space_left().is_some_and(|left| left < HEADROOM_BYTES) {
+        shared.stats.count_accept_error();
+        if shared.peers().evict_one(shared.now_ms()) {
+            shared.stats.count_eviction();
+        }
+        turn_away(shared, &peer.stream, CONNECTIONS_FULL);
+        return;
+    }
     let n_threads_max = shared.limits.connections + LEAVING_MAX;
     shared.wait_for_threads(n_threads_max, Instant::now() + ACCEPT_PAUSE);
     let id = match find_place(shared, &peer) {

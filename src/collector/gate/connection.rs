@@ -7,7 +7,8 @@ use super::head::{Framing, Head, Scan, parse};
 use super::hop::Call;
 use super::peers::{Peer, Phase};
 use super::refusal::{
-    ANSWERS_FULL, BAD_CHUNK, BODY_TOO_LARGE, CODED_BODY, CUT_SHORT, MALFORMED, Refusal, TOO_SLOW,
+    ANSWERS_FULL, BAD_CHUNK, BODY_TOO_LARGE, BUSY, CODED_BODY, CUT_SHORT, MALFORMED, Refusal,
+    TOO_SLOW,
 };
 use super::socket::{Fill, Pace, Socket};
 use std::io::Write;
@@ -191,6 +192,7 @@ impl Connection<'_> {
             Fill::Late => Err(TOO_SLOW.into()),
             Fill::End if self.shared.is_stopping() || self.peer.is_evicted() => Err(Stop::Silently),
             Fill::End => Err(CUT_SHORT.into()),
+            Fill::NoMemory => Err(BUSY.into()),
         }
     }
 

@@ -1,7 +1,8 @@
-//! Every limit of the gate in one value, and how many descriptors there are to share out.
+//! Every limit of the gate in one value, and how many descriptors and how much address space there are to share out.
 //! Must not decide what happens at a limit.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs;
 use std::time::Duration;
 
 /// Deadlines are totals, not times between two bytes: a byte per second does not stretch them.
@@ -71,6 +72,22 @@ pub fn raise_open_files() {
     }
 }
 
+/// Bytes of address space that this process may still take; `None` where it is not limited, as usual. Asked for, not tried:
+/// what a trial took would be missing elsewhere meanwhile.
+pub(super) fn address_space_left() -> Option<u64> {
+    let allowed = getrlimit(Resource::As).current?;
+    let taken = size_bytes(&fs::read_to_string("/proc/self/status").ok()?)?;
+    Some(allowed.saturating_sub(taken))
+}
+
+/// The size of a process, out of its `status`.
+fn size_bytes(status: &str) -> Option<u64> {
+    let mut lines = status.lines();
+    let size = lines.find_map(|line| line.strip_prefix("VmSize:"))?;
+    let kib: u64 = size.trim().strip_suffix(" kB")?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
 impl Limits {
     /// The limits that fit the descriptors this process may open.
     pub fn for_this_process() -> Limits {
@@ -118,6 +135,15 @@ mod tests {
             Limits::for_descriptors(usize::MAX).connections,
             CONNECTIONS_MAX
         );
+    }
+
+    #[test]
+    fn address_space_is_counted_where_it_is_limited() {
+        let status = "Name:\tcall-metrics\nVmPeak:\t 9 kB\nVmSize:\t    1234 kB\nVmLck:\t 0 kB\n";
+        assert_eq!(size_bytes(status), Some(1234 * 1024));
+        assert_eq!(size_bytes("Name:\tx\n"), None);
+        let is_limited = getrlimit(Resource::As).current.is_some();
+        assert_eq!(address_space_left().is_some(), is_limited);
     }
 
     #[test]

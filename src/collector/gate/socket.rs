@@ -23,6 +23,8 @@ pub(super) enum Fill {
     Some,
     End,
     Late,
+    /// There is no memory for more.
+    NoMemory,
 }
 
 /// The reading half with what has been read but not been used, and the writing half.
@@ -93,6 +95,9 @@ impl<'a> Socket<'a> {
         let mut chunk = [0; READ_BYTES];
         let fill = read(self.peer, &mut chunk);
         if let Ok(n_bytes) = fill {
+            if self.buffer.try_reserve(n_bytes).is_err() {
+                return Fill::NoMemory;
+            }
             self.buffer.extend_from_slice(&chunk[..n_bytes]);
         }
         fill.map_or_else(|end| end, |_| Fill::Some)
@@ -100,6 +105,9 @@ impl<'a> Socket<'a> {
 
     fn read_into_buffer(&mut self, n_bytes_max: usize) -> Fill {
         let n_before = self.buffer.len();
+        if self.buffer.try_reserve(n_bytes_max).is_err() {
+            return Fill::NoMemory;
+        }
         self.buffer.resize(n_before + n_bytes_max, 0);
         let fill = read(self.peer, &mut self.buffer[n_before..]);
         self.buffer.truncate(n_before + fill.unwrap_or(0));

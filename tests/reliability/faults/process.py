@@ -138,7 +138,7 @@ def cramped(server, n_connections=400):
     return load, is_alive, server.answers(HELLO, 10) if is_alive else None
 
 
-@row("C4", "address space exhausted, 400 half requests", ("prlimit",))
+@row("C4", "address space exhausted, 400 half requests", ("prlimit",), short=True, promise="running out of memory for threads ends nothing: clients are turned away until there is some again")
 def memory(bench):
     server = bench.serve()
     load, is_alive, recovered = cramped(server)
