@@ -246,6 +246,12 @@ fn people(call: &Call, assessment: &Assessment, badges: &[Badge]) -> Vec<OnePers
         .zip(&assessment.people)
         .zip(badges)
         .enumerate();
+    let call_ms = call.span_ms();
+    let ribbon_of = |at: usize, own_ms: Option<(i64, i64)>, known: bool| {
+        let theirs = assessment.issues.iter();
+        let theirs = theirs.filter(|issue| issue.participant == at);
+        Some(ribbon(call_ms?, own_ms?, theirs, known))
+    };
     everyone
         .map(|(at, ((participant, person), badge))| OnePerson {
             badge: badge.clone(),
@@ -262,7 +268,7 @@ fn people(call: &Call, assessment: &Assessment, badges: &[Badge]) -> Vec<OnePers
                 |(start, end)| units::duration(end - start),
             ),
             span: participant.span_ms().map(clock_span).unwrap_or_default(),
-            ribbon: ribbon(call, &assessment.issues, Some(at), person.score.is_some()),
+            ribbon: ribbon_of(at, participant.span_ms(), person.score.is_some()),
             missing: delivery::missing(participant.delivery),
             odd: participant.delivery.map(delivery::odd).unwrap_or_default(),
         })

@@ -330,7 +330,14 @@ fn row(call: &Call, assessment: &Assessment) -> Row {
             || units::MISSING.to_owned(),
             |issue| issue.issue_type.title().to_owned(),
         ),
-        ribbon: ribbon(call, &assessment.issues, None, assessment.score.is_some()),
+        ribbon: span.map(|span| {
+            ribbon(
+                span,
+                span,
+                assessment.issues.iter(),
+                assessment.score.is_some(),
+            )
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Quality over time as a ribbon: a quiet line while it was good, taller and louder the worse it got.
 
-use crate::call::{Call, Issue};
+use crate::call::Issue;
 use serde::Serialize;
 
 /// Units across; a template's `viewBox` has the same.
@@ -30,25 +30,19 @@ pub(super) struct Mark {
     level: &'static str,
 }
 
-/// Of a call (`participant` `None`) or of one person in it. `None`: no beacon says when it was.
-pub(super) fn ribbon(
-    call: &Call,
-    issues: &[Issue],
-    participant: Option<usize>,
+/// The time from `own_ms.0` to `own_ms.1`, with `issues`, on an axis from `axis_ms.0` to `axis_ms.1`: a call on its own, a
+/// person on the call's.
+pub(super) fn ribbon<'a>(
+    axis_ms: (i64, i64),
+    own_ms: (i64, i64),
+    issues: impl Iterator<Item = &'a Issue>,
     known: bool,
-) -> Option<Ribbon> {
-    let (start_ms, end_ms) = call.span_ms()?;
+) -> Ribbon {
+    let (start_ms, end_ms) = axis_ms;
     let scale = WIDTH / ((end_ms - start_ms).max(1) as f64);
     let place = |ms: i64| ((ms - start_ms) as f64 * scale).clamp(0.0, WIDTH).round();
-    let (from_ms, to_ms) = match participant {
-        Some(at) => call.participants.get(at)?.span_ms()?,
-        None => (start_ms, end_ms),
-    };
-    let mut theirs: Vec<&Issue> = issues
-        .iter()
-        .filter(|issue| participant.is_none_or(|at| issue.participant == at))
-        .collect();
-    theirs.sort_by_key(|issue| issue.severity);
+    let mut issues: Vec<&Issue> = issues.collect();
+    issues.sort_by_key(|issue| issue.severity);
     let mark = |issue: &Issue| {
         let x = place(issue.start_ms).min(WIDTH - MARK_MIN);
         Mark {
@@ -57,11 +51,11 @@ pub(super) fn ribbon(
             level: issue.severity.quality().word(),
         }
     };
-    let x = place(from_ms).min(WIDTH - MARK_MIN);
-    Some(Ribbon {
+    let x = place(own_ms.0).min(WIDTH - MARK_MIN);
+    Ribbon {
         x,
-        width: (place(to_ms) - x).max(MARK_MIN),
+        width: (place(own_ms.1) - x).max(MARK_MIN),
         known,
-        marks: theirs.into_iter().map(mark).collect(),
-    })
+        marks: issues.into_iter().map(mark).collect(),
+    }
 }
