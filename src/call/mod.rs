@@ -22,17 +22,18 @@ use crate::digest::fingerprint;
 use crate::metric::MetricId;
 use crate::plain::is_hostile;
 use delivery::Arrival;
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 /// Characters of the room that a call's id begins with.
 const ID_ROOM_CHARS_MAX: usize = 32;
 /// Characters of a room's name that a page shows.
 const ROOM_CHARS_MAX: usize = 80;
 
-/// Gathers beacons into calls.
+/// Gathers beacons into calls. The keys of its maps are other people's text: a hash that can be foreseen would let them make
+/// every look-up slow.
 #[derive(Debug, Default)]
 pub struct Calls {
-    by_key: FxHashMap<(String, String), usize>,
+    by_key: HashMap<(String, String), usize>,
     calls: Vec<Gathering>,
 }
 
@@ -40,7 +41,7 @@ pub struct Calls {
 struct Gathering {
     room: String,
     meeting_session_id: String,
-    by_session: FxHashMap<String, usize>,
+    by_session: HashMap<String, usize>,
     participants: Vec<Participant>,
     /// Numbered beacons of each of `participants`.
     arrivals: Vec<Vec<Arrival>>,
@@ -206,7 +207,7 @@ impl Calls {
                 self.calls.push(Gathering {
                     room: room.clone(),
                     meeting_session_id: meeting_session_id.clone(),
-                    by_session: FxHashMap::default(),
+                    by_session: HashMap::default(),
                     participants: Vec::new(),
                     arrivals: Vec::new(),
                 });
@@ -230,7 +231,7 @@ impl Calls {
 
     /// Follows the numbers of each session through all calls of its room.
     fn account(&mut self) {
-        let mut sessions: FxHashMap<(&str, &str), Vec<(usize, usize)>> = FxHashMap::default();
+        let mut sessions: HashMap<(&str, &str), Vec<(usize, usize)>> = HashMap::default();
         for (at, call) in self.calls.iter().enumerate() {
             for (nth, person) in call.participants.iter().enumerate() {
                 let session = (call.room.as_str(), person.session_id.as_str());

@@ -75,7 +75,6 @@ const DOORS: &[(&str, &str)] = &[
     ("getrandom", "digest"),
     ("ipnet", "config"),
     ("regex_lite", "daily"),
-    ("rustc_hash", "call"),
     ("crc32c", "beacon"),
 ];
 
