@@ -3,12 +3,33 @@
 //! Parsing, panels, axes, summary tables and the README follow from [`METRICS`]; a new metric is one row here.
 //! Nothing in this module reads a file, a clock or a socket.
 
+use serde::{Deserialize, Serialize};
+
 /// Number of rows in [`METRICS`], and so of columns in a series.
 pub const METRIC_COUNT: usize = METRICS.len();
 
 /// A row of the table, by position. Cheap to copy, and an index into every column store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub struct MetricId(u8);
+
+impl From<MetricId> for u8 {
+    fn from(metric: MetricId) -> u8 {
+        metric.0
+    }
+}
+
+impl TryFrom<u8> for MetricId {
+    type Error = &'static str;
+
+    fn try_from(row: u8) -> Result<MetricId, &'static str> {
+        if usize::from(row) < METRIC_COUNT {
+            Ok(MetricId(row))
+        } else {
+            Err("no row of the table of metrics")
+        }
+    }
+}
 
 impl MetricId {
     /// The metric that the wire calls `name`, by Daily's name or by a known alias. `None`: not a metric of ours.

@@ -10,13 +10,14 @@
 //! is told then, never too much. Beacons without a number say nothing: [`None`], not 0.
 
 use crate::beacon::Beacon;
+use serde::{Deserialize, Serialize};
 
 /// A number further than this above the one before it is not believed, nor is any above it: at one beacon every 15 s it would be
 /// a gap of 17 days. Whoever sends 10^15 thus cannot claim as many losses.
 const GAP_MAX: u64 = 100_000;
 
 /// How the numbered beacons of a participant, a call or a whole log fared.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Received with a number, each repeat counted.
     pub numbered: u64,

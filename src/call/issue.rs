@@ -4,6 +4,7 @@ use super::score::Quality;
 use super::series::Series;
 use super::{Call, Participant};
 use crate::metric::{MetricId, Thresholds};
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
@@ -19,7 +20,7 @@ const SILENCE_MS: i64 = 60_000;
 const ISSUES_MAX: usize = 500;
 
 /// What is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum IssueType {
     /// Outgoing packets do not arrive.
     SendPacketLoss,
@@ -78,7 +79,7 @@ impl IssueType {
 }
 
 /// How wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
     /// Fair: noticeable.
     Warning,

@@ -8,6 +8,7 @@ mod describe;
 mod issue;
 mod score;
 mod series;
+mod summary;
 mod verdict;
 
 pub use delivery::Delivery;
@@ -15,6 +16,7 @@ pub use describe::{BIN_COUNT, Histogram, Summary, counts, describe, edges, perce
 pub use issue::{Cause, Issue, IssueType, Severity, Side, worst};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};
+pub use summary::{CallSummary, Spell};
 pub use verdict::Verdict;
 
 use crate::beacon::Beacon;
@@ -116,17 +118,21 @@ impl Call {
     /// The room in short, for a page: the last part of its URL, or the whole text where it is none. Any text but control
     /// characters, maybe empty.
     pub fn room_name(&self) -> String {
-        let room = self.room.split(['?', '#']).next().unwrap_or_default();
-        let name = match room.split_once("://") {
-            Some((_, rest)) => rest
-                .trim_end_matches('/')
-                .rsplit('/')
-                .next()
-                .unwrap_or(rest),
-            None => &self.room,
-        };
-        shown(name, ROOM_CHARS_MAX)
+        room_name(&self.room)
     }
+}
+
+fn room_name(room: &str) -> String {
+    let path = room.split(['?', '#']).next().unwrap_or_default();
+    let name = match path.split_once("://") {
+        Some((_, rest)) => rest
+            .trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .unwrap_or(rest),
+        None => room,
+    };
+    shown(name, ROOM_CHARS_MAX)
 }
 
 /// `text` as a page may show it: at most `chars_max` long, without control characters and those that turn the direction of writing.

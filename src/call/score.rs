@@ -7,6 +7,7 @@
 use super::describe::percentile;
 use super::series::Series;
 use crate::metric::MetricId;
+use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
 /// From this score on it was good.
@@ -15,7 +16,7 @@ pub const GOOD_MIN: u8 = 80;
 pub const FAIR_MIN: u8 = 60;
 
 /// 0 (unusable) to 100; the audio scale ends at 4.5 of 5, so that 98 is the best there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Score(u8);
 
 impl Score {

@@ -1,8 +1,10 @@
 //! The files under `data/`: what a program reads of the report. Their keys are a contract (README, "Report files").
 
 use super::gather::LogStats;
+use super::totals::Totals;
 use crate::call::{
-    Assessment, Call, Cause, Delivery, Issue, Participant, Person, Quality, Score, Summary,
+    Assessment, Call, CallSummary, Cause, Delivery, Issue, Participant, Person, Quality, Score,
+    Summary,
 };
 use crate::units;
 use serde::Serialize;
@@ -15,24 +17,29 @@ const SCHEMA_VERSION: u32 = 1;
 const SERIES_DIGITS: usize = 6;
 
 /// Where the page of a call lies, from the report's folder.
-pub(super) fn page_path(call: &Call) -> String {
-    format!("calls/{}.html", call.id)
+pub(super) fn page_path(call_id: &str) -> String {
+    format!("calls/{call_id}.html")
 }
 
 /// Where the data of a call lie, from the report's folder.
-pub(super) fn data_path(call: &Call) -> String {
-    format!("data/calls/{}.json", call.id)
+pub(super) fn data_path(call_id: &str) -> String {
+    format!("data/calls/{call_id}.json")
 }
 
 /// `data/report.json`.
-pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms: i64) -> Vec<u8> {
+pub(super) fn report(
+    log: &LogStats,
+    calls: &[CallSummary],
+    totals: &Totals,
+    generated_ms: i64,
+) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Report<'a> {
         schema_version: u32,
         generated_at: String,
         log: Log<'a>,
-        totals: Totals,
+        totals: OneTotals,
         calls: Vec<Row<'a>>,
     }
     #[derive(Serialize)]
@@ -62,7 +69,7 @@ pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms:
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Totals {
+    struct OneTotals {
         calls: usize,
         participants: usize,
         participant_seconds: f64,
@@ -83,23 +90,22 @@ pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms:
         page: String,
         data: String,
     }
-    fn row((call, assessment): &(Call, Assessment)) -> Row<'_> {
+    fn row(call: &CallSummary) -> Row<'_> {
         Row {
             id: &call.id,
             room: &call.room,
             meeting_session_id: &call.meeting_session_id,
-            start: call.span_ms().map(|(start, _)| start),
-            end: call.span_ms().map(|(_, end)| end),
-            participants: call.participants.len(),
-            samples: call.samples(),
-            quality: Quality::of(assessment.score).word(),
-            score: assessment.score.map(Score::value),
-            delivery: call.delivery().map(OneDelivery::from),
-            page: page_path(call),
-            data: data_path(call),
+            start: call.span_ms.map(|(start, _)| start),
+            end: call.span_ms.map(|(_, end)| end),
+            participants: call.n_participants,
+            samples: call.n_samples,
+            quality: call.quality().word(),
+            score: call.score.map(Score::value),
+            delivery: call.delivery.map(OneDelivery::from),
+            page: page_path(&call.id),
+            data: data_path(&call.id),
         }
     }
-    let totals = super::totals(calls);
     let report = Report {
         schema_version: SCHEMA_VERSION,
         generated_at: units::rfc3339(generated_ms),
@@ -121,7 +127,7 @@ pub(super) fn report(log: &LogStats, calls: &[(Call, Assessment)], generated_ms:
                 unknown: log.synced.unknown,
             },
         },
-        totals: Totals {
+        totals: OneTotals {
             calls: calls.len(),
             participants: totals.participants,
             participant_seconds: totals.participant_ms as f64 / 1e3,

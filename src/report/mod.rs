@@ -9,15 +9,17 @@ mod gather;
 mod page;
 mod publish;
 mod thin;
+mod totals;
 
 pub use gather::LogStats;
 pub use publish::Rewrite;
 
-use crate::call::{self, Assessment, Call, Delivery};
+use crate::call::{self, Assessment, Call, CallSummary};
 use crate::log::{reader, segments};
 use crate::site;
 use std::io;
 use std::path::{Path, PathBuf};
+use totals::Totals;
 
 /// Assets that pages of the report use, of all that are in the binary.
 const ASSETS: &[&str] = &[
@@ -68,35 +70,6 @@ pub struct Built {
     pub log: LogStats,
 }
 
-/// Sums over all calls.
-#[derive(Debug, Default, Clone, Copy)]
-struct Totals {
-    participants: usize,
-    participant_ms: i64,
-    samples: usize,
-    duplicates: u64,
-    /// `None`: no beacon is numbered.
-    delivery: Option<Delivery>,
-}
-
-fn totals(calls: &[(Call, Assessment)]) -> Totals {
-    calls.iter().fold(Totals::default(), |sum, (call, _)| {
-        let spans = call
-            .participants
-            .iter()
-            .filter_map(call::Participant::span_ms);
-        Totals {
-            participants: sum.participants + call.participants.len(),
-            participant_ms: spans
-                .map(|(start, end)| end - start)
-                .fold(sum.participant_ms, i64::saturating_add),
-            samples: sum.samples + call.samples(),
-            duplicates: sum.duplicates + call.duplicates,
-            delivery: Delivery::sum([sum.delivery, call.delivery()]),
-        }
-    })
-}
-
 /// Reads `logs` (files and globs) and writes the site into `out`. `now_ms`: when this is, ms since the epoch.
 ///
 /// # Errors
@@ -123,22 +96,29 @@ pub fn build(logs: &[String], out: &Path, rewrite: Rewrite, now_ms: i64) -> Resu
             asset.bytes,
         )?;
     }
-    let rooms = page::Rooms::new(&calls);
+    let summaries: Vec<CallSummary> = calls
+        .iter()
+        .map(|(call, assessment)| CallSummary::of(call, assessment))
+        .collect();
+    let rooms = page::Rooms::new(&summaries);
     for (call, assessment) in &calls {
-        site.put(&data::data_path(call), &data::call(call, assessment))?;
+        site.put(&data::data_path(&call.id), &data::call(call, assessment))?;
         site.put(
-            &data::page_path(call),
+            &data::page_path(&call.id),
             page::call(call, assessment, &rooms)?.as_bytes(),
         )?;
     }
-    site.put("data/report.json", &data::report(&log, &calls, now_ms))?;
+    let totals = Totals::new(&summaries);
+    site.put(
+        "data/report.json",
+        &data::report(&log, &summaries, &totals, now_ms),
+    )?;
     site.put(
         "index.html",
-        page::overview(&log, &calls, now_ms)?.as_bytes(),
+        page::overview(&log, &summaries, &totals, now_ms)?.as_bytes(),
     )?;
-    let totals = totals(&calls);
     Ok(Built {
-        calls: calls.len(),
+        calls: summaries.len(),
         participants: totals.participants,
         samples: totals.samples,
         log,

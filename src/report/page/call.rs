@@ -6,8 +6,8 @@ use super::super::{Error, data};
 use super::ribbon::{Ribbon, ribbon};
 use super::{Verdict, delivery, for_script, in_words, level, verdict};
 use crate::call::{
-    Assessment, Call, FAIR_MIN, GOOD_MIN, Issue, Participant, Person, Summary, counts, edges,
-    percentile,
+    Assessment, Call, CallSummary, FAIR_MIN, GOOD_MIN, Issue, Participant, Person, Spell, Summary,
+    counts, edges, percentile,
 };
 use crate::digest::fingerprint;
 use crate::metric::{Group, MetricId, Unit};
@@ -30,13 +30,13 @@ pub(in crate::report) struct Rooms {
 
 impl Rooms {
     /// `calls`: newest first.
-    pub(in crate::report) fn new(calls: &[(Call, Assessment)]) -> Rooms {
-        let mut by_room: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
-        for (call, _) in calls {
+    pub(in crate::report) fn new(calls: &[CallSummary]) -> Rooms {
+        let mut by_room: BTreeMap<&str, Vec<&CallSummary>> = BTreeMap::new();
+        for call in calls {
             by_room.entry(&call.room).or_default().push(call);
         }
         let mut neighbours = BTreeMap::new();
-        let file = |call: &&Call| format!("{}.html", call.id);
+        let file = |call: &&CallSummary| format!("{}.html", call.id);
         for calls in by_room.values() {
             for (at, call) in calls.iter().enumerate() {
                 let earlier = calls.get(at + 1).map(file);
@@ -206,7 +206,7 @@ pub(in crate::report) fn call(
         has_missing: call.delivery().is_some_and(|delivery| 0 < delivery.missing),
         earlier,
         later,
-        data_path: format!("../{}", data::data_path(call)),
+        data_path: format!("../{}", data::data_path(&call.id)),
         people: people(call, assessment, &badges),
         issues: assessment
             .issues
@@ -250,6 +250,7 @@ fn people(call: &Call, assessment: &Assessment, badges: &[Badge]) -> Vec<OnePers
     let ribbon_of = |at: usize, own_ms: Option<(i64, i64)>, known: bool| {
         let theirs = assessment.issues.iter();
         let theirs = theirs.filter(|issue| issue.participant == at);
+        let theirs = theirs.map(Spell::from);
         Some(ribbon(call_ms?, own_ms?, theirs, known))
     };
     everyone

@@ -1,13 +1,14 @@
 //! The overview: a sentence, totals, every call in a table, and how good the data are.
 
 use super::super::gather::LogStats;
-use super::super::{Error, Totals, data, totals};
+use super::super::totals::Totals;
+use super::super::{Error, data};
 use super::ribbon::{Ribbon, ribbon};
 use super::{Verdict, delivery, level, verdict};
 use crate::beacon::Refusal;
-use crate::call::{Assessment, Call, Quality, worst};
+use crate::call::{CallSummary, Quality};
 use crate::digest::fingerprint;
-use crate::metric::{MetricId, Unit};
+use crate::metric::Unit;
 use crate::site;
 use crate::units::{self, counted};
 use serde::Serialize;
@@ -70,14 +71,10 @@ struct Cell {
 /// `index.html`.
 pub(in crate::report) fn overview(
     log: &LogStats,
-    calls: &[(Call, Assessment)],
+    calls: &[CallSummary],
+    totals: &Totals,
     generated_ms: i64,
 ) -> Result<String, Error> {
-    let totals = totals(calls);
-    let rows: Vec<Row> = calls
-        .iter()
-        .map(|(call, assessment)| row(call, assessment))
-        .collect();
     let (headline, detail) = headline(calls, totals);
     let context = Overview {
         assets: format!("assets/{}/", site::assets_digest()),
@@ -89,8 +86,8 @@ pub(in crate::report) fn overview(
         headline,
         detail,
         tiles: tiles(calls, totals),
-        calls: rows,
-        data: facts(log, calls, totals),
+        calls: calls.iter().map(row).collect(),
+        data: facts(log, totals),
         arrived: delivery::arrived(totals.delivery, log.beacons),
         arrived_poor: delivery::is_poor(totals.delivery),
         synced: delivery::synced(log.synced),
@@ -102,30 +99,14 @@ pub(in crate::report) fn overview(
     Ok(site::render("report-overview.html", context)?)
 }
 
-/// Number of calls of each quality.
-fn tally(calls: &[(Call, Assessment)], quality: Quality) -> usize {
-    calls
-        .iter()
-        .filter(|(_, assessment)| Quality::of(assessment.score) == quality)
-        .count()
-}
-
-/// Calls in which somebody had a spell of trouble, whatever the call's score.
-fn with_issues(calls: &[(Call, Assessment)]) -> usize {
-    calls
-        .iter()
-        .filter(|(_, assessment)| !assessment.issues.is_empty())
-        .count()
-}
-
-fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
+fn headline(calls: &[CallSummary], totals: &Totals) -> (String, String) {
     let [good, fair, poor, unknown] = [
         Quality::Good,
         Quality::Fair,
         Quality::Poor,
         Quality::Unknown,
     ]
-    .map(|quality| tally(calls, quality));
+    .map(|quality| totals.of(quality));
     let known = good + fair + poor;
     let headline = match (calls.len(), known) {
         (0, _) => {
@@ -170,7 +151,7 @@ fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
             if poor == 1 { "was" } else { "were" }
         ));
     }
-    match with_issues(calls) {
+    match totals.with_issues {
         0 => {}
         1 => parts.push("1 had a bad spell".to_owned()),
         n => parts.push(format!("{n} had a bad spell")),
@@ -188,14 +169,10 @@ fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
     // The worst one in its own words, unless all is well.
     let worst = calls
         .iter()
-        .filter(|(_, assessment)| Quality::Fair <= Quality::of(assessment.score))
-        .min_by_key(|(_, a)| a.score);
-    if let Some((call, assessment)) = worst {
-        detail += &format!(
-            "The worst, in {}: {}",
-            call.room_name(),
-            assessment.verdict.sentence
-        );
+        .filter(|call| Quality::Fair <= call.quality())
+        .min_by_key(|call| call.score);
+    if let Some(call) = worst {
+        detail += &format!("The worst, in {}: {}", call.room_name(), call.sentence);
     } else {
         detail += &format!(
             "{}.",
@@ -209,12 +186,12 @@ fn headline(calls: &[(Call, Assessment)], totals: Totals) -> (String, String) {
     (headline, detail)
 }
 
-fn tiles(calls: &[(Call, Assessment)], totals: Totals) -> Vec<Tile> {
-    let known = calls.len() - tally(calls, Quality::Unknown);
-    let good = tally(calls, Quality::Good);
+fn tiles(calls: &[CallSummary], totals: &Totals) -> Vec<Tile> {
+    let known = calls.len() - totals.of(Quality::Unknown);
+    let good = totals.of(Quality::Good);
     let minutes = (totals.participant_ms as f64 / 60_000.0).round() as u64;
     let span = match (calls.last(), calls.first()) {
-        (Some((oldest, _)), Some((newest, _))) => match (oldest.span_ms(), newest.span_ms()) {
+        (Some(oldest), Some(newest)) => match (oldest.span_ms, newest.span_ms) {
             (Some((from, _)), Some((to, _))) if units::day(from) == units::day(to) => {
                 units::day(from)
             }
@@ -252,13 +229,13 @@ fn tiles(calls: &[(Call, Assessment)], totals: Totals) -> Vec<Tile> {
         },
         Tile {
             title: "Calls with issues",
-            value: units::count(with_issues(calls) as u64),
+            value: units::count(totals.with_issues as u64),
             note: "a spell of loss, delay or jitter".to_owned(),
         },
     ]
 }
 
-fn facts(log: &LogStats, calls: &[(Call, Assessment)], totals: Totals) -> Vec<Fact> {
+fn facts(log: &LogStats, totals: &Totals) -> Vec<Fact> {
     let skipped = if log.skipped.is_empty() {
         "none".to_owned()
     } else {
@@ -281,7 +258,7 @@ fn facts(log: &LogStats, calls: &[(Call, Assessment)], totals: Totals) -> Vec<Fa
         fact("Repeated readings", units::count(totals.duplicates)),
         fact(
             "Unknown calls",
-            units::count(tally(calls, Quality::Unknown) as u64),
+            units::count(totals.of(Quality::Unknown) as u64),
         ),
         fact(
             "Log",
@@ -305,13 +282,12 @@ fn changed(log: &LogStats) -> String {
     }
 }
 
-fn row(call: &Call, assessment: &Assessment) -> Row {
-    let span = call.span_ms();
-    let worst = worst(&assessment.issues);
+fn row(call: &CallSummary) -> Row {
+    let span = call.span_ms;
     Row {
-        page: data::page_path(call),
+        page: data::page_path(&call.id),
         room: call.room_name(),
-        verdict: verdict(assessment.score),
+        verdict: verdict(call.score),
         started: span.map_or_else(
             || units::MISSING.to_owned(),
             |(start, _)| units::day_and_clock(start),
@@ -323,38 +299,28 @@ fn row(call: &Call, assessment: &Assessment) -> Row {
             || units::MISSING.to_owned(),
             |(start, end)| units::duration(end - start),
         ),
-        people: call.participants.len(),
-        loss: worst_p95(assessment, &["totalSendPacketLoss", "totalRecvPacketLoss"]),
-        round_trip: worst_p95(assessment, &["networkRoundTripTime"]),
-        issue: worst.map_or_else(
+        people: call.n_participants,
+        loss: worst_p95(call, &["totalSendPacketLoss", "totalRecvPacketLoss"]),
+        round_trip: worst_p95(call, &["networkRoundTripTime"]),
+        issue: call.worst_issue.map_or_else(
             || units::MISSING.to_owned(),
-            |issue| issue.issue_type.title().to_owned(),
+            |issue_type| issue_type.title().to_owned(),
         ),
         ribbon: span.map(|span| {
-            ribbon(
-                span,
-                span,
-                assessment.issues.iter(),
-                assessment.score.is_some(),
-            )
+            let spells = call.spells.iter().copied();
+            ribbon(span, span, spells, call.score.is_some())
         }),
     }
 }
 
 /// The largest p95 of any participant in any of `metrics`.
-fn worst_p95(assessment: &Assessment, metrics: &[&str]) -> Cell {
-    let summaries = assessment
-        .people
-        .iter()
-        .flat_map(|person| &person.summaries);
-    let theirs: Vec<(MetricId, f64)> = summaries
-        .filter(|(metric, _)| metrics.contains(&metric.def().id))
-        .map(|(metric, summary)| (*metric, summary.p95))
-        .collect();
-    match theirs.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+fn worst_p95(call: &CallSummary, metrics: &[&str]) -> Cell {
+    let theirs = call.worst_p95.iter();
+    let theirs = theirs.filter(|(metric, _)| metrics.contains(&metric.def().id));
+    match theirs.max_by(|a, b| a.1.total_cmp(&b.1)) {
         Some((metric, value)) => Cell {
-            text: units::quantity(metric.def().unit, value),
-            level: level(metric.def().thresholds, value),
+            text: units::quantity(metric.def().unit, *value),
+            level: level(metric.def().thresholds, *value),
         },
         None => Cell {
             text: units::MISSING.to_owned(),

@@ -1,6 +1,6 @@
 //! Quality over time as a ribbon: a quiet line while it was good, taller and louder the worse it got.
 
-use crate::call::Issue;
+use crate::call::Spell;
 use serde::Serialize;
 
 /// Units across; a template's `viewBox` has the same.
@@ -30,25 +30,25 @@ pub(super) struct Mark {
     level: &'static str,
 }
 
-/// The time from `own_ms.0` to `own_ms.1`, with `issues`, on an axis from `axis_ms.0` to `axis_ms.1`: a call on its own, a
+/// The time from `own_ms.0` to `own_ms.1`, with `spells` of trouble, on an axis from `axis_ms.0` to `axis_ms.1`: a call on its own, a
 /// person on the call's.
-pub(super) fn ribbon<'a>(
+pub(super) fn ribbon(
     axis_ms: (i64, i64),
     own_ms: (i64, i64),
-    issues: impl Iterator<Item = &'a Issue>,
+    spells: impl Iterator<Item = Spell>,
     known: bool,
 ) -> Ribbon {
     let (start_ms, end_ms) = axis_ms;
     let scale = WIDTH / ((end_ms - start_ms).max(1) as f64);
     let place = |ms: i64| ((ms - start_ms) as f64 * scale).clamp(0.0, WIDTH).round();
-    let mut issues: Vec<&Issue> = issues.collect();
-    issues.sort_by_key(|issue| issue.severity);
-    let mark = |issue: &Issue| {
-        let x = place(issue.start_ms).min(WIDTH - MARK_MIN);
+    let mut spells: Vec<Spell> = spells.collect();
+    spells.sort_by_key(|spell| spell.severity);
+    let mark = |spell: Spell| {
+        let x = place(spell.start_ms).min(WIDTH - MARK_MIN);
         Mark {
             x,
-            width: (place(issue.end_ms) - x).max(MARK_MIN),
-            level: issue.severity.quality().word(),
+            width: (place(spell.end_ms) - x).max(MARK_MIN),
+            level: spell.severity.quality().word(),
         }
     };
     let x = place(own_ms.0).min(WIDTH - MARK_MIN);
@@ -56,6 +56,6 @@ pub(super) fn ribbon<'a>(
         x,
         width: (place(own_ms.1) - x).max(MARK_MIN),
         known,
-        marks: issues.into_iter().map(mark).collect(),
+        marks: spells.into_iter().map(mark).collect(),
     }
 }

@@ -1,0 +1,43 @@
+//! Sums over all calls, for the overview, `data/report.json` and the last line of a build.
+
+use crate::call::{CallSummary, Delivery, Quality};
+
+/// Sums over all calls.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Totals {
+    /// One for each time that somebody joined.
+    pub(super) participants: usize,
+    /// Time that they spent in calls.
+    pub(super) participant_ms: i64,
+    /// Distinct readings.
+    pub(super) samples: usize,
+    /// Readings that were sent more than once.
+    pub(super) duplicates: u64,
+    /// `None`: no beacon is numbered.
+    pub(super) delivery: Option<Delivery>,
+    /// Calls in which somebody had a spell of trouble, whatever the call's score.
+    pub(super) with_issues: usize,
+    /// Calls by [`Quality`], in the order of its variants.
+    by_quality: [usize; 4],
+}
+
+impl Totals {
+    pub(super) fn new(calls: &[CallSummary]) -> Totals {
+        let mut totals = Totals::default();
+        for call in calls {
+            totals.participants += call.n_participants;
+            totals.participant_ms = totals.participant_ms.saturating_add(call.participant_ms);
+            totals.samples += call.n_samples;
+            totals.duplicates += call.duplicates;
+            totals.with_issues += usize::from(!call.spells.is_empty());
+            totals.by_quality[call.quality() as usize] += 1;
+        }
+        totals.delivery = Delivery::sum(calls.iter().map(|call| call.delivery));
+        totals
+    }
+
+    /// Number of calls of that quality.
+    pub(super) fn of(&self, quality: Quality) -> usize {
+        self.by_quality[quality as usize]
+    }
+}
