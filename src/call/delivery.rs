@@ -52,7 +52,7 @@ impl Delivery {
 }
 
 /// One numbered beacon that was received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Arrival {
     seq: u64,
     /// Its newest reading: tells a repeat from another beacon with the same number.
@@ -207,7 +207,7 @@ mod tests {
             let line = format!(
                 r#"{{"room":"{room}","meetingSessionId":"{meeting}","sessionId":"s","stats":{{}}{seq}}}"#
             );
-            calls.add(&parse(line.as_bytes()).unwrap());
+            calls.add(&parse(line.as_bytes()).unwrap(), 0);
         };
         for seq in [0, 1, 3] {
             send("r", "first", &format!(r#","seq":{seq}"#));

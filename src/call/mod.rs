@@ -5,6 +5,7 @@
 mod blame;
 mod delivery;
 mod describe;
+mod gathered;
 mod issue;
 mod score;
 mod series;
@@ -13,41 +14,23 @@ mod verdict;
 
 pub use delivery::Delivery;
 pub use describe::{BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile};
+pub use gathered::{
+    Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, session_key,
+};
 pub use issue::{Cause, Issue, IssueType, Severity, Side, worst};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};
 pub use summary::{CallSummary, Spell};
 pub use verdict::Verdict;
 
-use crate::beacon::Beacon;
 use crate::digest::fingerprint;
 use crate::metric::MetricId;
 use crate::plain::is_hostile;
-use delivery::Arrival;
-use std::collections::HashMap;
 
 /// Characters of the room that a call's id begins with.
 const ID_ROOM_CHARS_MAX: usize = 32;
 /// Characters of a room's name that a page shows.
 const ROOM_CHARS_MAX: usize = 80;
-
-/// Gathers beacons into calls. The keys of its maps are other people's text: a hash that can be foreseen would let them make
-/// every look-up slow.
-#[derive(Debug, Default)]
-pub struct Calls {
-    by_key: HashMap<(String, String), usize>,
-    calls: Vec<Gathering>,
-}
-
-#[derive(Debug)]
-struct Gathering {
-    room: String,
-    meeting_session_id: String,
-    by_session: HashMap<String, usize>,
-    participants: Vec<Participant>,
-    /// Numbered beacons of each of `participants`.
-    arrivals: Vec<Vec<Arrival>>,
-}
 
 /// A person in a call.
 #[derive(Debug, Clone)]
@@ -199,139 +182,6 @@ pub fn assess(call: &Call) -> Assessment {
     }
 }
 
-impl Calls {
-    /// Takes one beacon over.
-    pub fn add(&mut self, beacon: &Beacon<'_>) {
-        let key = (
-            beacon.room.as_ref().to_owned(),
-            beacon.meeting_session_id.as_ref().to_owned(),
-        );
-        let at = *self
-            .by_key
-            .entry(key)
-            .or_insert_with_key(|(room, meeting_session_id)| {
-                self.calls.push(Gathering {
-                    room: room.clone(),
-                    meeting_session_id: meeting_session_id.clone(),
-                    by_session: HashMap::default(),
-                    participants: Vec::new(),
-                    arrivals: Vec::new(),
-                });
-                self.calls.len() - 1
-            });
-        self.calls[at].add(beacon);
-    }
-
-    /// The calls, newest first.
-    pub fn finish(mut self) -> Vec<Call> {
-        self.account();
-        let mut calls: Vec<Call> = self.calls.into_iter().map(Gathering::finish).collect();
-        calls.sort_by_cached_key(|call| {
-            (
-                std::cmp::Reverse(call.span_ms().map(|(start, _)| start)),
-                call.id.clone(),
-            )
-        });
-        calls
-    }
-
-    /// Follows the numbers of each session through all calls of its room.
-    fn account(&mut self) {
-        let mut sessions: HashMap<(&str, &str), Vec<(usize, usize)>> = HashMap::default();
-        for (at, call) in self.calls.iter().enumerate() {
-            for (nth, person) in call.participants.iter().enumerate() {
-                let session = (call.room.as_str(), person.session_id.as_str());
-                sessions.entry(session).or_default().push((at, nth));
-            }
-        }
-        let mut accounts = Vec::new();
-        for places in sessions.into_values() {
-            let arrivals = places
-                .iter()
-                .map(|(at, nth)| &*self.calls[*at].arrivals[*nth]);
-            let theirs = delivery::account(&arrivals.collect::<Vec<_>>());
-            accounts.extend(places.into_iter().zip(theirs));
-        }
-        for ((at, nth), account) in accounts {
-            self.calls[at].participants[nth].delivery = account;
-        }
-    }
-}
-
-impl Gathering {
-    fn add(&mut self, beacon: &Beacon<'_>) {
-        let at = self.participant(&beacon.session_id);
-        self.participants[at].add(beacon);
-        self.arrivals[at].extend(Arrival::of(beacon));
-    }
-
-    /// The place of a session in `participants`.
-    fn participant(&mut self, session_id: &str) -> usize {
-        match self.by_session.get(session_id) {
-            Some(&at) => at,
-            None => {
-                self.by_session
-                    .insert(session_id.to_owned(), self.participants.len());
-                self.participants.push(Participant {
-                    session_id: session_id.to_owned(),
-                    name: None,
-                    client: Vec::new(),
-                    received_ms: None,
-                    delivery: None,
-                    series: Series::default(),
-                });
-                self.arrivals.push(Vec::new());
-                self.participants.len() - 1
-            }
-        }
-    }
-
-    fn finish(self) -> Call {
-        let mut participants = self.participants;
-        let duplicates = participants
-            .iter_mut()
-            .map(|participant| participant.series.settle())
-            .sum();
-        // By session id where two came at once: the order of lines in a log means nothing.
-        participants.sort_by_cached_key(|participant| {
-            let start = participant.span_ms().map(|(start, _)| start);
-            (start.is_none(), start, participant.session_id.clone())
-        });
-        Call {
-            id: call_id(&self.room, &self.meeting_session_id),
-            room: self.room,
-            meeting_session_id: self.meeting_session_id,
-            participants,
-            duplicates,
-        }
-    }
-}
-
-impl Participant {
-    fn add(&mut self, beacon: &Beacon<'_>) {
-        if let Some(received_ms) = beacon.received_ms {
-            let (first, last) = self.received_ms.unwrap_or((received_ms, received_ms));
-            self.received_ms = Some((first.min(received_ms), last.max(received_ms)));
-        }
-        if let Some(name) = beacon
-            .name
-            .as_deref()
-            .filter(|name| !name.trim().is_empty())
-        {
-            self.name = Some(name.to_owned());
-        }
-        if !beacon.client.is_empty() {
-            let owned = |(name, value): &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-                (name.to_string(), value.to_string())
-            };
-            self.client = beacon.client.iter().map(owned).collect();
-        }
-        for reading in &beacon.readings {
-            self.series.push(reading);
-        }
-    }
-}
-
 /// The end of the room's name for people, a fingerprint of both keys for everything else.
 fn call_id(room: &str, meeting_session_id: &str) -> String {
     let name: String = room
@@ -362,7 +212,7 @@ mod tests {
     fn calls(lines: &[&str]) -> Vec<Call> {
         let mut calls = Calls::default();
         for line in lines {
-            calls.add(&parse(line.as_bytes()).unwrap());
+            calls.add(&parse(line.as_bytes()).unwrap(), 0);
         }
         calls.finish()
     }

@@ -2,14 +2,53 @@
 
 use crate::beacon::Reading;
 use crate::metric::{METRIC_COUNT, MetricId};
+use serde::{Deserialize, Serialize};
 
 /// Columns of readings. Grows in any order; [`Series::settle`] puts it in order.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub struct Series {
     timestamps_ms: Vec<i64>,
     /// By [`MetricId::index`]; empty until a value of that metric is seen. Inside, NaN stands for "not measured":
     /// a value on the wire is never NaN, and a column of plain numbers is half the size of one of options.
     columns: [Vec<f64>; METRIC_COUNT],
+}
+
+/// A series as it is stored: columns by name, so that a new row of the table of metrics changes nothing for the others.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    timestamps_ms: Vec<i64>,
+    columns: Vec<(String, Vec<f64>)>,
+}
+
+impl From<Series> for Stored {
+    fn from(series: Series) -> Stored {
+        let columns = MetricId::all().zip(series.columns);
+        let columns = columns.filter(|(_, column)| !column.is_empty());
+        Stored {
+            timestamps_ms: series.timestamps_ms,
+            columns: columns
+                .map(|(metric, column)| (metric.def().id.to_owned(), column))
+                .collect(),
+        }
+    }
+}
+
+impl From<Stored> for Series {
+    fn from(stored: Stored) -> Series {
+        let mut series = Series {
+            timestamps_ms: stored.timestamps_ms,
+            columns: Default::default(),
+        };
+        for (name, column) in stored.columns {
+            if let Some(metric) = MetricId::from_wire(&name)
+                && column.len() == series.timestamps_ms.len()
+            {
+                series.columns[metric.index()] = column;
+            }
+        }
+        series
+    }
 }
 
 impl Series {
@@ -27,15 +66,15 @@ impl Series {
         }
     }
 
-    /// Sorts by time and keeps the first of the readings of one instant. Gives the number of those dropped.
-    pub fn settle(&mut self) -> u64 {
+    /// Sorts by time and keeps the first of the readings of one instant: the one of least `rank`, of those the one that was
+    /// pushed first. Gives the number of those dropped.
+    pub fn settle(&mut self, rank: impl Fn(usize) -> usize) -> u64 {
         let n_before = self.timestamps_ms.len();
         if self.timestamps_ms.is_sorted_by(|a, b| a < b) {
             return 0;
         }
         let mut order: Vec<usize> = (0..n_before).collect();
-        // Stable: of one instant, the reading that came first stays first.
-        order.sort_by_key(|&at| self.timestamps_ms[at]);
+        order.sort_unstable_by_key(|&at| (self.timestamps_ms[at], rank(at), at));
         order.dedup_by_key(|&mut at| self.timestamps_ms[at]);
         self.timestamps_ms = order.iter().map(|&at| self.timestamps_ms[at]).collect();
         for column in self.columns.iter_mut().filter(|column| !column.is_empty()) {
@@ -45,6 +84,12 @@ impl Series {
             }
         }
         (n_before - order.len()) as u64
+    }
+
+    /// Memory that it takes.
+    pub fn bytes(&self) -> usize {
+        let columns = self.columns.iter().map(|column| size_of_val(&**column));
+        size_of_val(&*self.timestamps_ms) + columns.sum::<usize>()
     }
 
     /// Number of readings.
@@ -131,16 +176,20 @@ mod tests {
         series.push(&reading(10, Some(1.0), None));
         series.push(&reading(30, Some(9.0), Some(9.0)));
         series.push(&reading(20, None, None));
-        assert_eq!(series.settle(), 1);
+        let mut by_rank = series.clone();
+        assert_eq!(series.settle(|_| 0), 1);
         assert_eq!(series.timestamps_ms(), [10, 20, 30]);
-        let first: Vec<_> = series.column(metric(0)).unwrap().iter().collect();
-        assert_eq!(first, [Some(1.0), None, None]);
+        let first =
+            |series: &Series| -> Vec<_> { series.column(metric(0)).unwrap().iter().collect() };
+        assert_eq!(first(&series), [Some(1.0), None, None]);
         assert!(
             series.column(metric(METRIC_COUNT - 1)).is_none(),
             "its only value was in the repeated reading"
         );
         assert_eq!(series.metrics().count(), 1);
-        assert_eq!(series.settle(), 0);
+        assert_eq!(series.settle(|_| 0), 0);
+        assert_eq!(by_rank.settle(|at| 9 - at), 1);
+        assert_eq!(first(&by_rank), [Some(1.0), None, Some(9.0)]);
     }
 
     #[test]

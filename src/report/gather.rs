@@ -62,7 +62,7 @@ impl LogStats {
 pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
     let mut stats = LogStats::default();
     let mut calls = Calls::default();
-    for file in opened::open(logs)? {
+    for (file, number) in opened::open(logs)?.into_iter().zip(0..) {
         let path = file.path.clone();
         let extent = reader::read_lines(file, |line| {
             stats.lines += 1;
@@ -74,7 +74,7 @@ pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
                 Ok(beacon) => {
                     stats.beacons += 1;
                     stats.synced.count(beacon.synced);
-                    calls.add(&beacon);
+                    calls.add(&beacon, number);
                 }
                 Err(refusal) => *stats.skipped.entry(refusal.reason()).or_default() += 1,
             }

@@ -223,7 +223,9 @@ fn twelve_calls_hold_every_kind_of_trouble() {
 fn a_few_beacons_get_lost_on_the_way_or_come_twice_or_late() {
     let log = log(12, 1, 7);
     let mut calls = Calls::default();
-    beacons(&log).iter().for_each(|beacon| calls.add(beacon));
+    beacons(&log).iter().for_each(|beacon| {
+        calls.add(beacon, 0);
+    });
     let told = Delivery::sum(calls.finish().iter().map(|call| call.delivery())).unwrap();
     let few = 1..told.numbered / 100;
     for n in [told.missing, told.repeated, told.late] {

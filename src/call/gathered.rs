@@ -1,0 +1,430 @@
+//! Beacons put together by call and by session: facts alone, before anything is concluded.
+//!
+//! The order in which files are read means nothing, nor how much of each at a time: logs of several collectors, late beacons and
+//! a build that goes on where the last one ended all give the same calls. Where two readings of one instant contradict each other,
+//! the one that stands first in the logs counts, and so each keeps the number of its file.
+
+use super::delivery::{self, Arrival, Delivery};
+use super::series::Series;
+use super::{Call, Participant, call_id};
+use crate::beacon::Beacon;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// What a call costs besides its readings, about; likewise a session.
+const SESSION_BYTES: usize = 1_000;
+
+/// Gathers beacons into calls. The keys of its maps are other people's text: a hash that can be foreseen would let them make
+/// every look-up slow.
+#[derive(Debug, Default)]
+pub struct Calls {
+    by_room: HashMap<String, HashMap<String, usize>>,
+    calls: Vec<Gathered>,
+}
+
+/// One call, as far as its beacons have come.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Gathered {
+    /// As beacons have it. Any text.
+    pub room: String,
+    /// Daily's id. Any text.
+    pub meeting_session_id: String,
+    sessions: Vec<Session>,
+    #[serde(skip)]
+    by_session: HashMap<String, usize>,
+}
+
+/// One person in a call.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+struct Session {
+    session_id: String,
+    name: Latest<String>,
+    client: Latest<Vec<(String, String)>>,
+    received_ms: Option<(i64, i64)>,
+    arrivals: Vec<Arrival>,
+    readings: Series,
+    /// Which file they are from: so many of this, then so many of that.
+    files: Vec<(FileNumber, usize)>,
+}
+
+/// A file of the logs, numbered as it was first seen.
+pub type FileNumber = u32;
+
+/// The order of files in the logs, for numbers that were given in another.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct FileOrder(HashMap<FileNumber, usize>);
+
+impl FromIterator<FileNumber> for FileOrder {
+    /// From the first file to the last.
+    fn from_iter<T: IntoIterator<Item = FileNumber>>(files: T) -> FileOrder {
+        FileOrder(files.into_iter().zip(0..).collect())
+    }
+}
+
+impl FileOrder {
+    /// Files of unknown place come after all others.
+    fn rank(&self, file: FileNumber) -> usize {
+        self.0.get(&file).copied().unwrap_or(usize::MAX)
+    }
+}
+
+/// What the newest of all beacons said that said anything.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+struct Latest<T> {
+    at_ms: Option<i64>,
+    value: Option<T>,
+}
+
+impl<T: Ord> Latest<T> {
+    /// Of two that came at once the greater one stays.
+    fn say(&mut self, at_ms: Option<i64>, value: T) {
+        let is_news = match &self.value {
+            Some(known) => (self.at_ms, known) < (at_ms, &value),
+            None => true,
+        };
+        if is_news {
+            *self = Latest {
+                at_ms,
+                value: Some(value),
+            };
+        }
+    }
+}
+
+/// Accounts of sessions that are in more than one call of a room, by call id and session id.
+#[derive(Debug, Default)]
+pub struct Shared(BTreeMap<(String, String), Option<Delivery>>);
+
+impl Calls {
+    /// Takes over one beacon of a file. Beacons of one file come in their order.
+    pub fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
+        let known = self.find(&beacon.room, &beacon.meeting_session_id);
+        let at = known.unwrap_or_else(|| {
+            self.insert(Gathered {
+                room: beacon.room.as_ref().to_owned(),
+                meeting_session_id: beacon.meeting_session_id.as_ref().to_owned(),
+                ..Gathered::default()
+            })
+        });
+        self.calls[at].add(beacon, file);
+    }
+
+    /// The place of a call.
+    pub fn find(&self, room: &str, meeting_session_id: &str) -> Option<usize> {
+        self.by_room.get(room)?.get(meeting_session_id).copied()
+    }
+
+    /// Takes a call over as it was gathered before. There must be none of that room and meeting session.
+    pub fn insert(&mut self, gathered: Gathered) -> usize {
+        let meetings = self.by_room.entry(gathered.room.clone()).or_default();
+        meetings.insert(gathered.meeting_session_id.clone(), self.calls.len());
+        self.calls.push(gathered);
+        self.calls.len() - 1
+    }
+
+    /// All that were gathered.
+    pub fn into_gathered(self) -> Vec<Gathered> {
+        self.calls
+    }
+
+    /// The calls, newest first. Files count in the order of their numbers.
+    pub fn finish(self) -> Vec<Call> {
+        let keys = self.calls.iter().flat_map(Gathered::session_keys);
+        let several = in_several_calls(keys);
+        let mut accounts = Accounts::default();
+        for call in &self.calls {
+            accounts.take_in(call, &several);
+        }
+        let shared = accounts.settle();
+        let sessions = self.calls.iter().flat_map(|call| &call.sessions);
+        let files = sessions.flat_map(|session| session.files.iter().map(|(file, _)| *file));
+        let order: FileOrder = files.collect::<BTreeSet<_>>().into_iter().collect();
+        let gathered = self.calls.into_iter();
+        let mut calls: Vec<Call> = gathered.map(|one| one.finish(&shared, &order)).collect();
+        calls.sort_by_cached_key(|call| {
+            let start = call.span_ms().map(|(start, _)| start);
+            (Reverse(start), call.id.clone())
+        });
+        calls
+    }
+}
+
+impl Gathered {
+    /// As [`Call::id`].
+    pub fn id(&self) -> String {
+        call_id(&self.room, &self.meeting_session_id)
+    }
+
+    /// A [`session_key`] for each of the people in it.
+    pub fn session_keys(&self) -> impl Iterator<Item = u64> {
+        self.sessions
+            .iter()
+            .map(|session| session_key(&self.room, &session.session_id))
+    }
+
+    /// Memory that it takes, about.
+    pub fn bytes(&self) -> usize {
+        let of = |session: &Session| {
+            SESSION_BYTES + session.readings.bytes() + size_of_val(&*session.arrivals)
+        };
+        self.sessions.iter().map(of).sum::<usize>() + SESSION_BYTES
+    }
+
+    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
+        // After a while on disk the index is gone: it is not stored.
+        if self.by_session.len() != self.sessions.len() {
+            let ids = self.sessions.iter().map(|session| &session.session_id);
+            self.by_session = ids.cloned().zip(0..).collect();
+        }
+        let at = match self.by_session.get(&*beacon.session_id) {
+            Some(&at) => at,
+            None => {
+                let session_id = beacon.session_id.as_ref().to_owned();
+                self.by_session
+                    .insert(session_id.clone(), self.sessions.len());
+                self.sessions.push(Session {
+                    session_id,
+                    ..Session::default()
+                });
+                self.sessions.len() - 1
+            }
+        };
+        self.sessions[at].add(beacon, file);
+    }
+
+    /// The call. `shared`: of sessions that are in other calls too.
+    pub fn finish(self, shared: &Shared, order: &FileOrder) -> Call {
+        let id = self.id();
+        let mut duplicates = 0;
+        let mut participants: Vec<Participant> = Vec::with_capacity(self.sessions.len());
+        for mut session in self.sessions {
+            let files = session.files.iter();
+            let ranks = files.map(|&(file, n)| (order.rank(file), n));
+            let ranks: Vec<usize> = ranks
+                .flat_map(|(rank, n)| std::iter::repeat_n(rank, n))
+                .collect();
+            duplicates += session
+                .readings
+                .settle(|at| ranks.get(at).copied().unwrap_or(usize::MAX));
+            let key = (id.clone(), session.session_id);
+            let delivery = match shared.0.get(&key) {
+                Some(delivery) => *delivery,
+                None => delivery::account(&[&session.arrivals])[0],
+            };
+            participants.push(Participant {
+                session_id: key.1,
+                name: session.name.value,
+                client: session.client.value.unwrap_or_default(),
+                received_ms: session.received_ms,
+                delivery,
+                series: session.readings,
+            });
+        }
+        participants.sort_by_cached_key(|participant| {
+            let start = participant.span_ms().map(|(start, _)| start);
+            (start.is_none(), start, participant.session_id.clone())
+        });
+        Call {
+            id,
+            room: self.room,
+            meeting_session_id: self.meeting_session_id,
+            participants,
+            duplicates,
+        }
+    }
+}
+
+impl Session {
+    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
+        if let Some(received_ms) = beacon.received_ms {
+            let (first, last) = self.received_ms.unwrap_or((received_ms, received_ms));
+            self.received_ms = Some((first.min(received_ms), last.max(received_ms)));
+        }
+        let newest_ms = || beacon.readings.iter().map(|one| one.timestamp_ms).max();
+        let at_ms = beacon.received_ms.or_else(newest_ms);
+        if let Some(name) = beacon
+            .name
+            .as_deref()
+            .filter(|name| !name.trim().is_empty())
+        {
+            self.name.say(at_ms, name.to_owned());
+        }
+        if !beacon.client.is_empty() {
+            let owned = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| {
+                (name.to_string(), value.to_string())
+            };
+            self.client
+                .say(at_ms, beacon.client.iter().map(owned).collect());
+        }
+        for reading in &beacon.readings {
+            self.readings.push(reading);
+        }
+        match self.files.last_mut() {
+            Some((last, n)) if *last == file => *n += beacon.readings.len(),
+            _ if beacon.readings.is_empty() => {}
+            _ => self.files.push((file, beacon.readings.len())),
+        }
+        self.arrivals.extend(Arrival::of(beacon));
+    }
+}
+
+/// What stands for a person in a room where the ids themselves would take too much memory. Two that are the same by chance
+/// make a call be looked at that need not be, nothing worse.
+pub fn session_key(room: &str, session_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (room, session_id).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Collects what was numbered in sessions that are in more than one call of a room: a session keeps its numbers when its
+/// meeting session changes, so no call tells alone what is missing.
+#[derive(Debug, Default)]
+pub struct Accounts(BTreeMap<InRoom, Vec<(CallId, Vec<Arrival>)>>);
+
+type CallId = String;
+/// A room and a session.
+type InRoom = (String, String);
+
+impl Accounts {
+    /// Takes over what `call` has of the sessions whose [`session_key`] is in `keys`. Each call once.
+    pub fn take_in(&mut self, call: &Gathered, keys: &HashSet<u64>) {
+        for session in &call.sessions {
+            if keys.contains(&session_key(&call.room, &session.session_id)) {
+                let key = (call.room.clone(), session.session_id.clone());
+                let theirs = (call.id(), session.arrivals.clone());
+                self.0.entry(key).or_default().push(theirs);
+            }
+        }
+    }
+
+    /// Follows the numbers of each session through all calls that were taken in.
+    pub fn settle(self) -> Shared {
+        let mut shared = Shared::default();
+        for ((_, session_id), mut calls) in self.0 {
+            calls.sort_unstable();
+            let arrivals: Vec<&[Arrival]> = calls.iter().map(|(_, theirs)| &**theirs).collect();
+            let accounts = delivery::account(&arrivals);
+            for ((id, _), account) in calls.into_iter().zip(accounts) {
+                shared.0.insert((id, session_id.clone()), account);
+            }
+        }
+        shared
+    }
+}
+
+/// Of many [`session_key`]s, each call's own listed once, those that are in more than one call.
+pub fn in_several_calls(keys: impl Iterator<Item = u64>) -> HashSet<u64> {
+    let mut seen = HashSet::new();
+    keys.filter(|key| !seen.insert(*key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::parse;
+    use proptest::prelude::*;
+
+    /// Small numbers of everything, so that beacons meet and contradict each other.
+    fn lines() -> impl Strategy<Value = Vec<String>> {
+        let few = || prop::option::of(0_i64..3);
+        let reading = (0_i64..4, few(), few());
+        let line = (0..2, 0..2, 0..3, few(), few(), few(), reading).prop_map(
+            |(room, meeting, session, seq, name, received, (t, loss, bits))| {
+                let member = |key: &str, value: Option<i64>| {
+                    value.map_or_else(String::new, |value| format!(r#","{key}":{value}"#))
+                };
+                let name = name.map_or_else(String::new, |name| {
+                    format!(r#","name":"n{name}","client":{{"os":"{name}"}}"#)
+                });
+                let received = received.map_or_else(String::new, |t| {
+                    format!(r#","_rx":{{"t":{}}}"#, 1_795_449_870_000 + t)
+                });
+                format!(
+                    r#"{{"room":"r{room}","meetingSessionId":"m{meeting}","sessionId":"s{session}","stats":{{"latest":{{"timestamp":{}{}{}}}}}{}{name}{received}}}"#,
+                    1_795_449_870_000 + t,
+                    member("totalRecvPacketLoss", loss),
+                    member("recvBitsPerSecond", bits),
+                    member("seq", seq),
+                )
+            },
+        );
+        prop::collection::vec(line, 1..40)
+    }
+
+    fn add(calls: &mut Calls, lines: &[String], file: FileNumber) {
+        for line in lines {
+            calls.add(&parse(line.as_bytes()).unwrap(), file);
+        }
+    }
+
+    fn finished(calls: Calls) -> String {
+        format!("{:#?}", calls.finish())
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_in_which_files_are_read_means_nothing(
+            files in [lines(), lines(), lines()],
+            seed in any::<u64>(),
+        ) {
+            let mut calls = Calls::default();
+            for (lines, file) in files.iter().zip(0..) {
+                add(&mut calls, lines, file);
+            }
+            let expect = finished(calls);
+            let mut calls = Calls::default();
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut left: Vec<_> = files.iter().zip(0..).collect();
+            let mut read = [0; 3];
+            while !left.is_empty() {
+                let (lines, file) = left[rng.usize(..left.len())];
+                let at = &mut read[file as usize];
+                let n = rng.usize(..=lines.len() - *at);
+                add(&mut calls, &lines[*at..*at + n], file);
+                *at += n;
+                left.retain(|(lines, file)| read[*file as usize] < lines.len());
+            }
+            prop_assert_eq!(finished(calls), expect);
+        }
+
+        #[test]
+        fn a_call_that_was_stored_goes_on_as_if_it_had_not_been(lines in lines(), cut in 0_usize..40) {
+            let mut calls = Calls::default();
+            add(&mut calls, &lines, 0);
+            let expect = finished(calls);
+            let (before, after) = lines.split_at(cut.min(lines.len()));
+            let mut calls = Calls::default();
+            add(&mut calls, before, 0);
+            let mut recalled = Calls::default();
+            for gathered in calls.into_gathered() {
+                let stored = postcard::to_stdvec(&gathered).unwrap();
+                recalled.insert(postcard::from_bytes(&stored).unwrap());
+            }
+            add(&mut recalled, after, 0);
+            prop_assert_eq!(finished(recalled), expect);
+        }
+    }
+
+    #[test]
+    fn of_names_the_newest_counts() {
+        let mut calls = Calls::default();
+        let line = |name: &str, t: i64| {
+            format!(
+                r#"{{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{{}},"name":"{name}","_rx":{{"t":{t}}}}}"#
+            )
+        };
+        add(
+            &mut calls,
+            &[
+                line("new", 1_795_449_870_009),
+                line("old", 1_795_449_870_001),
+            ],
+            0,
+        );
+        let call = calls.finish().remove(0);
+        assert_eq!(call.participants[0].name.as_deref(), Some("new"));
+    }
+}
