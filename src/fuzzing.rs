@@ -97,7 +97,7 @@ pub fn log_reader(data: &[u8]) {
 fn lines(path: &Path) -> (Vec<Option<Vec<u8>>>, bool) {
     let mut found = Vec::new();
     let file = Opened::of(path.to_owned()).expect("a file of ours");
-    let extent = read_lines(file, |line| {
+    let extent = read_lines(&file, 0, |line| {
         found.push(match line {
             Line::Whole(text) => {
                 let _ = beacon::read(text);

@@ -1,5 +1,6 @@
 //! The beacon log: one writer appends, readers follow. The only thing that the collector and the report share.
 
+pub mod cursor;
 pub mod opened;
 pub mod reader;
 mod rotated;

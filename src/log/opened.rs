@@ -21,7 +21,7 @@ const TRIES_AT_ONCE: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Device and inode.
-type FileId = (u64, u64);
+pub(super) type FileId = (u64, u64);
 
 /// A file of a log, open.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Opened {
     /// The name under which it was found. It may be gone by now.
     pub path: PathBuf,
     pub(super) file: File,
-    id: FileId,
+    pub(super) id: FileId,
 }
 
 impl Opened {
@@ -46,6 +46,17 @@ impl Opened {
         }
         let id = (metadata.dev(), metadata.ino());
         Ok(Opened { path, file, id })
+    }
+
+    pub(super) fn extension(&self) -> Option<&str> {
+        self.path
+            .extension()
+            .and_then(|extension| extension.to_str())
+    }
+
+    /// Whether its bytes are not its content.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.extension(), Some("gz" | "zst"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::opened::Opened;
 use flate2::bufread::MultiGzDecoder;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 /// Longest line that is handed on, in bytes. The collector takes 64 KiB; older ones took anything.
@@ -37,56 +37,67 @@ pub enum Line<'a> {
 pub struct Extent {
     /// Bytes of the file on disk.
     pub bytes: u64,
+    /// Bytes of its content, decompressed, up to the end of the last whole line: where to go on.
+    pub consumed: u64,
     /// Why a compressed segment ended early, if it did: what came before counts, a build goes on.
     pub broken: Option<String>,
 }
 
-/// Calls `on_line` for every line of the file that ends in a newline. A last line without one is not there yet.
+/// Calls `on_line` for every line of the file that ends in a newline, from the byte `from` of its content on, where a line
+/// begins. A last line without a newline is not there yet.
 ///
 /// # Errors
 ///
 /// Where the file cannot be read. Broken compression is no error but said in [`Extent::broken`].
-pub fn read_lines(opened: Opened, on_line: impl FnMut(Line<'_>)) -> Result<Extent, Error> {
-    let Opened { path, file, .. } = opened;
+pub fn read_lines(
+    opened: &Opened,
+    from: u64,
+    on_line: impl FnMut(Line<'_>),
+) -> Result<Extent, Error> {
     let read = |source| Error::Read {
-        path: path.clone(),
+        path: opened.path.clone(),
         source,
     };
-    let meta = file.metadata().map_err(read)?;
-    let bytes = meta.len();
-    let plain = BufReader::with_capacity(BUFFER_BYTES, file);
-    let (outcome, compressed) = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => (lines(buffered(MultiGzDecoder::new(plain)), on_line), true),
-        Some("zst") => match ruzstd::decoding::StreamingDecoder::new(plain) {
-            Ok(decoder) => (lines(buffered(decoder), on_line), true),
-            Err(cause) => (
-                Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    cause.to_string(),
-                )),
-                true,
-            ),
-        },
-        _ => (lines(plain, on_line), false),
+    let bytes = opened.file.metadata().map_err(read)?.len();
+    let mut consumed = from;
+    let outcome = content(opened, from).and_then(|input| lines(input, &mut consumed, on_line));
+    let broken = match outcome {
+        Ok(()) => None,
+        Err(cause) if opened.is_compressed() => Some(cause.to_string()),
+        Err(source) => return Err(read(source)),
     };
-    match outcome {
-        Ok(()) => Ok(Extent {
-            bytes,
-            broken: None,
-        }),
-        Err(cause) if compressed => Ok(Extent {
-            bytes,
-            broken: Some(cause.to_string()),
-        }),
-        Err(source) => Err(read(source)),
-    }
+    Ok(Extent {
+        bytes,
+        consumed,
+        broken,
+    })
 }
 
-fn buffered(decoder: impl Read) -> impl BufRead {
-    BufReader::with_capacity(BUFFER_BYTES, decoder)
+/// The content of a file from the byte `from` on, decompressed.
+pub(super) fn content(opened: &Opened, from: u64) -> io::Result<Box<dyn BufRead + '_>> {
+    let mut file = &opened.file;
+    let at = if opened.is_compressed() { 0 } else { from };
+    file.seek(SeekFrom::Start(at))?;
+    let plain = BufReader::with_capacity(BUFFER_BYTES, file);
+    let mut decoder: Box<dyn Read + '_> = match opened.extension() {
+        Some("gz") => Box::new(MultiGzDecoder::new(plain)),
+        Some("zst") => Box::new(
+            ruzstd::decoding::StreamingDecoder::new(plain)
+                .map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause.to_string()))?,
+        ),
+        _ => return Ok(Box::new(plain)),
+    };
+    io::copy(&mut decoder.by_ref().take(from), &mut io::sink())?;
+    Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)))
 }
 
-fn lines(mut input: impl BufRead, mut on_line: impl FnMut(Line<'_>)) -> io::Result<()> {
+fn lines(
+    mut input: impl BufRead,
+    consumed: &mut u64,
+    mut on_line: impl FnMut(Line<'_>),
+) -> io::Result<()> {
+    // Bytes before the buffer.
+    let mut before = *consumed;
     // The beginning of a line whose end is not in the buffer yet.
     let mut begun: Vec<u8> = Vec::new();
     let mut too_long = false;
@@ -113,6 +124,9 @@ fn lines(mut input: impl BufRead, mut on_line: impl FnMut(Line<'_>)) -> io::Resu
             begun.clear();
             too_long = false;
         }
+        if 0 < start {
+            *consumed = before + start as u64;
+        }
         let part = &buffer[start..];
         if too_long || LINE_BYTES_MAX < begun.len() + part.len() {
             too_long = true;
@@ -121,6 +135,7 @@ fn lines(mut input: impl BufRead, mut on_line: impl FnMut(Line<'_>)) -> io::Resu
             begun.extend_from_slice(part);
         }
         let used = buffer.len();
+        before += used as u64;
         input.consume(used);
     }
 }
@@ -132,13 +147,17 @@ mod tests {
 
     fn texts(bytes: &[u8], capacity: usize) -> Vec<String> {
         let mut found = Vec::new();
-        lines(BufReader::with_capacity(capacity, bytes), |line| {
+        let mut consumed = 7;
+        let input = BufReader::with_capacity(capacity, bytes);
+        lines(input, &mut consumed, |line| {
             found.push(match line {
                 Line::Whole(text) => String::from_utf8_lossy(text).into_owned(),
                 Line::TooLong => "TOO LONG".to_owned(),
             });
         })
         .unwrap();
+        let whole = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
+        assert_eq!(consumed, 7 + whole as u64);
         found
     }
 
@@ -172,7 +191,7 @@ mod tests {
 
     fn count(path: &std::path::Path) -> (usize, Option<String>) {
         let mut n = 0;
-        let extent = read_lines(Opened::of(path.into()).unwrap(), |_| n += 1).unwrap();
+        let extent = read_lines(&Opened::of(path.into()).unwrap(), 0, |_| n += 1).unwrap();
         (n, extent.broken)
     }
 
@@ -203,6 +222,26 @@ mod tests {
         assert_eq!(count(&zst), (2, None));
         std::fs::write(&zst, "no zstd").unwrap();
         assert_eq!(count(&zst).0, 0);
+    }
+
+    #[test]
+    fn reading_goes_on_where_it_ended_compressed_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = b"one\ntwo\nthree\nfo";
+        let plain = folder.path().join("a.log");
+        std::fs::write(&plain, text).unwrap();
+        let gz = folder.path().join("a.log.gz");
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        std::fs::write(&gz, encoder.finish().unwrap()).unwrap();
+        for path in [plain, gz] {
+            let opened = Opened::of(path).unwrap();
+            for (from, n) in [(0, 3), (4, 2), (8, 1), (14, 0)] {
+                let mut found = 0;
+                let extent = read_lines(&opened, from, |_| found += 1).unwrap();
+                assert_eq!((found, extent.consumed), (n, 14), "{from}");
+            }
+        }
     }
 
     #[test]

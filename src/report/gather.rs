@@ -63,8 +63,7 @@ pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
     let mut stats = LogStats::default();
     let mut calls = Calls::default();
     for (file, number) in opened::open(logs)?.into_iter().zip(0..) {
-        let path = file.path.clone();
-        let extent = reader::read_lines(file, |line| {
+        let extent = reader::read_lines(&file, 0, |line| {
             stats.lines += 1;
             let parsed = match line {
                 Line::Whole(text) => beacon::read(text),
@@ -82,7 +81,9 @@ pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
         stats.files += 1;
         stats.bytes += extent.bytes;
         if let Some(cause) = extent.broken {
-            stats.broken.push(format!("`{}`: {cause}", path.display()));
+            stats
+                .broken
+                .push(format!("`{}`: {cause}", file.path.display()));
         }
     }
     Ok((calls.finish(), stats))

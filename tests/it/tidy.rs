@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("beacon", &["metric"]),
     ("call", &["beacon", "digest", "metric", "plain", "units"]),
     ("sample", &["beacon", "metric"]),
-    ("log", &["plain"]),
+    ("log", &["digest", "plain"]),
     ("daily", &[]),
     ("watch", &[]),
     ("site", &["digest"]),
