@@ -3,6 +3,7 @@
 //! - ECharts lies inside charming's own package; `ECHARTS_JS=path` takes another copy.
 //! - daily-js lies where `make vendor` put it (npm); `DAILY_JS=path` takes another copy. Absent: the call page loads it from the CDN.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -23,6 +24,7 @@ fn main() {
     let top =
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
 
+    println!("cargo::rustc-env=SOURCES_DIGEST={}", build_id(&top));
     embed_assets(
         &top.join("site-templates/assets"),
         &out.join("site_assets.rs"),
@@ -48,6 +50,35 @@ fn main() {
             .expect("OUT_DIR is writable");
         }
         println!("cargo::rustc-cfg=daily_js_bundled");
+    }
+}
+
+/// Stands for everything that a report depends on besides its logs: what one program remembers means nothing to another.
+fn build_id(top: &Path) -> String {
+    let mut files = vec![top.join("Cargo.lock"), top.join("build.rs")];
+    for folder in ["src", "site-templates"] {
+        println!("cargo::rerun-if-changed={}", top.join(folder).display());
+        list_files(&top.join(folder), &mut files);
+    }
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        fs::read(&file)
+            .unwrap_or_else(|cause| panic!("cannot read `{}`: {cause}", file.display()))
+            .hash(&mut hasher);
+    }
+    format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
+}
+
+fn list_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder)
+        .unwrap_or_else(|cause| panic!("cannot list `{}`: {cause}", folder.display()));
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if path.is_dir() {
+            list_files(&path, files);
+        } else {
+            files.push(path);
+        }
     }
 }
 

@@ -67,9 +67,15 @@ pub struct BuildReportArgs {
     /// Stay, and rebuild whenever a log changes
     #[arg(long, env = "CALL_METRICS_REPORT_WATCH", value_parser = switch)]
     pub watch: bool,
-    /// Write every file anew, also those that would not change
+    /// Start over: read all logs from their beginning and write every file, also those that would not change
     #[arg(long, env = "CALL_METRICS_FULL", value_parser = switch)]
     pub full: bool,
+    /// Remove calls that no log holds any more; without it they stay in the report
+    #[arg(long, env = "CALL_METRICS_PRUNE", value_parser = switch)]
+    pub prune: bool,
+    /// Folder to remember in what was read, so that the next build reads only what is new [default: LOG.state]
+    #[arg(long, env = "CALL_METRICS_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
 }
 
 /// Arguments of `sample-log`.

@@ -84,7 +84,7 @@ impl Environment {
 }
 
 /// Settings of `build-report`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BuildReport {
     /// Files and globs, as given.
     pub logs: Vec<String>,
@@ -92,8 +92,12 @@ pub struct BuildReport {
     pub out: PathBuf,
     /// Stay and rebuild.
     pub watch: bool,
-    /// Write also what would not change.
+    /// Read and write everything.
     pub full: bool,
+    /// Remove calls that no log holds any more.
+    pub prune: bool,
+    /// Folder for what builds remember. `None`: beside the first log.
+    pub state: Option<PathBuf>,
 }
 
 /// Settings of `sample-log`.
@@ -125,6 +129,8 @@ impl From<BuildReportArgs> for BuildReport {
             out: args.out,
             watch: args.watch,
             full: args.full,
+            prune: args.prune,
+            state: args.state,
         }
     }
 }

@@ -17,6 +17,7 @@ pub use parse::{SEQ_MAX, VALUE_MAX, parse};
 pub use receipt::{Receipt, read};
 
 use crate::metric::METRIC_COUNT;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// One line of the log, or one body of a POST.
@@ -63,7 +64,19 @@ impl Reading {
 }
 
 /// Why something is not a beacon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    thiserror::Error,
+    Serialize,
+    Deserialize,
+)]
 pub enum Refusal {
     /// Nothing there.
     #[error("empty: a beacon is a JSON object")]

@@ -12,10 +12,14 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a call costs besides its readings, about; likewise a session.
 const SESSION_BYTES: usize = 1_000;
+/// And a beacon and a reading, with room to grow.
+const BEACON_BYTES: usize = 2 * size_of::<Arrival>();
+const READING_BYTES: usize = 2 * 8 * 14;
 
 /// Gathers beacons into calls. The keys of its maps are other people's text: a hash that can be foreseen would let them make
 /// every look-up slow.
@@ -23,6 +27,11 @@ const SESSION_BYTES: usize = 1_000;
 pub struct Calls {
     by_room: HashMap<String, HashMap<String, usize>>,
     calls: Vec<Gathered>,
+    /// For each of `calls` the number of beacons, of all, after which it had its last one.
+    touched: Vec<u64>,
+    n_beacons: u64,
+    /// Memory that the calls take, about.
+    bytes: usize,
 }
 
 /// One call, as far as its beacons have come.
@@ -46,7 +55,7 @@ struct Session {
     received_ms: Option<(i64, i64)>,
     arrivals: Vec<Arrival>,
     readings: Series,
-    /// Which file they are from: so many of this, then so many of that.
+    /// Which file they are from: so many of this, then so many of that. None, where a beacon had none.
     files: Vec<(FileNumber, usize)>,
 }
 
@@ -101,28 +110,71 @@ pub struct Shared(BTreeMap<(String, String), Option<Delivery>>);
 impl Calls {
     /// Takes over one beacon of a file. Beacons of one file come in their order.
     pub fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
-        let known = self.find(&beacon.room, &beacon.meeting_session_id);
-        let at = known.unwrap_or_else(|| {
-            self.insert(Gathered {
-                room: beacon.room.as_ref().to_owned(),
-                meeting_session_id: beacon.meeting_session_id.as_ref().to_owned(),
-                ..Gathered::default()
-            })
-        });
+        let nothing = |_: &str, _: &str| Ok::<_, Infallible>(None);
+        let Ok(()) = self.add_with(beacon, file, nothing);
+    }
+
+    /// As [`Calls::add`]. `recall`: asked for a call, by room and meeting session, that is not here but may have been before.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recall`.
+    pub fn add_with<E>(
+        &mut self,
+        beacon: &Beacon<'_>,
+        file: FileNumber,
+        recall: impl FnOnce(&str, &str) -> Result<Option<Gathered>, E>,
+    ) -> Result<(), E> {
+        let (room, meeting) = (&*beacon.room, &*beacon.meeting_session_id);
+        let known = self
+            .by_room
+            .get(room)
+            .and_then(|meetings| meetings.get(meeting));
+        let at = match known {
+            Some(&at) => at,
+            None => {
+                let gathered = recall(room, meeting)?.unwrap_or_else(|| Gathered {
+                    room: room.to_owned(),
+                    meeting_session_id: meeting.to_owned(),
+                    ..Gathered::default()
+                });
+                self.insert(gathered)
+            }
+        };
+        self.n_beacons += 1;
+        self.touched[at] = self.n_beacons;
+        self.bytes += BEACON_BYTES + READING_BYTES * beacon.readings.len();
         self.calls[at].add(beacon, file);
+        Ok(())
     }
 
-    /// The place of a call.
-    pub fn find(&self, room: &str, meeting_session_id: &str) -> Option<usize> {
-        self.by_room.get(room)?.get(meeting_session_id).copied()
-    }
-
-    /// Takes a call over as it was gathered before. There must be none of that room and meeting session.
-    pub fn insert(&mut self, gathered: Gathered) -> usize {
+    /// Takes a call over as it was gathered before. There must be none of that room and meeting session. Gives its place.
+    fn insert(&mut self, gathered: Gathered) -> usize {
         let meetings = self.by_room.entry(gathered.room.clone()).or_default();
         meetings.insert(gathered.meeting_session_id.clone(), self.calls.len());
+        self.bytes += gathered.bytes();
+        self.touched.push(self.n_beacons);
         self.calls.push(gathered);
         self.calls.len() - 1
+    }
+
+    /// Memory that the calls take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Lets go of the half that has had no beacon for longest.
+    pub fn let_go(&mut self) -> Vec<Gathered> {
+        let Calls { calls, touched, .. } = std::mem::take(self);
+        let mut all: Vec<(u64, Gathered)> = touched.into_iter().zip(calls).collect();
+        all.sort_unstable_by_key(|(touched, _)| *touched);
+        let stay = all.split_off(all.len().div_ceil(2));
+        self.n_beacons = stay.last().map_or(0, |(touched, _)| *touched);
+        for (touched, gathered) in stay {
+            let at = self.insert(gathered);
+            self.touched[at] = touched;
+        }
+        all.into_iter().map(|(_, gathered)| gathered).collect()
     }
 
     /// All that were gathered.
@@ -139,9 +191,8 @@ impl Calls {
             accounts.take_in(call, &several);
         }
         let shared = accounts.settle();
-        let sessions = self.calls.iter().flat_map(|call| &call.sessions);
-        let files = sessions.flat_map(|session| session.files.iter().map(|(file, _)| *file));
-        let order: FileOrder = files.collect::<BTreeSet<_>>().into_iter().collect();
+        let files: BTreeSet<FileNumber> = self.calls.iter().flat_map(Gathered::files).collect();
+        let order: FileOrder = files.into_iter().collect();
         let gathered = self.calls.into_iter();
         let mut calls: Vec<Call> = gathered.map(|one| one.finish(&shared, &order)).collect();
         calls.sort_by_cached_key(|call| {
@@ -163,6 +214,21 @@ impl Gathered {
         self.sessions
             .iter()
             .map(|session| session_key(&self.room, &session.session_id))
+    }
+
+    /// The files that its beacons are from.
+    pub fn files(&self) -> BTreeSet<FileNumber> {
+        let files = self.sessions.iter().flat_map(|session| &session.files);
+        files.map(|(file, _)| *file).collect()
+    }
+
+    /// When it begins, ms since the epoch, as far as that can be told before all is known.
+    pub fn start_ms(&self) -> Option<i64> {
+        let of = |session: &Session| {
+            let first = session.readings.timestamps_ms().iter().min().copied();
+            first.or(session.received_ms.map(|(first, _)| first))
+        };
+        self.sessions.iter().filter_map(of).min()
     }
 
     /// Memory that it takes, about.
@@ -264,7 +330,6 @@ impl Session {
         }
         match self.files.last_mut() {
             Some((last, n)) if *last == file => *n += beacon.readings.len(),
-            _ if beacon.readings.is_empty() => {}
             _ => self.files.push((file, beacon.readings.len())),
         }
         self.arrivals.extend(Arrival::of(beacon));

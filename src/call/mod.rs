@@ -182,8 +182,8 @@ pub fn assess(call: &Call) -> Assessment {
     }
 }
 
-/// The end of the room's name for people, a fingerprint of both keys for everything else.
-fn call_id(room: &str, meeting_session_id: &str) -> String {
+/// The id of a call: the end of the room's name for people, a fingerprint of both keys for everything else.
+pub fn call_id(room: &str, meeting_session_id: &str) -> String {
     let name: String = room
         .rsplit('/')
         .next()

@@ -5,7 +5,7 @@ use crate::collector::gate::raise_open_files;
 use crate::config::BuildReport;
 use crate::log::segments;
 use crate::notice::{Notice, Notices};
-use crate::report::{self, Built, Rewrite};
+use crate::report::{self, Built, Note};
 use crate::watch::{Settings, Stop, Wake, Watch};
 use anyhow::anyhow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,13 +20,8 @@ const REST: u32 = 4;
 pub(super) fn run(settings: &BuildReport, notices: &Notices) -> Result<(), Failure> {
     // All segments of a log are open at the same time.
     raise_open_files();
-    let rewrite = if settings.full {
-        Rewrite::All
-    } else {
-        Rewrite::Changed
-    };
     if !settings.watch {
-        let (built, took) = build(&settings.logs, &settings.out, rewrite, notices)?;
+        let (built, took) = build(settings, notices, Telling::All)?;
         return summary(&built, &settings.out, took);
     }
     let stop = Stop::new();
@@ -35,29 +30,42 @@ pub(super) fn run(settings: &BuildReport, notices: &Notices) -> Result<(), Failu
         move || stop.stop()
     })?;
     let mut told = Ok(());
-    keep_fresh(
-        &settings.logs,
-        &settings.out,
-        rewrite,
-        &stop,
-        notices,
-        |outcome| match outcome {
-            Ok((built, took)) => told = summary(&built, &settings.out, took),
-            Err(failure) => notices.tell(failure.notice()),
-        },
-    );
+    keep_fresh(settings, &stop, notices, |outcome| match outcome {
+        Ok((built, took)) => told = summary(&built, &settings.out, took),
+        Err(failure) => notices.tell(failure.notice()),
+    });
     told
 }
 
+/// What to tell while building.
+#[derive(Clone, Copy, PartialEq)]
+enum Telling {
+    All,
+    /// What is as it was at the build before is not told again.
+    News,
+}
+
 /// Builds once.
-pub(super) fn build(
-    logs: &[String],
-    out: &Path,
-    rewrite: Rewrite,
+fn build(
+    settings: &BuildReport,
     notices: &Notices,
+    telling: Telling,
 ) -> Result<(Built, Duration), Failure> {
     let begin = Instant::now();
-    let built = report::build(logs, out, rewrite, now_ms() as i64).map_err(explained)?;
+    let plan = report::Settings {
+        logs: &settings.logs,
+        out: &settings.out,
+        state: settings.state.as_deref(),
+        full: settings.full,
+        prune: settings.prune,
+        now_ms: now_ms() as i64,
+    };
+    let tell = |note| {
+        if telling == Telling::All || !matches!(note, Note::NotKept { .. }) {
+            notices.tell(noted(note, &settings.out));
+        }
+    };
+    let built = report::build(&plan, &tell).map_err(explained)?;
     for broken in &built.log.broken {
         notices.tell(Notice::warning(
             "log-broken",
@@ -65,7 +73,7 @@ pub(super) fn build(
         ));
     }
     if 0 < built.log.lines && built.log.beacons == 0 {
-        notices.tell(no_beacons(logs, &built));
+        notices.tell(no_beacons(&settings.logs, &built));
     }
     Ok((built, begin.elapsed()))
 }
@@ -73,15 +81,13 @@ pub(super) fn build(
 /// Builds now and after every change of a log, until `stop`. A log that is not there yet is waited for, and a build
 /// that fails is told and tried again at the next change: the report of before stays.
 pub(super) fn keep_fresh(
-    logs: &[String],
-    out: &Path,
-    rewrite: Rewrite,
+    settings: &BuildReport,
     stop: &Stop,
     notices: &Notices,
     mut on_build: impl FnMut(Result<(Built, Duration), Failure>),
 ) {
     let mut watch = {
-        let logs = logs.to_vec();
+        let logs = settings.logs.clone();
         let settings = Settings {
             min_interval: MIN_INTERVAL,
             ..Settings::default()
@@ -94,14 +100,19 @@ pub(super) fn keep_fresh(
             format_args!("{:#}", anyhow::Error::new(warning)),
         ));
     }
+    // Only the first build starts over.
+    let mut settings = settings.clone();
+    let mut telling = Telling::All;
     loop {
         let begin = Instant::now();
         // A defect of ours must not end the thread unseen and leave a report that is stale for ever.
-        let outcome = catch_unwind(AssertUnwindSafe(|| build(logs, out, rewrite, notices)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| build(&settings, notices, telling)));
         on_build(outcome.unwrap_or_else(|_| {
             let hint = "this is a defect of call-metrics: please report it, with the line that tells of the panic";
             Err(Failure::new(anyhow!("cannot build the report: it panicked"), hint))
         }));
+        (settings.full, settings.prune) = (false, false);
+        telling = Telling::News;
         watch.set_min_interval(MIN_INTERVAL.max(begin.elapsed() * REST));
         if watch.wait() == Wake::Stopped {
             return;
@@ -137,6 +148,29 @@ fn summary(built: &Built, out: &Path, took: Duration) -> Result<(), Failure> {
     ))
 }
 
+/// What to hear of while a report is built.
+fn noted(note: Note, out: &Path) -> Notice {
+    let out = out.display();
+    match note {
+        Note::Waiting => Notice::info(
+            "report-waits",
+            format_args!("another build of `{out}` is at work: this one comes after it"),
+        ),
+        Note::StartOver(reason) => Notice::info(
+            "report-starts-over",
+            format_args!("`{out}` is built from the whole log: {reason}"),
+        ),
+        Note::NotKept { folder, cause } => Notice::warning(
+            "report-state",
+            format_args!(
+                "cannot remember in `{}` what was read, so that each build reads the whole log: {cause}",
+                folder.display()
+            ),
+        )
+        .hint(Some("pass `--state DIR` with a folder that you may write to")),
+    }
+}
+
 /// A report's error with what to do about it.
 fn explained(error: report::Error) -> Failure {
     let hint = match &error {
@@ -155,6 +189,9 @@ fn explained(error: report::Error) -> Failure {
         report::Error::Find(segments::Error::List { .. } | segments::Error::Open { .. })
         | report::Error::Read(_) => "run as a user who may read it, or pass `--log PATH`",
         report::Error::Write { .. } => "pass `--out DIR` with a folder that you may write to",
+        report::Error::Remembered(_) => {
+            "see that there is room on the disk of the log and of the temporary folder, or pass `--state DIR`"
+        }
         report::Error::Render(_) => "this is a defect of call-metrics: please report it",
     };
     Failure::new(error, hint)

@@ -4,11 +4,10 @@ use super::supervisor::{Health, Supervisor};
 use super::{Failure, build_report, on_stdout};
 use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
-use crate::config::Serve;
+use crate::config::{BuildReport, Serve};
 use crate::daily::Daily;
 use crate::log::writer::{Listener, OpenError, Settings as WriterSettings, Writer};
 use crate::notice::{Notice, Notices};
-use crate::report::Rewrite;
 use crate::watch::Stop;
 use anyhow::anyhow;
 use listenfd::ListenFd;
@@ -113,14 +112,20 @@ fn keep_fresh(
     status: Arc<ReportStatus>,
     notices: &Notices,
 ) -> Result<(), Failure> {
-    let logs = vec![settings.log.file.display().to_string()];
-    let out = settings.public.join("report");
+    let plan = BuildReport {
+        logs: vec![settings.log.file.display().to_string()],
+        out: settings.public.join("report"),
+        watch: true,
+        full: false,
+        prune: false,
+        state: None,
+    };
     let (stop, notices) = (stop.clone(), notices.clone());
     std::thread::Builder::new()
         .name("report".to_owned())
         .spawn(move || {
             let mut told = None;
-            build_report::keep_fresh(&logs, &out, Rewrite::Changed, &stop, &notices, |outcome| {
+            build_report::keep_fresh(&plan, &stop, &notices, |outcome| {
                 let took = outcome.as_ref().map_or(Duration::ZERO, |(_, took)| *took);
                 status.built(SystemTime::now(), took, outcome.is_ok());
                 // The same trouble is told once, however often the log grows meanwhile.

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, Read};
 
 /// Bytes at both ends of what was read that a file is known by. They hold several lines, and lines hold instants.
 const WINDOW_BYTES: u64 = 4_096;
+const BUFFER_BYTES: usize = WINDOW_BYTES as usize;
 
 /// How far a file was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ impl Cursor {
     pub fn fits(&self, opened: &Opened) -> io::Result<bool> {
         if opened.is_compressed() {
             // Looking at the end means to decompress everything before it.
-            let head = take(content(opened, 0)?, self.head_bytes())?;
+            let head = take(content(opened, 0, BUFFER_BYTES)?, self.head_bytes())?;
             if digest(&head) != self.head {
                 return Ok(false);
             }
@@ -84,9 +85,9 @@ impl Cursor {
 /// Digests of the first and the last bytes of the first `consumed` bytes of a file's content.
 fn windows(opened: &Opened, consumed: u64) -> io::Result<(String, String)> {
     let n = WINDOW_BYTES.min(consumed);
-    let mut input = content(opened, 0)?;
+    let mut input = content(opened, 0, BUFFER_BYTES)?;
     let head = exactly(&mut input, n)?;
-    let tail = exactly(content(opened, consumed - n)?, n)?;
+    let tail = exactly(content(opened, consumed - n, BUFFER_BYTES)?, n)?;
     Ok((digest(&head), digest(&tail)))
 }
 

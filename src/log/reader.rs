@@ -60,7 +60,8 @@ pub fn read_lines(
     };
     let bytes = opened.file.metadata().map_err(read)?.len();
     let mut consumed = from;
-    let outcome = content(opened, from).and_then(|input| lines(input, &mut consumed, on_line));
+    let outcome =
+        content(opened, from, BUFFER_BYTES).and_then(|input| lines(input, &mut consumed, on_line));
     let broken = match outcome {
         Ok(()) => None,
         Err(cause) if opened.is_compressed() => Some(cause.to_string()),
@@ -73,12 +74,16 @@ pub fn read_lines(
     })
 }
 
-/// The content of a file from the byte `from` on, decompressed.
-pub(super) fn content(opened: &Opened, from: u64) -> io::Result<Box<dyn BufRead + '_>> {
+/// The content of a file from the byte `from` on, decompressed, read so many bytes at a time.
+pub(super) fn content(
+    opened: &Opened,
+    from: u64,
+    buffer_bytes: usize,
+) -> io::Result<Box<dyn BufRead + '_>> {
     let mut file = &opened.file;
     let at = if opened.is_compressed() { 0 } else { from };
     file.seek(SeekFrom::Start(at))?;
-    let plain = BufReader::with_capacity(BUFFER_BYTES, file);
+    let plain = BufReader::with_capacity(buffer_bytes, file);
     let mut decoder: Box<dyn Read + '_> = match opened.extension() {
         Some("gz") => Box::new(MultiGzDecoder::new(plain)),
         Some("zst") => Box::new(
@@ -88,7 +93,7 @@ pub(super) fn content(opened: &Opened, from: u64) -> io::Result<Box<dyn BufRead 
         _ => return Ok(Box::new(plain)),
     };
     io::copy(&mut decoder.by_ref().take(from), &mut io::sink())?;
-    Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)))
+    Ok(Box::new(BufReader::with_capacity(buffer_bytes, decoder)))
 }
 
 fn lines(

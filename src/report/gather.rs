@@ -1,13 +1,19 @@
-//! Log files to calls, with an account of every line.
+//! Log files to calls, with an account of every line: all that is there, or what came since the last time.
 
 use super::Error;
+use super::state::{Account, KnownFile, Place, Store};
 use crate::beacon::{self, Refusal};
-use crate::call::{Call, Calls};
-use crate::log::opened;
+use crate::call::{Calls, FileNumber, Gathered, call_id};
+use crate::log::cursor::Cursor;
+use crate::log::opened::Opened;
 use crate::log::reader::{self, Line};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 
-/// What the logs held, apart from the calls. `lines` = `beacons` + all that was skipped.
+/// Calls in memory, about; those that have had no beacon for longest are put into the store until they have another.
+const MEMORY_BYTES_MAX: usize = 192 << 20;
+
+/// What the logs hold, apart from the calls. `lines` = `beacons` + all that was skipped. Of the files that are there now.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct LogStats {
     /// Files read.
@@ -37,54 +43,184 @@ pub struct Synced {
     pub unknown: u64,
 }
 
-impl Synced {
-    fn count(&mut self, synced: Option<bool>) {
-        *match synced {
-            Some(true) => &mut self.yes,
-            Some(false) => &mut self.no,
-            None => &mut self.unknown,
-        } += 1;
-    }
-}
-
 impl LogStats {
+    /// Of all `files`.
+    pub(super) fn of(files: &[KnownFile]) -> LogStats {
+        let mut stats = LogStats::default();
+        for file in files.iter().filter(|file| !file.is_gone) {
+            let account = &file.account;
+            stats.files += 1;
+            stats.bytes += account.bytes;
+            stats.lines += account.lines;
+            stats.beacons += account.beacons;
+            for (refusal, n) in &account.skipped {
+                *stats.skipped.entry(refusal.reason()).or_default() += n;
+            }
+            let [yes, no, unknown] = account.synced;
+            stats.synced.yes += yes;
+            stats.synced.no += no;
+            stats.synced.unknown += unknown;
+            stats.broken.extend(account.broken.clone());
+        }
+        stats
+    }
+
     /// Lines that are no beacons.
     pub fn skipped_total(&self) -> u64 {
         self.skipped.values().sum()
     }
 }
 
-/// Reads all `logs`.
-///
-/// # Errors
-///
-/// Where a log is missing or cannot be read. A line that is no beacon is counted, never an error.
-pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
-    let mut stats = LogStats::default();
-    let mut calls = Calls::default();
-    for (file, number) in opened::open(logs)?.into_iter().zip(0..) {
-        let extent = reader::read_lines(&file, 0, |line| {
-            stats.lines += 1;
+impl Account {
+    fn skip(&mut self, refusal: Refusal) {
+        *self.skipped.entry(refusal).or_default() += 1;
+    }
+}
+
+/// A call, where it is.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// Here.
+    Held(Gathered),
+    /// In the store.
+    Stored(Place),
+}
+
+/// A call that has news, and what has to be known of it before it is written.
+#[derive(Debug)]
+pub(super) struct Touched {
+    pub(super) source: Source,
+    pub(super) room: String,
+    /// As [`Gathered::start_ms`].
+    pub(super) start_ms: Option<i64>,
+    /// As [`Gathered::session_keys`].
+    pub(super) sessions: Vec<u64>,
+    /// As [`Gathered::files`].
+    pub(super) files: Vec<FileNumber>,
+}
+
+impl Touched {
+    fn held(call: Gathered) -> Touched {
+        Touched {
+            room: call.room.clone(),
+            start_ms: call.start_ms(),
+            sessions: call.session_keys().collect(),
+            files: call.files().into_iter().collect(),
+            source: Source::Held(call),
+        }
+    }
+
+    /// Puts the call into the store.
+    pub(super) fn stored(call: Gathered, store: &Store) -> io::Result<Touched> {
+        let source = Source::Stored(store.put(&call)?);
+        Ok(Touched {
+            source,
+            ..Touched::held(call)
+        })
+    }
+}
+
+/// Reads files and puts together what is in them.
+pub(super) struct Gatherer<'a> {
+    store: &'a Store,
+    /// Calls of before, by id.
+    before: &'a HashMap<String, Place>,
+    calls: Calls,
+    let_go: HashMap<String, Touched>,
+}
+
+impl<'a> Gatherer<'a> {
+    pub(super) fn new(store: &'a Store, before: &'a HashMap<String, Place>) -> Gatherer<'a> {
+        Gatherer {
+            store,
+            before,
+            calls: Calls::default(),
+            let_go: HashMap::new(),
+        }
+    }
+
+    /// Reads what is new in a file. `known`: what is known of it from before, if anything.
+    pub(super) fn read(
+        &mut self,
+        opened: &Opened,
+        number: FileNumber,
+        known: Option<&KnownFile>,
+    ) -> Result<KnownFile, Error> {
+        let mut account = known.map(|known| known.account.clone()).unwrap_or_default();
+        let from = known.map_or(0, |known| known.cursor.consumed);
+        let mut failed = None;
+        let extent = reader::read_lines(opened, from, |line| {
+            account.lines += 1;
             let parsed = match line {
                 Line::Whole(text) => beacon::read(text),
                 Line::TooLong => Err(Refusal::TooLong),
             };
             match parsed {
                 Ok(beacon) => {
-                    stats.beacons += 1;
-                    stats.synced.count(beacon.synced);
-                    calls.add(&beacon, number);
+                    account.beacons += 1;
+                    account.synced[match beacon.synced {
+                        Some(true) => 0,
+                        Some(false) => 1,
+                        None => 2,
+                    }] += 1;
+                    if failed.is_none() {
+                        failed = self.add(&beacon, number).err();
+                    }
                 }
-                Err(refusal) => *stats.skipped.entry(refusal.reason()).or_default() += 1,
+                Err(refusal) => account.skip(refusal),
             }
         })?;
-        stats.files += 1;
-        stats.bytes += extent.bytes;
-        if let Some(cause) = extent.broken {
-            stats
-                .broken
-                .push(format!("`{}`: {cause}", file.path.display()));
+        if let Some(cause) = failed {
+            return Err(Error::Remembered(cause));
         }
+        account.bytes = extent.bytes;
+        account.broken = extent
+            .broken
+            .as_ref()
+            .map(|cause| format!("`{}`: {cause}", opened.path.display()));
+        let cursor = Cursor::of(opened, &extent).map_err(|source| reader::Error::Read {
+            path: opened.path.clone(),
+            source,
+        })?;
+        Ok(KnownFile {
+            number,
+            cursor,
+            account,
+            is_gone: false,
+        })
     }
-    Ok((calls.finish(), stats))
+
+    fn add(&mut self, beacon: &beacon::Beacon<'_>, file: FileNumber) -> io::Result<()> {
+        let Gatherer {
+            store,
+            before,
+            calls,
+            let_go,
+        } = self;
+        calls.add_with(beacon, file, |room, meeting_session_id| {
+            if before.is_empty() && let_go.is_empty() {
+                return Ok(None);
+            }
+            let id = call_id(room, meeting_session_id);
+            let source = let_go.remove(&id).map(|touched| touched.source);
+            match source.or_else(|| before.get(&id).copied().map(Source::Stored)) {
+                None => Ok(None),
+                Some(Source::Held(call)) => Ok(Some(call)),
+                Some(Source::Stored(place)) => store.get(place).map(Some),
+            }
+        })?;
+        if MEMORY_BYTES_MAX < calls.bytes() {
+            for call in calls.let_go() {
+                let_go.insert(call.id(), Touched::stored(call, store)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The calls that had a beacon, by id.
+    pub(super) fn finish(self) -> BTreeMap<String, Touched> {
+        let held = self.calls.into_gathered().into_iter();
+        let held = held.map(|call| (call.id(), Touched::held(call)));
+        held.chain(self.let_go).collect()
+    }
 }

@@ -3,23 +3,23 @@
 //! What is measured and concluded comes from [`crate::call`]; in here it is only shown. Data files first, pages after them,
 //! the overview last: whoever follows a link finds what it leads to.
 
+mod build;
 mod charts;
 mod data;
 mod gather;
 mod page;
 mod publish;
+mod state;
 mod thin;
 mod totals;
 
 pub use gather::LogStats;
-pub use publish::Rewrite;
+use publish::Rewrite;
 
-use crate::call::{self, Assessment, Call, CallSummary};
 use crate::log::{reader, segments};
 use crate::site;
 use std::io;
 use std::path::{Path, PathBuf};
-use totals::Totals;
 
 /// Assets that pages of the report use, of all that are in the binary.
 const ASSETS: &[&str] = &[
@@ -44,6 +44,9 @@ pub enum Error {
     /// A log cannot be read.
     #[error(transparent)]
     Read(#[from] reader::Error),
+    /// What the builds before remembered cannot be read, or that of this one not be written.
+    #[error("cannot keep calls beside the log")]
+    Remembered(#[source] io::Error),
     /// A page cannot be rendered.
     #[error(transparent)]
     Render(#[from] site::Error),
@@ -70,59 +73,78 @@ pub struct Built {
     pub log: LogStats,
 }
 
-/// Reads `logs` (files and globs) and writes the site into `out`. `now_ms`: when this is, ms since the epoch.
+/// What to build, and from what.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// Files and globs.
+    pub logs: &'a [String],
+    /// Folder of the site.
+    pub out: &'a Path,
+    /// Folder for what builds remember. `None`: beside the first log.
+    pub state: Option<&'a Path>,
+    /// Whether to read everything and write everything, as if for the first time.
+    pub full: bool,
+    /// Whether calls that no log holds any more leave the report. Reads everything.
+    pub prune: bool,
+    /// When this is, ms since the epoch.
+    pub now_ms: i64,
+}
+
+impl Settings<'_> {
+    /// Of everything that a report depends on besides its logs and the program.
+    fn digest(&self) -> String {
+        String::new()
+    }
+
+    /// Whether not to go on where the last build ended.
+    fn starts_over(&self) -> bool {
+        self.full || self.prune
+    }
+
+    fn rewrite(&self) -> Rewrite {
+        if self.full {
+            Rewrite::All
+        } else {
+            Rewrite::Changed
+        }
+    }
+}
+
+/// What the user should hear of while a report is built.
+#[derive(Debug)]
+pub enum Note {
+    /// Another build of the same report is at work: this one comes after it.
+    Waiting,
+    /// All logs are read, for this reason.
+    StartOver(String),
+    /// Nothing can be remembered for the next build.
+    NotKept {
+        /// Where it should have been.
+        folder: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+/// Brings the report up to date with its logs.
 ///
 /// # Errors
 ///
 /// Where a log cannot be read or a file cannot be written. Lines that are no beacons are counted, never an error.
-pub fn build(logs: &[String], out: &Path, rewrite: Rewrite, now_ms: i64) -> Result<Built, Error> {
-    let (calls, log) = gather::gather(logs)?;
-    let calls: Vec<(Call, Assessment)> = calls
-        .into_iter()
-        .map(|call| {
-            let assessment = call::assess(&call);
-            (call, assessment)
-        })
-        .collect();
-    publish::sweep(out);
-    let site = publish::Site { out, rewrite };
-    for name in ASSETS {
-        let asset = site::asset(name).ok_or_else(|| Error::Write {
-            path: out.join(name),
-            source: io::Error::from(io::ErrorKind::NotFound),
-        })?;
-        site.put(
-            &format!("assets/{}/{name}", site::assets_digest()),
-            asset.bytes,
-        )?;
+pub fn build(settings: &Settings<'_>, tell: &dyn Fn(Note)) -> Result<Built, Error> {
+    match build::build(settings, tell) {
+        Err(Error::Remembered(cause)) if !settings.starts_over() => {
+            tell(Note::StartOver(format!(
+                "what is remembered of it: {cause}"
+            )));
+            let settings = Settings {
+                full: true,
+                ..*settings
+            };
+            build::build(&settings, tell)
+        }
+        other => other,
     }
-    let summaries: Vec<CallSummary> = calls
-        .iter()
-        .map(|(call, assessment)| CallSummary::of(call, assessment))
-        .collect();
-    let rooms = page::Rooms::new(&summaries);
-    for (call, assessment) in &calls {
-        site.put(&data::data_path(&call.id), &data::call(call, assessment))?;
-        site.put(
-            &data::page_path(&call.id),
-            page::call(call, assessment, &rooms)?.as_bytes(),
-        )?;
-    }
-    let totals = Totals::new(&summaries);
-    site.put(
-        "data/report.json",
-        &data::report(&log, &summaries, &totals, now_ms),
-    )?;
-    site.put(
-        "index.html",
-        page::overview(&log, &summaries, &totals, now_ms)?.as_bytes(),
-    )?;
-    Ok(Built {
-        calls: summaries.len(),
-        participants: totals.participants,
-        samples: totals.samples,
-        log,
-    })
 }
 
 #[cfg(test)]

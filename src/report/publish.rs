@@ -16,7 +16,7 @@ const FILE_MODE: u32 = 0o644;
 
 /// Whether files that would not change are written all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rewrite {
+pub(super) enum Rewrite {
     /// They keep their time stamp, so that `rsync` and CDNs upload little.
     Changed,
     /// They are written too.
@@ -59,6 +59,23 @@ pub(super) fn sweep(out: &Path) {
                 .and_then(|at| at.elapsed().ok());
             if is_left && age.is_some_and(|age| ABANDONED < age) {
                 // A leftover that cannot be removed harms nobody: it is never linked to.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Removes pages and data of calls that are not to be kept.
+pub(super) fn prune(out: &Path, is_kept: impl Fn(&str) -> bool) {
+    for (folder, extension) in [("calls", ".html"), ("data/calls", ".json")] {
+        let Ok(entries) = fs::read_dir(out.join(folder)) else {
+            continue;
+        };
+        for entry in entries.filter_map(Result::ok) {
+            let name = entry.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(extension));
+            if id.is_some_and(|id| !is_kept(id)) {
+                // What cannot be removed is not linked to any more.
                 let _ = fs::remove_file(entry.path());
             }
         }

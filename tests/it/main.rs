@@ -6,6 +6,7 @@ mod cli;
 mod daily;
 mod gate;
 mod headers;
+mod incremental;
 mod report;
 mod rotation;
 mod routes;

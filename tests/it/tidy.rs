@@ -76,6 +76,8 @@ const DOORS: &[(&str, &str)] = &[
     ("ipnet", "config"),
     ("regex_lite", "daily"),
     ("crc32c", "beacon"),
+    ("crc32c", "report"),
+    ("postcard", "report"),
 ];
 
 /// More than this in one file asks for a split.

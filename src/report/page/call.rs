@@ -6,8 +6,8 @@ use super::super::{Error, data};
 use super::ribbon::{Ribbon, ribbon};
 use super::{Verdict, delivery, for_script, in_words, level, verdict};
 use crate::call::{
-    Assessment, Call, CallSummary, FAIR_MIN, GOOD_MIN, Issue, Participant, Person, Spell, Summary,
-    counts, edges, percentile,
+    Assessment, Call, FAIR_MIN, GOOD_MIN, Issue, Participant, Person, Spell, Summary, counts,
+    edges, percentile,
 };
 use crate::digest::fingerprint;
 use crate::metric::{Group, MetricId, Unit};
@@ -15,7 +15,8 @@ use crate::site;
 use crate::units::{self, counted};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
 /// Participants with a colour of their own; everybody else shares one.
 const COLOURS: usize = 8;
@@ -23,28 +24,34 @@ const COLOURS: usize = 8;
 const POINT_DIGITS: usize = 4;
 
 /// The calls of each room in order of time, to go from one to the next.
-pub(in crate::report) struct Rooms {
-    /// Id of a call to the pages of the one before and the one after it.
-    neighbours: BTreeMap<String, (Option<String>, Option<String>)>,
-}
+pub(in crate::report) struct Neighbours(HashMap<String, (Option<String>, Option<String>)>);
 
-impl Rooms {
-    /// `calls`: newest first.
-    pub(in crate::report) fn new(calls: &[CallSummary]) -> Rooms {
-        let mut by_room: BTreeMap<&str, Vec<&CallSummary>> = BTreeMap::new();
-        for call in calls {
-            by_room.entry(&call.room).or_default().push(call);
+impl Neighbours {
+    /// `calls`: room, start and id of all calls.
+    pub(in crate::report) fn new<'a>(
+        calls: impl Iterator<Item = (&'a str, Option<i64>, &'a str)>,
+    ) -> Neighbours {
+        // By time, of the same time as in the list of calls.
+        type Place<'a> = (Option<i64>, Reverse<&'a str>);
+        let mut by_room: HashMap<&str, Vec<Place<'_>>> = HashMap::new();
+        for (room, start, id) in calls {
+            by_room.entry(room).or_default().push((start, Reverse(id)));
         }
-        let mut neighbours = BTreeMap::new();
-        let file = |call: &&CallSummary| format!("{}.html", call.id);
-        for calls in by_room.values() {
-            for (at, call) in calls.iter().enumerate() {
-                let earlier = calls.get(at + 1).map(file);
-                let later = at.checked_sub(1).and_then(|at| calls.get(at)).map(file);
-                neighbours.insert(call.id.clone(), (earlier, later));
+        let mut neighbours = HashMap::new();
+        for mut calls in by_room.into_values() {
+            calls.sort_unstable();
+            let id = |at: usize| calls.get(at).map(|(_, Reverse(id))| (*id).to_owned());
+            for (at, (_, Reverse(own))) in calls.iter().enumerate() {
+                let earlier = at.checked_sub(1).and_then(id);
+                neighbours.insert((*own).to_owned(), (earlier, id(at + 1)));
             }
         }
-        Rooms { neighbours }
+        Neighbours(neighbours)
+    }
+
+    /// Ids of the calls before and after it in its room.
+    pub(in crate::report) fn of(&self, call_id: &str) -> (Option<String>, Option<String>) {
+        self.0.get(call_id).cloned().unwrap_or_default()
     }
 }
 
@@ -70,8 +77,8 @@ struct Page<'a> {
     /// The rest of it: what was missing, repeated or late.
     arrived_odd: String,
     has_missing: bool,
-    earlier: Option<&'a str>,
-    later: Option<&'a str>,
+    earlier: Option<String>,
+    later: Option<String>,
     data_path: String,
     people: Vec<OnePerson>,
     issues: Vec<OneIssue>,
@@ -160,7 +167,7 @@ struct NumbersCell {
 pub(in crate::report) fn call(
     call: &Call,
     assessment: &Assessment,
-    rooms: &Rooms,
+    neighbours: &(Option<String>, Option<String>),
 ) -> Result<String, Error> {
     let badges: Vec<Badge> = call
         .participants
@@ -170,10 +177,8 @@ pub(in crate::report) fn call(
         .collect();
     let (groups, charts) = groups(call, assessment, &badges);
     let charts = for_script(&charts.to_string());
-    let (earlier, later) = rooms
-        .neighbours
-        .get(&call.id)
-        .map_or((None, None), |(a, b)| (a.as_deref(), b.as_deref()));
+    let page_of = |id: &Option<String>| id.as_ref().map(|id| format!("{id}.html"));
+    let (earlier, later) = (page_of(&neighbours.0), page_of(&neighbours.1));
     let span = call.span_ms();
     let deliveries: Vec<_> = call.participants.iter().map(|p| p.delivery).collect();
     let page = Page {

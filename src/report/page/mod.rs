@@ -5,7 +5,7 @@ mod delivery;
 mod overview;
 mod ribbon;
 
-pub(super) use call::{Rooms, call};
+pub(super) use call::{Neighbours, call};
 pub(super) use overview::overview;
 
 use crate::call::{Quality, Score};

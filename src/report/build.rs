@@ -1,0 +1,403 @@
+//! One build, from what the one before remembered to what the next one may go on with.
+//!
+//! Reads what is new, writes what that changes: data and page of each call that has news, of calls that share a session with one
+//! (beacons are numbered through a session), and of those whose page leads to another call than before; then the overview; then what
+//! is to be remembered. Killed in between, the next build goes on from before this one and writes the same.
+
+use super::gather::{Gatherer, LogStats, Source, Touched};
+use super::page::Neighbours;
+use super::publish::{self, Site};
+use super::state::{
+    KnownCall, KnownFile, Old, Place, Recognised, State, Store, absolute, recognised,
+};
+use super::totals::Totals;
+use super::{ASSETS, Built, Error, Note, Settings, data, page};
+use crate::call::{
+    self, Accounts, Call, CallSummary, FileNumber, FileOrder, Gathered, Shared, in_several_calls,
+};
+use crate::log::opened::{self, Opened};
+use crate::site;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Builds. `tell` hears what the user should know.
+pub(super) fn build(settings: &Settings<'_>, tell: &dyn Fn(Note)) -> Result<Built, Error> {
+    // Whoever names the wrong log is told so before anything is written beside it.
+    drop(opened::open(settings.logs)?);
+    let mut state = State::open(settings, tell).map_err(Error::Remembered)?;
+    let opened = opened::open(settings.logs)?;
+    let mut files = recognised(&state.known.files, &opened).map_err(Error::Remembered)?;
+    if let Some((_, path)) = files.changed.first() {
+        let reason = format!("`{}` was cut or written anew", path.display());
+        tell(Note::StartOver(reason));
+        state = state.start_over(settings).map_err(Error::Remembered)?;
+        files = Recognised::nothing(&opened);
+    }
+    Build {
+        settings,
+        site: Site {
+            out: settings.out,
+            rewrite: settings.rewrite(),
+        },
+        calls: BTreeMap::new(),
+    }
+    .run(state, &opened, &files.found, tell)
+}
+
+struct Build<'a> {
+    settings: &'a Settings<'a>,
+    site: Site<'a>,
+    /// By id.
+    calls: BTreeMap<String, KnownCall>,
+}
+
+/// A call to be written.
+struct Task {
+    id: String,
+    source: Source,
+    files: Vec<FileNumber>,
+    neighbours: (Option<String>, Option<String>),
+}
+
+impl Build<'_> {
+    fn run(
+        mut self,
+        mut state: State,
+        opened: &[Opened],
+        found: &[Option<usize>],
+        tell: &dyn Fn(Note),
+    ) -> Result<Built, Error> {
+        let is_anew = state.known.files.is_empty();
+        if let Some(old) = &state.old {
+            state.known.files = self.gone(old, opened)?;
+        }
+        let known = std::mem::take(&mut state.known.calls);
+        let places: HashMap<String, Place> = known
+            .iter()
+            .map(|known| (known.summary.id.clone(), known.place))
+            .collect();
+        self.calls = known
+            .into_iter()
+            .map(|known| (known.summary.id.clone(), known))
+            .collect();
+        let mut gatherer = Gatherer::new(&state.store, &places);
+        let files = read(&mut gatherer, &state.known.files, opened, found)?;
+        let mut touched = gatherer.finish();
+        if let Some(old) = state.old.as_ref().filter(|_| !self.settings.prune) {
+            keep(&mut touched, old, &state.known.files, &state.store)?;
+        }
+        let is_news = is_anew || !touched.is_empty() || files != state.known.files;
+        if is_news {
+            publish::sweep(self.settings.out);
+            self.assets()?;
+        }
+        let order: FileOrder = files.iter().map(|file| file.number).collect();
+        self.write_calls(touched, &order, &state.store)?;
+        let log = LogStats::of(&files);
+        let mut summaries: Vec<CallSummary> = self
+            .calls
+            .values()
+            .map(|call| call.summary.clone())
+            .collect();
+        summaries.sort_by_cached_key(|call| {
+            let start = call.span_ms.map(|(start, _)| start);
+            (Reverse(start), call.id.clone())
+        });
+        let totals = Totals::new(&summaries);
+        if is_news {
+            let now_ms = self.settings.now_ms;
+            let report = data::report(&log, &summaries, &totals, now_ms);
+            self.site.put("data/report.json", &report)?;
+            let overview = page::overview(&log, &summaries, &totals, now_ms)?;
+            self.site.put("index.html", overview.as_bytes())?;
+        }
+        if self.settings.prune {
+            publish::prune(self.settings.out, |id| self.calls.contains_key(id));
+        }
+        if is_news {
+            state.known.files = files;
+            state.known.calls = self.calls.into_values().collect();
+            state.commit(tell);
+        }
+        Ok(Built {
+            calls: summaries.len(),
+            participants: totals.participants,
+            samples: totals.samples,
+            log,
+        })
+    }
+
+    fn assets(&self) -> Result<(), Error> {
+        for name in ASSETS {
+            let asset = site::asset(name).ok_or_else(|| Error::Write {
+                path: self.settings.out.join(name),
+                source: io::Error::from(io::ErrorKind::NotFound),
+            })?;
+            let path = format!("assets/{}/{name}", site::assets_digest());
+            self.site.put(&path, asset.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Files that builds before have read and that are gone.
+    fn gone(&self, old: &Old, opened: &[Opened]) -> Result<Vec<KnownFile>, Error> {
+        let Some(known) = old.known.as_ref().filter(|_| !self.settings.prune) else {
+            return Ok(Vec::new());
+        };
+        // Of logs that are not asked for any more nothing is said.
+        let is_asked = known.logs == absolute(self.settings.logs);
+        let now = recognised(&known.files, opened).map_err(Error::Remembered)?;
+        let gone = now
+            .gone(&known.files)
+            .filter(|file| is_asked || file.is_gone);
+        Ok(gone.map(KnownFile::gone).collect())
+    }
+
+    /// Writes the calls that `touched` changes, in rounds: what a page leads to is known for certain when all calls are.
+    fn write_calls(
+        &mut self,
+        touched: BTreeMap<String, Touched>,
+        order: &FileOrder,
+        store: &Store,
+    ) -> Result<(), Error> {
+        let mut starts = HashMap::new();
+        let mut keys: HashMap<String, Vec<u64>> = HashMap::new();
+        let mut files: HashMap<String, Vec<FileNumber>> = HashMap::new();
+        let mut round: BTreeMap<String, Source> = BTreeMap::new();
+        for (id, touched) in touched {
+            files.insert(id.clone(), touched.files);
+            starts.insert(id.clone(), (touched.room, touched.start_ms));
+            keys.insert(id.clone(), touched.sessions);
+            round.insert(id, touched.source);
+        }
+        // Their account of beacons may be another now.
+        let news: HashSet<u64> = keys.values().flatten().copied().collect();
+        let is_related = |call: &&KnownCall| call.sessions.iter().any(|key| news.contains(key));
+        for call in self.calls.values().filter(is_related) {
+            let again = || Source::Stored(call.place);
+            round.entry(call.summary.id.clone()).or_insert_with(again);
+        }
+        let mut neighbours = self.neighbours(&starts);
+        while !round.is_empty() || self.lead_elsewhere(&neighbours).next().is_some() {
+            for call in self.lead_elsewhere(&neighbours) {
+                let again = || Source::Stored(call.place);
+                round.entry(call.summary.id.clone()).or_insert_with(again);
+            }
+            let shared = self.shared(&round, &keys, store)?;
+            let tasks = std::mem::take(&mut round).into_iter();
+            let tasks = tasks.map(|(id, source)| Task {
+                neighbours: neighbours.of(&id),
+                files: files
+                    .get(&id)
+                    .or(self.calls.get(&id).map(|call| &call.files))
+                    .cloned()
+                    .unwrap_or_default(),
+                id,
+                source,
+            });
+            let written = self.write_all(tasks.collect(), &shared, order, store)?;
+            for call in written {
+                starts.remove(&call.summary.id);
+                self.calls.insert(call.summary.id.clone(), call);
+            }
+            neighbours = self.neighbours(&starts);
+        }
+        Ok(())
+    }
+
+    /// The neighbours of all calls. `starts`: rooms and starts of calls that have no summary yet, or an old one.
+    fn neighbours(&self, starts: &HashMap<String, (String, Option<i64>)>) -> Neighbours {
+        let known = self.calls.values().map(|call| &call.summary);
+        let known = known
+            .filter(|call| !starts.contains_key(&call.id))
+            .map(|call| {
+                let start = call.span_ms.map(|(start, _)| start);
+                (call.room.as_str(), start, call.id.as_str())
+            });
+        let new = starts
+            .iter()
+            .map(|(id, (room, start))| (room.as_str(), *start, id.as_str()));
+        Neighbours::new(known.chain(new))
+    }
+
+    /// Calls whose page leads to others than those that are their neighbours.
+    fn lead_elsewhere<'s>(
+        &'s self,
+        neighbours: &'s Neighbours,
+    ) -> impl Iterator<Item = &'s KnownCall> {
+        let calls = self.calls.values();
+        calls.filter(|call| neighbours.of(&call.summary.id) != call.neighbours)
+    }
+
+    /// The accounts of all sessions of the calls in `round` that are in other calls too.
+    fn shared(
+        &self,
+        round: &BTreeMap<String, Source>,
+        keys: &HashMap<String, Vec<u64>>,
+        store: &Store,
+    ) -> Result<Shared, Error> {
+        let no_keys = Vec::new();
+        let keys_of = |id: &String| {
+            let known = || self.calls.get(id).map(|call| &call.sessions);
+            keys.get(id).or_else(known).unwrap_or(&no_keys)
+        };
+        let theirs: HashSet<u64> = round.keys().flat_map(keys_of).copied().collect();
+        let others = self.calls.keys().filter(|id| !round.contains_key(*id));
+        let all = round.keys().chain(others).flat_map(keys_of).copied();
+        let several = in_several_calls(all.filter(|key| theirs.contains(key)));
+        let mut accounts = Accounts::default();
+        let concerns = |id: &&String| keys_of(id).iter().any(|key| several.contains(key));
+        for (_, source) in round.iter().filter(|(id, _)| concerns(id)) {
+            with(source, store, |call| accounts.take_in(call, &several))?;
+        }
+        for (id, call) in &self.calls {
+            if concerns(&id) && !round.contains_key(id) {
+                let source = Source::Stored(call.place);
+                with(&source, store, |call| accounts.take_in(call, &several))?;
+            }
+        }
+        Ok(accounts.settle())
+    }
+
+    /// Writes data and pages on all cores.
+    fn write_all(
+        &self,
+        tasks: Vec<Task>,
+        shared: &Shared,
+        order: &FileOrder,
+        store: &Store,
+    ) -> Result<Vec<KnownCall>, Error> {
+        let n_threads = thread::available_parallelism().map_or(1, usize::from);
+        let n_threads = n_threads.min(tasks.len());
+        if n_threads <= 1 {
+            let tasks = tasks.into_iter();
+            return tasks
+                .map(|task| self.write(task, shared, order, store))
+                .collect();
+        }
+        let tasks = Mutex::new(tasks.into_iter());
+        let work = || -> Result<Vec<KnownCall>, Error> {
+            let mut written = Vec::new();
+            loop {
+                let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+                match task {
+                    Some(task) => written.push(self.write(task, shared, order, store)?),
+                    None => return Ok(written),
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
+            let mut written = Vec::new();
+            for thread in threads {
+                written.extend(thread.join().unwrap_or_else(|panic| {
+                    std::panic::resume_unwind(panic);
+                })?);
+            }
+            Ok(written)
+        })
+    }
+
+    /// Writes data and page of one call.
+    fn write(
+        &self,
+        task: Task,
+        shared: &Shared,
+        order: &FileOrder,
+        store: &Store,
+    ) -> Result<KnownCall, Error> {
+        let Task {
+            id,
+            source,
+            files,
+            neighbours,
+        } = task;
+        let (gathered, place) = match source {
+            Source::Held(call) => {
+                let place = store.put(&call).map_err(Error::Remembered)?;
+                (call, place)
+            }
+            Source::Stored(place) => (store.get(place).map_err(Error::Remembered)?, place),
+        };
+        let sessions = gathered.session_keys().collect();
+        let call: Call = gathered.finish(shared, order);
+        let assessment = call::assess(&call);
+        self.site
+            .put(&data::data_path(&id), &data::call(&call, &assessment))?;
+        let html = page::call(&call, &assessment, &neighbours)?;
+        self.site.put(&data::page_path(&id), html.as_bytes())?;
+        Ok(KnownCall {
+            summary: CallSummary::of(&call, &assessment),
+            place,
+            sessions,
+            files,
+            neighbours,
+        })
+    }
+}
+
+/// Takes over calls that builds before have seen and no log holds any more.
+fn keep(
+    touched: &mut BTreeMap<String, Touched>,
+    old: &Old,
+    gone: &[KnownFile],
+    store: &Store,
+) -> Result<(), Error> {
+    let gone: HashSet<FileNumber> = gone.iter().map(|file| file.number).collect();
+    let left = old.left_over(|file| gone.contains(&file), |id| touched.contains_key(id));
+    for (call, files) in left.map_err(Error::Remembered)? {
+        let id = call.id();
+        let kept = Touched::stored(call, store).map_err(Error::Remembered)?;
+        touched.insert(id, Touched { files, ..kept });
+    }
+    Ok(())
+}
+
+/// Reads what is new in all files; gives what is known of them, those that are gone first.
+fn read(
+    gatherer: &mut Gatherer<'_>,
+    known: &[KnownFile],
+    opened: &[Opened],
+    found: &[Option<usize>],
+) -> Result<Vec<KnownFile>, Error> {
+    let is_here: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let mut files: Vec<KnownFile> = known
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !is_here.contains(at))
+        .map(|(_, file)| file.gone())
+        .collect();
+    let mut next: FileNumber = known.iter().map(|file| file.number + 1).max().unwrap_or(0);
+    for (opened, found) in opened.iter().zip(found) {
+        let known = found.map(|at| &known[at]);
+        let number = known.map_or(next, |known| known.number);
+        next = next.max(number + 1);
+        let is_at_end = known
+            .filter(|known| known.cursor.is_of(opened))
+            .map(|known| known.cursor.is_at_end(opened))
+            .transpose()
+            .map_err(Error::Remembered)?;
+        files.push(match known {
+            Some(known) if is_at_end == Some(true) => KnownFile {
+                is_gone: false,
+                ..known.clone()
+            },
+            known => gatherer.read(opened, number, known)?,
+        });
+    }
+    Ok(files)
+}
+
+/// Shows the call of `source` to `look`.
+fn with<T>(source: &Source, store: &Store, look: impl FnOnce(&Gathered) -> T) -> Result<T, Error> {
+    match source {
+        Source::Held(call) => Ok(look(call)),
+        Source::Stored(place) => {
+            let call = store.get(*place).map_err(Error::Remembered)?;
+            Ok(look(&call))
+        }
+    }
+}

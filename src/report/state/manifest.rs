@@ -1,0 +1,167 @@
+//! What is known from the builds before: how far each file was read, what is kept of each call and where. Written last and as a whole:
+//! a build that is killed before has not happened.
+
+use super::store::{FILE_MODE, Place, damaged};
+use crate::beacon::Refusal;
+use crate::call::{CallSummary, FileNumber};
+use crate::log::cursor::Cursor;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Version of the store's calls. See `store::tests`.
+pub(super) const FORMAT: u32 = 1;
+/// Which program wrote it: another one may conclude something else from the same beacons.
+const BUILD: &str = env!("SOURCES_DIGEST");
+/// How the file begins.
+const MAGIC: &[u8] = b"call-metrics state ";
+
+/// All that is known.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::report) struct Known {
+    /// Files and globs, as given.
+    pub(in crate::report) logs: Vec<String>,
+    /// What else the report depends on, besides the logs.
+    pub(in crate::report) settings: String,
+    /// Name of the store's file, and how long it is.
+    pub(super) store: (String, u64),
+    /// Files of the logs in their order, also those that are gone.
+    pub(in crate::report) files: Vec<KnownFile>,
+    /// Calls in any order.
+    pub(in crate::report) calls: Vec<KnownCall>,
+}
+
+/// A file of the logs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::report) struct KnownFile {
+    pub(in crate::report) number: FileNumber,
+    pub(in crate::report) cursor: Cursor,
+    pub(in crate::report) account: Account,
+    pub(in crate::report) is_gone: bool,
+}
+
+impl KnownFile {
+    /// The same, not there any more.
+    pub(in crate::report) fn gone(&self) -> KnownFile {
+        KnownFile {
+            is_gone: true,
+            ..self.clone()
+        }
+    }
+}
+
+/// What a file held, besides calls.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::report) struct Account {
+    /// On disk.
+    pub(in crate::report) bytes: u64,
+    pub(in crate::report) lines: u64,
+    pub(in crate::report) beacons: u64,
+    pub(in crate::report) skipped: BTreeMap<Refusal, u64>,
+    /// Beacons by what their 204 meant: yes, no, not said.
+    pub(in crate::report) synced: [u64; 3],
+    /// Why it could not be read to its end.
+    pub(in crate::report) broken: Option<String>,
+}
+
+/// A call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::report) struct KnownCall {
+    pub(in crate::report) summary: CallSummary,
+    pub(in crate::report) place: Place,
+    /// [`crate::call::session_key`] of everybody in it.
+    pub(in crate::report) sessions: Vec<u64>,
+    /// The calls of its room that its page leads to: the one before and the one after it.
+    pub(in crate::report) neighbours: (Option<String>, Option<String>),
+    /// Files that its beacons are from. Empty: nobody knows any more, none that is there.
+    pub(in crate::report) files: Vec<FileNumber>,
+}
+
+/// Why nothing is known.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unknown {
+    /// Nothing was written so far.
+    #[error("nothing is remembered of the builds before")]
+    Missing,
+    /// By another version of this program.
+    #[error("another version of call-metrics made it")]
+    OtherBuild,
+    /// It is not what was written.
+    #[error("what is remembered of the builds before cannot be read: {0}")]
+    Damaged(io::Error),
+}
+
+/// Reads what a build before wrote.
+pub(super) fn read(path: &Path) -> Result<Known, Unknown> {
+    let bytes = match fs::read(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Err(Unknown::Missing),
+        other => other.map_err(Unknown::Damaged)?,
+    };
+    let damaged = || Unknown::Damaged(damaged());
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
+    let line = rest.iter().position(|&byte| byte == b'\n');
+    let line = line.ok_or_else(damaged)?;
+    let (build, rest) = (&rest[..line], &rest[line + 1..]);
+    let (checksum, body) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+    if crc32c::crc32c(body).to_le_bytes() != *checksum {
+        return Err(damaged());
+    }
+    if build != BUILD.as_bytes() {
+        return Err(Unknown::OtherBuild);
+    }
+    postcard::from_bytes(body).map_err(|_| damaged())
+}
+
+/// Replaces what was known by what is known now. Returns when it is on disk.
+pub(super) fn write(path: &Path, known: &Known) -> io::Result<()> {
+    let body = postcard::to_stdvec(known).map_err(io::Error::other)?;
+    let mut bytes = Vec::with_capacity(body.len() + 100);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(BUILD.as_bytes());
+    bytes.push(b'\n');
+    bytes.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
+    bytes.extend_from_slice(&body);
+    let unfinished = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    let mut file = options.mode(FILE_MODE).open(&unfinished)?;
+    file.write_all(&bytes)?;
+    file.sync_data()?;
+    fs::rename(&unfinished, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_as_it_was_written_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest");
+        assert!(matches!(read(&path), Err(Unknown::Missing)));
+        let known = Known {
+            logs: vec!["a.log".to_owned()],
+            settings: "x".to_owned(),
+            store: ("calls-1".to_owned(), 7),
+            ..Known::default()
+        };
+        write(&path, &known).unwrap();
+        assert_eq!(read(&path).unwrap(), known);
+        let bytes = fs::read(&path).unwrap();
+        for at in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            fs::write(&path, &other).unwrap();
+            assert!(read(&path).is_err(), "byte {at}");
+            fs::write(&path, &bytes[..at]).unwrap();
+            assert!(read(&path).is_err(), "{at} bytes");
+        }
+    }
+}

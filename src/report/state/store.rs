@@ -1,0 +1,200 @@
+//! Calls as they were gathered, one after the other in a file that is only appended to. What is not in it as it was written is an
+//! error, never a wrong call.
+
+use crate::call::Gathered;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Before each call: its length and its checksum.
+const HEAD_BYTES: usize = 8;
+/// What people say in calls is not in there, but who was in them is.
+pub(super) const FILE_MODE: u32 = 0o600;
+
+/// Where a call lies in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::report) struct Place {
+    at: u64,
+    n_bytes: u32,
+}
+
+impl Place {
+    /// Bytes that it takes.
+    pub(super) fn bytes(self) -> u64 {
+        u64::from(self.n_bytes) + HEAD_BYTES as u64
+    }
+}
+
+/// The file. May be shared between threads.
+#[derive(Debug)]
+pub(in crate::report) struct Store {
+    file: File,
+    end: AtomicU64,
+}
+
+impl Store {
+    /// A new one.
+    pub(super) fn create(path: &Path) -> io::Result<Store> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = options.mode(FILE_MODE).open(path)?;
+        Ok(Store::over(file, 0))
+    }
+
+    /// One that ends with the process.
+    pub(super) fn temporary() -> io::Result<Store> {
+        Ok(Store::over(tempfile::tempfile()?, 0))
+    }
+
+    /// One that is there; what lies behind `end` was never finished and is removed.
+    pub(super) fn open(path: &Path, end: u64) -> io::Result<Store> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        if file.metadata()?.len() < end {
+            return Err(damaged());
+        }
+        file.set_len(end)?;
+        Ok(Store::over(file, end))
+    }
+
+    fn over(file: File, end: u64) -> Store {
+        let end = AtomicU64::new(end);
+        Store { file, end }
+    }
+
+    /// Where the next call will lie.
+    pub(super) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Appends a call.
+    pub(in crate::report) fn put(&self, call: &Gathered) -> io::Result<Place> {
+        let mut bytes = vec![0; HEAD_BYTES];
+        bytes = postcard::to_extend(call, bytes).map_err(io::Error::other)?;
+        let n_bytes = u32::try_from(bytes.len() - HEAD_BYTES).map_err(io::Error::other)?;
+        let checksum = crc32c::crc32c(&bytes[HEAD_BYTES..]);
+        bytes[..4].copy_from_slice(&n_bytes.to_le_bytes());
+        bytes[4..HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        let n_all = bytes.len() as u64;
+        let at = self.end.fetch_add(n_all, Ordering::AcqRel);
+        self.file.write_all_at(&bytes, at)?;
+        Ok(Place { at, n_bytes })
+    }
+
+    /// Reads a call back.
+    pub(in crate::report) fn get(&self, place: Place) -> io::Result<Gathered> {
+        self.read(place.at).and_then(|(call, theirs)| {
+            if theirs == place {
+                Ok(call)
+            } else {
+                Err(damaged())
+            }
+        })
+    }
+
+    fn read(&self, at: u64) -> io::Result<(Gathered, Place)> {
+        let mut head = [0; HEAD_BYTES];
+        self.file.read_exact_at(&mut head, at)?;
+        let (n_bytes, checksum) = head.split_at(4);
+        let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+        let n_bytes = number(n_bytes);
+        if self.file.metadata()?.len() < at + HEAD_BYTES as u64 + u64::from(n_bytes) {
+            return Err(damaged());
+        }
+        let mut bytes = vec![0; n_bytes as usize];
+        self.file
+            .read_exact_at(&mut bytes, at + HEAD_BYTES as u64)?;
+        if crc32c::crc32c(&bytes) != number(checksum) {
+            return Err(damaged());
+        }
+        let call = postcard::from_bytes(&bytes).map_err(|_| damaged())?;
+        Ok((call, Place { at, n_bytes }))
+    }
+
+    /// All calls up to the end or to the first that is damaged; of a call that was put again, each time.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Gathered, Place)> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if self.end() <= at {
+                return None;
+            }
+            let (call, place) = self.read(at).ok()?;
+            at += place.bytes();
+            Some((call, place))
+        })
+    }
+
+    /// Returns when all of it is on disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+pub(super) fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it is damaged")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::parse;
+    use crate::call::Calls;
+
+    fn call(room: &str) -> Gathered {
+        let mut calls = Calls::default();
+        let line = format!(
+            r#"{{"room":"{room}","meetingSessionId":"m","sessionId":"s","stats":{{"latest":{{"timestamp":1795449870000,"recvBitsPerSecond":1}}}},"seq":3,"_rx":{{"t":1795449870001}}}}"#
+        );
+        calls.add(&parse(line.as_bytes()).unwrap(), 0);
+        calls.into_gathered().remove(0)
+    }
+
+    #[test]
+    fn what_was_put_is_read_back_and_what_was_not_finished_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calls");
+        let store = Store::create(&path).unwrap();
+        let a = store.put(&call("a")).unwrap();
+        let b = store.put(&call("b")).unwrap();
+        let end = store.end();
+        assert_eq!(store.get(b).unwrap().room, "b");
+        store.put(&call("c")).unwrap();
+
+        let store = Store::open(&path, end).unwrap();
+        assert_eq!(store.get(a).unwrap().room, "a");
+        let rooms: Vec<_> = store.all().map(|(call, _)| call.room).collect();
+        assert_eq!(rooms, ["a", "b"]);
+        let d = store.put(&call("d")).unwrap();
+        assert_eq!((d.at, store.get(d).unwrap().room.as_str()), (end, "d"));
+        assert!(Store::open(&path, store.end() + 1).is_err());
+    }
+
+    #[test]
+    fn a_changed_byte_is_an_error_wherever_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calls");
+        let store = Store::create(&path).unwrap();
+        let place = store.put(&call("a")).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        for at in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[at] ^= 0x40;
+            std::fs::write(&path, other).unwrap();
+            assert!(store.get(place).is_err(), "byte {at}");
+            assert_eq!(store.all().count(), 0, "byte {at}");
+        }
+    }
+
+    /// Calls of an older version are read back when the logs that they came from are gone: whoever changes [`Gathered`] so that
+    /// this fails raises `FORMAT` and writes these bytes anew.
+    #[test]
+    fn the_format_is_the_one_that_its_number_stands_for() {
+        let bytes = postcard::to_stdvec(&call("a")).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((super::super::manifest::FORMAT, hex.as_str()), (1, GOLDEN));
+    }
+
+    const GOLDEN: &str = "0161016d0101730000000001e2dab692c168e2dab692c168010301e0dab692c16801e2dab692c16801e0dab692c168011172656376426974735065725365636f6e6401000000000000f03f010001";
+}

@@ -1,0 +1,447 @@
+//! Builds that go on where the last one ended give the same bytes as one from the beginning, whatever happened to the logs.
+
+use crate::support::program::{Folder, beacon, files, wait_for};
+use call_metrics::report::{self, Note, Settings};
+use fastrand::Rng;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+const T: i64 = 1_795_449_870_000;
+
+/// Builds `out` of `logs`; gives what the user hears.
+fn build(
+    folder: &Folder,
+    logs: &[&str],
+    out: &str,
+    change: impl FnOnce(&mut Settings<'_>),
+) -> Vec<String> {
+    let logs: Vec<String> = logs
+        .iter()
+        .map(|log| folder.path(log).display().to_string())
+        .collect();
+    let out = folder.path(out);
+    let mut settings = Settings {
+        logs: &logs,
+        out: &out,
+        state: None,
+        full: false,
+        prune: false,
+        now_ms: T,
+    };
+    change(&mut settings);
+    let heard = RefCell::new(Vec::new());
+    report::build(&settings, &|note| heard.borrow_mut().push(said(note))).unwrap();
+    heard.into_inner()
+}
+
+fn said(note: Note) -> String {
+    match note {
+        Note::StartOver(reason) => reason,
+        other => format!("{other:?}"),
+    }
+}
+
+/// All files of a folder with their content.
+fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// A line that meets others: few rooms, meetings, people and instants; some are no beacons.
+fn line(rng: &mut Rng) -> String {
+    if rng.u8(..12) == 0 {
+        return ["", "nonsense", "{}", "[1]"][rng.usize(..4)].to_owned() + "\n";
+    }
+    let mut some = |name: &str, below: i64| match rng.bool() {
+        true => format!(r#","{name}":{}"#, rng.i64(0..below)),
+        false => String::new(),
+    };
+    let stats = some("totalRecvPacketLoss", 2) + &some("recvBitsPerSecond", 900);
+    let members = some("seq", 6);
+    let received = match rng.bool() {
+        true => format!(r#","_rx":{{"t":{}}}"#, T + rng.i64(0..90_000)),
+        false => String::new(),
+    };
+    let latest = match rng.u8(..5) {
+        0 => String::new(),
+        _ => format!(
+            r#""latest":{{"timestamp":{}{stats}}}"#,
+            T + 2_000 * rng.i64(0..30)
+        ),
+    };
+    format!(
+        "{{\"room\":\"r{}\",\"meetingSessionId\":\"m{}\",\"sessionId\":\"s{}\",\"stats\":{{{latest}}}{members}{received}}}\n",
+        rng.u8(..2),
+        rng.u8(..3),
+        rng.u8(..3),
+    )
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    let mut options = OpenOptions::new();
+    let mut file = options.append(true).create(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+fn gzip(path: &Path) {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&fs::read(path).unwrap()).unwrap();
+    fs::write(format!("{}.gz", path.display()), encoder.finish().unwrap()).unwrap();
+    fs::remove_file(path).unwrap();
+}
+
+/// Something that happens to one of two logs.
+fn happen(folder: &Folder, rng: &mut Rng, n_segments: &mut u32) {
+    let name = ["a.log", "b.log"][rng.usize(..2)];
+    let log = folder.path(name);
+    match rng.u8(..10) {
+        0 => {
+            *n_segments += 1;
+            let segment = folder.path(&format!("{name}-20261123T1700{n_segments:02}Z"));
+            fs::rename(&log, &segment).unwrap();
+            append(&log, b"");
+            if rng.bool() {
+                append(&segment, line(rng).as_bytes());
+            }
+        }
+        1 => {
+            let mut segments: Vec<_> = fs::read_dir(folder.path(""))
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect();
+            segments.retain(|path| {
+                path.extension()
+                    .is_some_and(|it| it.to_string_lossy().ends_with('Z'))
+            });
+            segments.sort();
+            if let Some(segment) = segments.first() {
+                gzip(segment);
+            }
+        }
+        // As `copytruncate` does.
+        2 => {
+            *n_segments += 1;
+            fs::copy(
+                &log,
+                folder.path(&format!("{name}-20261123T1700{n_segments:02}Z")),
+            )
+            .unwrap();
+            fs::write(&log, "").unwrap();
+        }
+        // Half a line, which the next one completes to nonsense or to a beacon.
+        3 => append(&log, &line(rng).as_bytes()[..1]),
+        4 => fs::write(&log, line(rng)).unwrap(),
+        _ => (0..rng.u8(1..9)).for_each(|_| append(&log, line(rng).as_bytes())),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn builds_that_go_on_give_the_bytes_of_one_from_the_beginning(seed in any::<u64>()) {
+        let folder = Folder::new();
+        let mut rng = Rng::with_seed(seed);
+        let mut n_segments = 0;
+        folder.write("a.log", "");
+        folder.write("b.log", line(&mut rng));
+        for step in 0..8 {
+            (0..rng.u8(..4)).for_each(|_| happen(&folder, &mut rng, &mut n_segments));
+            build(&folder, &["a.log", "b.log"], "kept", |_| ());
+            build(&folder, &["a.log", "b.log"], &format!("fresh-{step}"), |_| ());
+            let kept = tree(&folder.path("kept"));
+            for (name, bytes) in tree(&folder.path(&format!("fresh-{step}"))) {
+                prop_assert!(
+                    kept.get(&name) == Some(&bytes),
+                    "step {step}, {name}:\n{}\n{}",
+                    kept.get(&name).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default(),
+                    String::from_utf8_lossy(&bytes)
+                );
+            }
+            fs::remove_dir_all(folder.path(&format!("fresh-{step}"))).unwrap();
+        }
+    }
+}
+
+/// Names, inodes and instants of change of all files of a report.
+fn stamps(folder: &Folder, out: &str) -> BTreeMap<String, (u64, i64, i64)> {
+    let names = tree(&folder.path(out)).into_keys();
+    let stamp = |name: String| {
+        let meta = fs::metadata(folder.path(out).join(&name)).unwrap();
+        (name, (meta.ino(), meta.mtime(), meta.mtime_nsec()))
+    };
+    names.map(stamp).collect()
+}
+
+#[test]
+fn only_what_has_changed_is_written() {
+    let folder = Folder::new();
+    folder.write(
+        "beacon.log",
+        beacon("r", "a", T) + "\n" + &beacon("s", "b", T) + "\n",
+    );
+    assert!(build(&folder, &["beacon.log"], "site", |_| ()).is_empty());
+    let first = stamps(&folder, "site");
+    assert!(build(&folder, &["beacon.log"], "site", |_| ()).is_empty());
+    assert_eq!(stamps(&folder, "site"), first, "nothing is new");
+    append(
+        &folder.path("beacon.log"),
+        (beacon("s", "c", T) + "\n").as_bytes(),
+    );
+    build(&folder, &["beacon.log"], "site", |settings| {
+        settings.now_ms = T + 1
+    });
+    let second = stamps(&folder, "site");
+    let changed: Vec<_> = second
+        .iter()
+        .filter(|(name, stamp)| first.get(*name) != Some(stamp))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(changed.len(), 4, "{changed:?}");
+    for name in [
+        "calls/s-",
+        "data/calls/s-",
+        "data/report.json",
+        "index.html",
+    ] {
+        assert!(
+            changed.iter().any(|it| it.starts_with(name)),
+            "{name}: {changed:?}"
+        );
+    }
+}
+
+#[test]
+fn calls_whose_logs_are_gone_stay_until_they_are_pruned() {
+    let folder = Folder::new();
+    folder.write("beacon.log-20261120T000000Z", beacon("old", "a", T) + "\n");
+    folder.write("beacon.log", beacon("new", "b", T) + "\n");
+    let calls = |change: fn(&mut Settings<'_>)| {
+        build(&folder, &["beacon.log"], "site", change);
+        let report = folder.json("site/data/report.json");
+        let calls = report["calls"].as_array().unwrap().iter();
+        let mut rooms: Vec<_> = calls
+            .map(|call| call["room"].as_str().unwrap().to_owned())
+            .collect();
+        rooms.sort();
+        (rooms.join(" "), report["log"]["files"].as_u64().unwrap())
+    };
+    let pages =
+        || files(&folder.path("site/calls")).len() + files(&folder.path("site/data/calls")).len();
+    assert_eq!(calls(|_| ()), ("new old".to_owned(), 2));
+    fs::remove_file(folder.path("beacon.log-20261120T000000Z")).unwrap();
+    assert_eq!(calls(|_| ()), ("new old".to_owned(), 1));
+    assert_eq!(
+        calls(|settings| settings.full = true),
+        ("new old".to_owned(), 1)
+    );
+    append(
+        &folder.path("beacon.log"),
+        (beacon("newer", "b", T) + "\n").as_bytes(),
+    );
+    assert_eq!(calls(|_| ()), ("new newer old".to_owned(), 1));
+    // A log that was written anew takes its own calls with it, and no others.
+    folder.write("beacon.log", beacon("newest", "b", T) + "\n");
+    assert_eq!(calls(|_| ()), ("newest old".to_owned(), 1));
+    // Nobody remembers which files there were: what is known of calls stays.
+    let states = tree(&folder.path("beacon.log.state"));
+    let manifest = states
+        .keys()
+        .find(|name| name.ends_with("manifest"))
+        .unwrap();
+    folder.write(&format!("beacon.log.state/{manifest}"), "damaged");
+    assert_eq!(calls(|_| ()), ("newest old".to_owned(), 1));
+    assert_eq!(
+        calls(|settings| settings.full = true),
+        ("newest old".to_owned(), 1)
+    );
+    assert_eq!(pages(), 8);
+    assert_eq!(
+        calls(|settings| settings.prune = true),
+        ("newest".to_owned(), 1)
+    );
+    assert_eq!(pages(), 2);
+    assert_eq!(calls(|_| ()), ("newest".to_owned(), 1));
+}
+
+#[test]
+fn a_state_that_is_not_to_be_trusted_means_a_full_build_and_is_told() {
+    let folder = Folder::new();
+    folder.write(
+        "beacon.log",
+        beacon("r", "a", T) + "\n" + &beacon("r", "b", T + 9) + "\n",
+    );
+    assert!(build(&folder, &["beacon.log"], "site", |_| ()).is_empty());
+    let expect = tree(&folder.path("site"));
+    let state = folder.path("beacon.log.state");
+    let kept = tree(&state);
+    let restore = || {
+        for (name, bytes) in &kept {
+            fs::write(state.join(name), bytes).unwrap();
+        }
+    };
+    let again = |what: &str| {
+        append(&folder.path("beacon.log"), b"");
+        let heard = build(&folder, &["beacon.log"], "site", |_| ());
+        assert!(
+            heard.len() == 1 && heard[0].contains(what),
+            "{what}: {heard:?}"
+        );
+        assert!(build(&folder, &["beacon.log"], "site", |_| ()).is_empty());
+        assert_eq!(tree(&folder.path("site")), expect);
+        restore();
+    };
+    for name in kept.keys().filter(|name| !name.ends_with("lock")) {
+        let bytes = &kept[name];
+        for at in [0, bytes.len() / 2, bytes.len() - 1] {
+            let mut other = bytes.clone();
+            other[at] ^= 0x20;
+            fs::write(state.join(name), &other).unwrap();
+            if name.ends_with("manifest") {
+                again("");
+            }
+        }
+        fs::write(state.join(name), &bytes[..bytes.len() / 2]).unwrap();
+        again("cannot be read");
+    }
+    fs::remove_dir_all(&state).unwrap();
+    let heard = build(&folder, &["beacon.log"], "site", |_| ());
+    assert_eq!(heard, ["nothing is remembered of the builds before"]);
+    fs::remove_dir_all(folder.path("site/calls")).unwrap();
+    let heard = build(&folder, &["beacon.log"], "site", |_| ());
+    assert_eq!(heard, ["pages of it are not there any more"]);
+    assert_eq!(tree(&folder.path("site")), expect);
+}
+
+#[test]
+fn damage_that_shows_only_when_a_call_is_read_back_costs_a_full_build() {
+    let folder = Folder::new();
+    folder.write("beacon.log", beacon("r", "a", T) + "\n");
+    build(&folder, &["beacon.log"], "site", |_| ());
+    let state = folder.path("beacon.log.state");
+    let names = tree(&state).into_keys();
+    let store = names
+        .into_iter()
+        .find(|name| name.contains("calls-"))
+        .unwrap();
+    let mut bytes = fs::read(state.join(&store)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(state.join(&store), bytes).unwrap();
+    append(
+        &folder.path("beacon.log"),
+        (beacon("r", "b", T) + "\n").as_bytes(),
+    );
+    let heard = build(&folder, &["beacon.log"], "site", |_| ());
+    assert_eq!(heard, ["what is remembered of it: it is damaged"]);
+    build(&folder, &["beacon.log"], "fresh", |_| ());
+    assert_eq!(tree(&folder.path("site")), tree(&folder.path("fresh")));
+}
+
+#[test]
+fn what_cannot_be_remembered_is_told_and_the_report_is_built() {
+    let folder = Folder::new();
+    folder.write("beacon.log", beacon("r", "a", T) + "\n");
+    folder.write("beacon.log.state", "a file where a folder should be");
+    let run = folder.run("build-report --out site");
+    assert_eq!(run.code, 0);
+    assert!(
+        run.stderr
+            .starts_with("call-metrics: warning: cannot remember in `beacon.log.state/"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr
+            .contains("call-metrics: hint: pass `--state DIR`"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(folder.json("site/data/report.json")["totals"]["calls"], 1);
+    let run = folder.run("build-report --out site --state elsewhere");
+    assert_eq!(
+        (run.code, run.stderr.contains("warning")),
+        (0, false),
+        "{}",
+        run.stderr
+    );
+    let mode = fs::metadata(folder.path("elsewhere"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(
+        mode & 0o077,
+        0,
+        "who was in calls is nobody else's business"
+    );
+}
+
+#[test]
+fn a_second_builder_waits_for_the_first() {
+    let folder = Folder::new();
+    folder.write("beacon.log", beacon("r", "a", T) + "\n");
+    build(&folder, &["beacon.log"], "site", |_| ());
+    let names = tree(&folder.path("beacon.log.state")).into_keys();
+    let lock = names
+        .into_iter()
+        .find(|name| name.ends_with("lock"))
+        .unwrap();
+    let held = fs::File::open(folder.path("beacon.log.state").join(lock)).unwrap();
+    held.lock().unwrap();
+    let stderr = fs::File::create(folder.path("stderr")).unwrap();
+    let mut second = folder
+        .command("build-report --out site")
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    wait_for("the second one to say that it waits", || {
+        folder
+            .read("stderr")
+            .contains("another build of `site` is at work")
+            .then_some(())
+    });
+    assert!(second.try_wait().unwrap().is_none());
+    drop(held);
+    assert!(second.wait().unwrap().success());
+}
+
+#[test]
+fn a_build_that_was_killed_anywhere_leaves_the_next_one_right() {
+    let folder = Folder::new();
+    let mut rng = Rng::with_seed(3);
+    let log: String = (0..400).map(|_| line(&mut rng)).collect();
+    let third = log.match_indices('\n').nth(130).unwrap().0 + 1;
+    folder.write("beacon.log", &log[..third]);
+    build(&folder, &["beacon.log"], "site", |_| ());
+    append(&folder.path("beacon.log"), &log.as_bytes()[third..]);
+    build(&folder, &["beacon.log"], "fresh", |_| ());
+    let expect = tree(&folder.path("fresh/data/calls"));
+    for delay_us in (0..12).map(|n| n * n * 700) {
+        let mut child = folder.command("build-report --out site").spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(delay_us));
+        // It may have ended by now.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let run = folder.run("build-report --out site");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(tree(&folder.path("site/data/calls")), expect);
+}
