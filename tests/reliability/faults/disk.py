@@ -352,3 +352,12 @@ def odd_logs(bench):
             said.append((log, "error:" in text and "hint:" in text and "panick" not in text, text.splitlines()[0]))
     wrong = [f"{log}: {what}" for log, is_right, what in said if not is_right]
     return Outcome(f"{len(said)} logs", not wrong, "; ".join(wrong) or "503, or exit with an error and a hint")
+
+
+@odd_logs.control
+def _(bench):
+    folder = bench.new_folder()
+    os.symlink("/dev/full", os.path.join(folder, "beacon.log"))
+    server = bench.naive(folder, ["--ack-first"])
+    status = wire.status_of(server.address, wire.post(wire.beacon("rel-0-0-0")))
+    return Control(f"naive, acknowledging before the write: {status} for what went to /dev/full", status == 204)
