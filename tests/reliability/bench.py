@@ -27,6 +27,8 @@ class Programs:
         self.missing = {
             "root": None if os.geteuid() == 0 else "needs root",
             "strace": None if shutil.which("strace") and self._can_trace() else "strace is missing or may not trace",
+            "setpriv": None if shutil.which("setpriv") or os.geteuid() != 0 else "setpriv is missing (Debian: util-linux)",
+            "netns": None if shutil.which("ip") else "ip is missing (Debian: iproute2)",
             "faketime": None if faketime else "libfaketime is missing (Debian: apt-get install libfaketime)",
             "prlimit": None if shutil.which("prlimit") else "prlimit is missing (Debian: util-linux)",
         }
@@ -50,15 +52,15 @@ class Programs:
 class Bench:
     def __init__(self, programs, is_short, counts):
         self.programs, self.is_short, self.counts = programs, is_short, counts
-        self._stack = contextlib.ExitStack()
-        self.folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="reliability-", ignore_cleanup_errors=True))
+        self.stack = contextlib.ExitStack()
+        self.folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="reliability-", ignore_cleanup_errors=True))
         self._n_folders = 0
 
     def __enter__(self):
         return self
 
     def __exit__(self, *problem):
-        return self._stack.__exit__(*problem)
+        return self.stack.__exit__(*problem)
 
     def n(self, short, full):
         return short if self.is_short else full
@@ -72,19 +74,19 @@ class Bench:
         os.makedirs(path)
         return path
 
-    def serve(self, folder=None, args=(), log=None, **options):
+    def serve(self, folder=None, args=(), log=None, listen="127.0.0.1:0", **options):
         """Our server with its log in `folder` (a new one by default). Killed when the row ends, if not before."""
         folder = folder or self.new_folder()
-        command = [self.programs.ours, "serve", "--listen", "127.0.0.1:0", "--log", log or os.path.join(folder, "beacon.log")]
+        command = [self.programs.ours, "serve", "--listen", listen, "--log", log or os.path.join(folder, "beacon.log")]
         command += ["--public", self.path("public"), *self.programs.usual(), *args]
-        server = self._stack.enter_context(Server(command, options.pop("cwd", folder), **options))
+        server = self.stack.enter_context(Server(command, options.pop("cwd", folder), **options))
         server.log = log or os.path.join(folder, "beacon.log")
         return server
 
-    def naive(self, folder=None, args=(), **options):
+    def naive(self, folder=None, args=(), listen="127.0.0.1:0", **options):
         folder = folder or self.new_folder()
         log = os.path.join(folder, "beacon.log")
-        server = self._stack.enter_context(Server([self.programs.naive, log, *args], folder, **options))
+        server = self.stack.enter_context(Server([self.programs.naive, log, listen, *args], options.pop("cwd", folder), **options))
         server.log = log
         return server
 
@@ -92,17 +94,18 @@ class Bench:
         """A small disk (root)."""
         folder = self.new_folder()
         command(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder])
-        self._stack.callback(unmount, folder)
+        self.stack.callback(unmount, folder)
         return folder
 
     def disk(self, megabytes=256):
-        return Disk(self._stack, self.path("disk.img"), self.new_folder(), megabytes)
+        return Disk(self.stack, self.path(f"disk-{self._n_folders}.img"), self.new_folder(), megabytes)
 
 
 def command(words):
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise rows.Skip(f"`{' '.join(words)}` failed here: {done.stderr.strip()}")
+    return done.stdout
 
 
 def unmount(folder):
@@ -120,11 +123,18 @@ class Disk:
         with open(image, "wb") as file:
             file.truncate(megabytes << 20)
         command(["mkfs.ext4", "-q", "-F", image])
+        self.device = None
         self.mount()
         stack.callback(unmount, folder)
 
     def mount(self):
-        command(["mount", "-o", "loop", self.image, self.folder])
+        """On a device of its own: a mount of the same device would find it as it was, even after an error."""
+        self.device = command(["losetup", "--find", "--show", self.image]).strip()
+        try:
+            command(["mount", "-o", "errors=remount-ro", self.device, self.folder])
+        finally:
+            # Goes by itself when nobody uses it any more.
+            command(["losetup", "--detach", self.device])
 
     def cut(self):
         """Everything that was not synced is gone, the journal's last commits included."""
@@ -136,4 +146,18 @@ class Disk:
 
     def power_on(self):
         command(["umount", self.folder])
+        self.mount()
+
+    def turn_read_only(self):
+        """What ext4 does by itself when it finds an error: all that is open goes on as it is, but for writes."""
+        trigger = f"/sys/fs/ext4/{os.path.basename(self.device)}/trigger_fs_error"
+        try:
+            with open(trigger, "w") as file:
+                file.write("a test of what then happens")
+        except OSError as cause:
+            raise rows.Skip(f"cannot make a file system read-only here: {cause}") from None
+
+    def mount_anew(self):
+        """As after a repair, while programs still hold files of the old one open."""
+        command(["umount", "--lazy", self.folder])
         self.mount()

@@ -18,9 +18,9 @@ class Probe:
 
     _n = 0
 
-    def __init__(self, address):
+    def __init__(self, address, prefix=()):
         Probe._n += 1
-        self.command = [sys.executable, __file__, address[0], str(address[1]), f"probe-{Probe._n}"]
+        self.command = [*prefix, sys.executable, __file__, address[0], str(address[1]), f"probe-{Probe._n}"]
         self.seen = None
 
     def __enter__(self):

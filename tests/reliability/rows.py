@@ -43,7 +43,7 @@ ROWS = []
 
 
 def row(name, fault, needs=(), short=False, promise=None):
-    """Registers a row. `needs`: of "root", "strace", "faketime". `short`: also a part of `make test`."""
+    """Registers a row. `needs`: of "root", "strace", "faketime", "prlimit", "setpriv", "netns". `short`: also a part of `make test`."""
 
     def register(run):
         found = Row(name, fault, run, needs, short, promise)

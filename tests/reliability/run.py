@@ -15,7 +15,7 @@ import traceback
 import rows
 import table
 from bench import Bench, Programs
-from faults import attacks, calls, disk, durability, payload, process, rotation  # noqa: F401  (each registers its rows)
+from faults import attacks, calls, disk, durability, link, payload, process, rotation  # noqa: F401  (each registers its rows)
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MARKS = ("<!-- reliability: begin -->", "<!-- reliability: end -->")

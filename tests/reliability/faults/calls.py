@@ -166,6 +166,21 @@ def slow_disk(bench):
     return Outcome(f"{bench.n(100, 150)} clients", not wrong and not l, "; ".join([words, *wrong]), a, l)
 
 
+@slow_disk.control
+def _(bench):
+    """It syncs nothing, so its writes are what dawdles; its queue has no end, and is gone with it."""
+    folder = bench.new_folder()
+    prefix = tracing.prefix(os.path.join(folder, "trace"), "write:delay_enter=1000000", [os.path.join(folder, "beacon.log")])
+    server = bench.naive(folder, ["--ack-first"], prefix=prefix)
+    before = server.facts()
+    load = Load(server.address, n_clients=100, sizes=(20_000,), timeout_s=20).run_for(2)
+    grown = (server.facts()["rss"] - before["rss"]) / 1024
+    server.kill()
+    lost = found(server.log).lost(load)
+    words = f"naive, acknowledging before the write: {len(load.acknowledged):,} acknowledged, memory +{grown:.0f} MiB, lost {len(lost):,} when it was killed"
+    return Control(words, 0 < len(lost))
+
+
 POINTS = {"write": 6, "fdatasync": 6, "fsync": 4, "openat": 4, "ftruncate": 3}
 
 
@@ -210,3 +225,21 @@ def nth_call(bench):
                 n_hit += 0 < n_injected(trace)
     words = "; ".join(wrong[:4]) or f"{n_refused_starts} refused to start with a clear error, the others recovered"
     return Outcome(f"{n_hit} points hit of {n_points}", not wrong and not lost and n_points <= 2 * n_hit, words, acknowledged, lost)
+
+
+@nth_call.control
+def _(bench):
+    n_broken = n_hit = 0
+    for n in range(1, POINTS["write"] + 1):
+        folder = bench.new_folder()
+        log, trace = os.path.join(folder, "beacon.log"), os.path.join(folder, "trace")
+        with open(log, "wb") as file:
+            file.write(wire.beacon("rel-0x0-0-0", 300) + b'\n{"torn":')
+        server = bench.naive(folder, prefix=tracing.prefix(trace, f"write:error=ENOSPC:when={n}", [log]))
+        with Load(server.address, n_clients=2, timeout_s=5) as load:
+            load.wait_for(lambda load: 15 <= sum(load.codes.values()), 5)
+        server.kill()
+        seen = found(log)
+        n_hit += 0 < n_injected(trace)
+        n_broken += bool(seen.n_unparsable or seen.lost(load))
+    return Control(f"naive: a record glued to the torn one, and lost, at {n_broken} of {n_hit} points", 0 < n_broken)

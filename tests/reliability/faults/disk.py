@@ -7,9 +7,10 @@ import time
 
 import server as servers
 import wire
-from load import Load, found
+from load import Found, Load, found
 from rows import Control, Outcome, row
 
+HELLO = wire.post(wire.beacon("hello-0-0"))
 FILE_BYTES_MAX = 200_000
 SIZES = (300, 700, 1500)
 
@@ -231,6 +232,107 @@ def _(bench):
     return Control(f"naive: {unreachable} of {acknowledged:,} acknowledged into an unlinked file", 0 < unreachable)
 
 
+def locked_out(bench, server, take, give):
+    """Takes the log away by `take`, under load, and gives it back. Acknowledged while it was away; what there was to say
+    about it then (status and reason of a beacon, of /healthz); seconds from `give` to an acknowledgement; the load."""
+    with Load(server.address, n_clients=4) as load:
+        load.wait_for(lambda load: 30 < len(load.acknowledged), 20)
+        take()
+        done = time.monotonic()
+        # Whoever asked just before may be answered for what was before.
+        time.sleep(0.5)
+        said = [wire.ask(server.address, request) for request in (HELLO, wire.get("/healthz"))]
+        is_refused = load.wait_for(lambda load: 20 < load.codes[503], bench.n(2, 5))
+        void = [name for name, (sent, _, _) in list(load.acknowledged.items()) if done < sent]
+        give()
+        moment = time.monotonic()
+        load.wait_for(lambda load: load.first_after(moment) is not None, 15)
+        back_s = load.first_after(moment)
+        well_s = None
+        if back_s is not None:
+            goal = len(load.acknowledged) + 30
+            load.wait_for(lambda load: goal < len(load.acknowledged), 15)
+            well_s = server.answers(wire.get("/healthz"), 10)
+    return load, void, said, is_refused, back_s, well_s
+
+
+def locked_out_outcome(server, result, logs):
+    load, void, said, is_refused, back_s, well_s = result
+    seen = Found()
+    for log in logs:
+        seen.read_all(log)
+    lost = seen.lost(load)
+    (status, headers, body), (health, _, _) = said
+    reason = headers.get("x-call-metrics") or body.decode(errors="replace").strip()
+    wrong = []
+    if void:
+        wrong.append(f"{len(void)} acknowledged while it could not be reached")
+    if not is_refused or status != 503 or not reason:
+        wrong.append(f"answered {status} {reason!r}")
+    if health != 503:
+        wrong.append(f"/healthz {health}")
+    if back_s is None or well_s is None:
+        wrong.append("never back")
+    if seen.n_unparsable or seen.n_duplicate:
+        wrong.append(f"{seen.n_unparsable} unparsable, {seen.n_duplicate} twice")
+    if not server.is_alive():
+        wrong.append("the process is gone")
+    words = "; ".join(wrong) or f"503 ({reason}), /healthz 503, back by itself"
+    slowest = "never" if back_s is None else f"{back_s * 1e3:.0f} ms"
+    return Outcome("1 time", not wrong and not lost, words, len(load.acknowledged), len(lost), slowest)
+
+
+def locked_out_control(result):
+    load, void, said, _, back_s, _ = result
+    if void:
+        return Control(f"naive: {len(void):,} acknowledged while nobody could reach the log, and nothing said so", True)
+    return Control(f"naive: answers {said[0][0]}, then " + ("is back" if back_s else "never comes back"), back_s is None)
+
+
+# Root may enter any folder. Without these two powers it is like everybody else.
+ORDINARY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+
+
+def shut_folder(bench, start):
+    root = bench.new_folder()
+    folder = os.path.join(root, "log")
+    os.mkdir(folder)
+    server = start(folder, root, ORDINARY if os.geteuid() == 0 else [])
+    return server, locked_out(bench, server, lambda: os.chmod(folder, 0), lambda: os.chmod(folder, 0o755))
+
+
+@row("A13p", "the log's folder shut (chmod 000) under load, then opened", ("setpriv",), short=True, promise="a log that cannot be reached is told with 503 and by /healthz, not written into behind a closed door")
+def shut(bench):
+    server, result = shut_folder(bench, lambda folder, root, prefix: bench.serve(folder, cwd=root, prefix=prefix))
+    return locked_out_outcome(server, result, [server.log])
+
+
+@shut.control
+def _(bench):
+    return locked_out_control(shut_folder(bench, lambda folder, root, prefix: bench.naive(folder, prefix=prefix))[1])
+
+
+def read_only(bench, start):
+    """The file system finds an error and turns read-only; it is mounted anew while the server runs."""
+    disk = bench.disk(64)
+    server = start(disk.folder)
+    return server, locked_out(bench, server, disk.turn_read_only, disk.mount_anew)
+
+
+@row("A13r", "the log's file system turns read-only under load (ext4, errors=remount-ro), then mounted anew", ("root",))
+def turned_read_only(bench):
+    server, result = read_only(bench, lambda folder: bench.serve(folder, cwd=bench.folder))
+    return locked_out_outcome(server, result, [server.log])
+
+
+@turned_read_only.control
+def _(bench):
+    # In the file system it would hold that up.
+    folder = bench.folder
+    _, result = read_only(bench, lambda disk: bench.naive(disk, cwd=folder))
+    return locked_out_control(result)
+
+
 @row("A16", "log on a device that is full, in /proc, a folder", short=True)
 def odd_logs(bench):
     """Starts that must end in a clear error or in 503, never in a 204 for nothing."""
@@ -250,3 +352,12 @@ def odd_logs(bench):
             said.append((log, "error:" in text and "hint:" in text and "panick" not in text, text.splitlines()[0]))
     wrong = [f"{log}: {what}" for log, is_right, what in said if not is_right]
     return Outcome(f"{len(said)} logs", not wrong, "; ".join(wrong) or "503, or exit with an error and a hint")
+
+
+@odd_logs.control
+def _(bench):
+    folder = bench.new_folder()
+    os.symlink("/dev/full", os.path.join(folder, "beacon.log"))
+    server = bench.naive(folder, ["--ack-first"])
+    status = wire.status_of(server.address, wire.post(wire.beacon("rel-0-0-0")))
+    return Control(f"naive, acknowledging before the write: {status} for what went to /dev/full", status == 204)

@@ -8,13 +8,17 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 
 import rows
 import wire
-from load import Load, found, segments
+from load import Found, Load, found, segments
 from rows import Control, Outcome, row
+
+
+NAIVELY = [sys.executable, os.path.join(os.path.dirname(__file__), "naively.py")]
 
 
 def report_of(bench, log):
@@ -123,6 +127,26 @@ def by_size(bench):
     return Outcome(f"{n_segments} rotations", not wrong and not lost, words, acknowledged, len(lost))
 
 
+@by_size.control
+def _(bench):
+    """Rotated by size too, but from outside, by a program that nobody told."""
+    server = bench.naive()
+    n_rotations = 0
+    # At full speed gzip might never come to the end.
+    with Load(server.address, pause_s=0.005) as load:
+        while n_rotations < 3:
+            goal = len(load.acknowledged) + 60
+            load.wait_for(lambda load: goal < len(load.acknowledged), 20)
+            # The first time only there is a log to rename: it goes on in that one.
+            if os.path.exists(server.log):
+                os.rename(server.log, f"{server.log}.0")
+            else:
+                squeeze(server, 0)
+            n_rotations += 1
+    lost = found(server.log).lost(load)
+    return Control(f"naive, rotated from outside: lost {len(lost)} of {len(load.acknowledged):,}", 0 < len(lost))
+
+
 @row("B2k", "killed while it rotates and compresses")
 def killed_rotating(bench):
     if not bench.programs.knows("--rotate-size "):
@@ -149,15 +173,37 @@ def killed_rotating(bench):
     return Outcome(f"{n_kills} kills", not wrong and not lost, words, sum(len(load.acknowledged) for load in loads), len(lost))
 
 
+@killed_rotating.control
+def _(bench):
+    """Compresses in place. A reader that knows it takes `X.gz`, where there is one, for `X`."""
+    n_kills, is_spoiled = 0, False
+    while not is_spoiled and n_kills < 60:
+        log, written = os.path.join(bench.new_folder(), "beacon.log"), set()
+        process = subprocess.Popen([*NAIVELY, "rotate", log, str(128 << 10)], stdout=subprocess.PIPE, text=True)
+        reader = threading.Thread(target=lambda pipe=process.stdout: written.update(pipe.read().splitlines()))
+        reader.start()
+        time.sleep(random.uniform(0.1, 0.4))
+        process.kill()
+        process.wait()
+        reader.join()
+        process.stdout.close()
+        n_kills += 1
+        try:
+            is_spoiled = bool(written - set(found(log).counts))
+        except EOFError:
+            is_spoiled = True
+    return Control(f"compressed in place: a segment is cut short after {n_kills} kills", is_spoiled)
+
+
+def copy_and_truncate(server, n):
+    shutil.copyfile(server.log, f"{server.log}.{n + 1}")
+    os.truncate(server.log, 0)
+
+
 @row("B3", "copytruncate under load (loses by design; nothing may be glued)", short=True)
 def copytruncate(bench):
     n_times = bench.n(3, 20)
-
-    def rotate(server, n):
-        shutil.copyfile(server.log, f"{server.log}.{n + 1}")
-        os.truncate(server.log, 0)
-
-    server, load = rotated(bench, bench.serve, n_times, rotate)
+    server, load = rotated(bench, bench.serve, n_times, copy_and_truncate)
     seen = found(server.log)
     lost = seen.lost(load)
     noticed = server.metrics().get("log_reopens_total", 0)
@@ -168,6 +214,16 @@ def copytruncate(bench):
     holds = not is_glued and not has_nul and 0 < noticed and server.is_alive()
     words = f"{len(lost)} lost between copy and truncation, {noticed:.0f} noticed, {is_glued} glued"
     return Outcome(f"{n_times} rotations", holds, words, len(load.acknowledged))
+
+
+@copytruncate.control
+def _(bench):
+    """A log that is not opened to append: its writer goes on where it was, behind a hole."""
+    server, load = rotated(bench, lambda: bench.naive(args=["--own-offset"]), 2, copy_and_truncate)
+    seen = found(server.log)
+    with open(server.log, "rb") as file:
+        n_nuls = file.read().count(b"\0")
+    return Control(f"naive, with an offset of its own: {seen.n_unparsable} lines spoiled by {n_nuls:,} NULs, nothing noticed", 0 < n_nuls)
 
 
 def whole(folder):
@@ -231,6 +287,25 @@ def builder_killed(bench):
     if left:
         words += f"; {len(left)} temporary files left"
     return Outcome(f"{n_killed} kills", not wrong and 0 < n_killed, words, recovered=f"{again * 1e3:.0f} ms, built again")
+
+
+@builder_killed.control
+def _(bench):
+    built, out = bench.path("built"), bench.path("in-place")
+    subprocess.run([bench.programs.ours, "build-report", "--log", sample(bench, bench.n(2, 12)), "--out", built], capture_output=True, timeout=120, check=True)
+    publish = [*NAIVELY, "publish", built, out]
+    begin = time.monotonic()
+    subprocess.run(publish, timeout=60, check=True)
+    took = time.monotonic() - begin
+    problem, n_kills = "", 0
+    while not problem and n_kills < 300:
+        process = subprocess.Popen(publish)
+        time.sleep(random.uniform(0.3, 1.0) * took)
+        process.kill()
+        process.wait()
+        n_kills += 1
+        problem = whole(out)
+    return Control(f"written in place: {problem or 'whole'} after {n_kills} kills", bool(problem))
 
 
 @row("B5", "report read while it is rebuilt under load", short=True)
@@ -317,3 +392,18 @@ def full_while_publishing(bench):
     holds = failed.returncode == 1 and "error:" in failed.stderr and not problem and is_old and after.returncode == 0 and not whole(out)
     words = problem or f"exit {failed.returncode}, the old report stays; with room again: exit {after.returncode}"
     return Outcome("1 time", holds, words)
+
+
+@full_while_publishing.control
+def _(bench):
+    built, out = bench.path("built"), os.path.join(bench.tmpfs("48m"), "report")
+    subprocess.run([bench.programs.ours, "build-report", "--log", sample(bench, 6), "--out", built], capture_output=True, timeout=120, check=True)
+    publish = [*NAIVELY, "publish", built, out]
+    subprocess.run(publish, timeout=60, check=True)
+    with contextlib.suppress(OSError), open(os.path.join(os.path.dirname(out), "ballast"), "wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    subprocess.run(["truncate", "-s", "+40960", os.path.join(built, "data/report.json")], timeout=10, check=True)
+    subprocess.run(publish, capture_output=True, timeout=60, check=False)
+    problem = whole(out)
+    return Control(f"written in place: {problem or 'whole'}", bool(problem))
