@@ -98,6 +98,9 @@ pub struct SampleLogArgs {
         default_value = "2026-11-23T17:00:00Z"
     )]
     pub until: String,
+    /// One reading a beacon, as other pages than ours send them, instead of a little of every shape
+    #[arg(long, env = "CALL_METRICS_ONE_READING", value_parser = switch)]
+    pub one_reading: bool,
 }
 
 /// A switch as the environment spells it: `true`, `1`, `yes`, `on` and their opposites; empty is off.

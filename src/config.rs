@@ -111,6 +111,8 @@ pub struct SampleLog {
     pub days: u32,
     /// Instant by which the last one has ended, ms since the epoch.
     pub until_ms: i64,
+    /// Beacons of one reading alone.
+    pub one_reading: bool,
 }
 
 impl From<LogFormatArg> for Format {
@@ -155,6 +157,7 @@ impl SampleLog {
             seed: args.seed,
             days: args.days,
             until_ms: until.as_millisecond(),
+            one_reading: args.one_reading,
         })
     }
 }

@@ -7,12 +7,13 @@ use std::io::{self, BufWriter, Write};
 
 pub(super) fn run(settings: &SampleLog) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let outcome = sample::write(
-        settings.calls,
-        settings.seed,
-        settings.days,
-        settings.until_ms,
-        &mut out,
-    );
+    let wanted = sample::Wanted {
+        calls: settings.calls,
+        seed: settings.seed,
+        days: settings.days,
+        until_ms: settings.until_ms,
+        one_reading: settings.one_reading,
+    };
+    let outcome = sample::write(&wanted, &mut out);
     written(outcome.and_then(|()| out.flush()))
 }

@@ -15,7 +15,7 @@ mod tests;
 
 use fastrand::Rng;
 use plot::Story;
-use scene::{MINUTE_MS, SECOND_MS, Span};
+use scene::{MINUTE_MS, SECOND_MS, Shape, Span};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -25,21 +25,36 @@ const OFFICE_MS: std::ops::Range<i64> = 8 * 60 * MINUTE_MS..18 * 60 * MINUTE_MS;
 /// Nothing is received later than this before the end of the log.
 const QUIET_MS: i64 = 3 * SECOND_MS;
 
-/// Writes the beacons of `calls` calls as lines of a log, in the order in which a collector would have received them.
+/// What a log is to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Number of calls.
+    pub calls: u32,
+    /// Another seed, other calls.
+    pub seed: u64,
+    /// The calls are spread over so many days before `until_ms`, mostly over working hours (UTC).
+    pub days: u32,
+    /// ms since the epoch; the newest call ends a few minutes before.
+    pub until_ms: i64,
+    /// One reading a beacon, instead of a little of every shape.
+    pub one_reading: bool,
+}
+
+/// Writes the beacons of calls as lines of a log, in the order in which a collector would have received them.
 ///
-/// The calls are spread over the last `days` days before `until_ms` (ms since the epoch), mostly over working hours (UTC); the newest one
-/// ends a few minutes before. Memory follows the calls that overlap, not the log.
+/// Memory follows the calls that overlap, not the log.
 ///
 /// # Errors
 ///
 /// Where `out` cannot be written to.
-pub fn write(
-    calls: u32,
-    seed: u64,
-    days: u32,
-    until_ms: i64,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub fn write(wanted: &Wanted, out: &mut impl Write) -> io::Result<()> {
+    let Wanted {
+        calls,
+        seed,
+        days,
+        until_ms,
+        one_reading,
+    } = *wanted;
     // Lines that a call still to come may precede: by time of receipt, then in the order of their making.
     let mut waiting: BTreeMap<(i64, u64), Vec<u8>> = BTreeMap::new();
     let mut made = 0;
@@ -49,7 +64,10 @@ pub fn write(
             out.write_all(&text)?;
         }
         let mut rng = rng(seed, call.index, Purpose::Call);
-        let scene = plot::scene(call.index, call.story, call.span, &mut rng);
+        let mut scene = plot::scene(call.index, call.story, call.span, &mut rng);
+        if one_reading {
+            scene.shape = Shape::V0Today;
+        }
         for line in wire::lines(&scene, &mut rng)? {
             waiting.insert((line.received_ms, made), line.text);
             made += 1;

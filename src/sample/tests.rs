@@ -11,8 +11,18 @@ use std::collections::BTreeSet;
 const UNTIL_MS: i64 = 1_795_453_200_000;
 
 fn log(calls: u32, seed: u64, days: u32) -> Vec<u8> {
+    made(&Wanted {
+        calls,
+        seed,
+        days,
+        until_ms: UNTIL_MS,
+        one_reading: false,
+    })
+}
+
+fn made(wanted: &Wanted) -> Vec<u8> {
     let mut out = Vec::new();
-    write(calls, seed, days, UNTIL_MS, &mut out).unwrap();
+    write(wanted, &mut out).unwrap();
     out
 }
 
@@ -54,6 +64,23 @@ fn scene_of(index: u32) -> scene::Scene {
         call.span,
         &mut rng(1, index, Purpose::Call),
     )
+}
+
+#[test]
+fn with_one_reading_a_beacon_the_calls_are_the_same() {
+    let wanted = Wanted {
+        calls: 12,
+        seed: 1,
+        days: 7,
+        until_ms: UNTIL_MS,
+        one_reading: true,
+    };
+    let (single, mixed) = (made(&wanted), log(12, 1, 7));
+    let (single, mixed) = (beacons(&single), beacons(&mixed));
+    assert!(single.iter().all(|beacon| beacon.readings.len() <= 1));
+    assert!(mixed.iter().any(|beacon| 1 < beacon.readings.len()));
+    let who = |beacon: &Beacon<'_>| (beacon.session_id.to_string(), beacon.received_ms);
+    assert!(single.iter().map(who).eq(mixed.iter().map(who)));
 }
 
 #[test]
