@@ -9,6 +9,7 @@ mod gathered;
 mod issue;
 mod score;
 mod series;
+mod sketch;
 mod summary;
 mod verdict;
 
@@ -20,6 +21,7 @@ pub use gathered::{
 pub use issue::{Cause, Issue, IssueType, Severity, Side, worst};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};
+pub use sketch::{RELATIVE_ERROR, Sketch, ZERO_BELOW};
 pub use summary::{CallSummary, Spell};
 pub use verdict::Verdict;
 
