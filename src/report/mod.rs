@@ -70,6 +70,15 @@ pub struct Built {
     pub log: LogStats,
 }
 
+/// Reads `logs` (files and globs): the calls, newest first, and the account of every line.
+///
+/// # Errors
+///
+/// Where a log is missing or cannot be read.
+pub fn read(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
+    gather::gather(logs)
+}
+
 /// Reads `logs` (files and globs) and writes the site into `out`. `now_ms`: when this is, ms since the epoch.
 ///
 /// # Errors
