@@ -6,6 +6,7 @@
 mod charts;
 mod data;
 mod gather;
+mod numbers;
 mod page;
 mod publish;
 mod thin;
@@ -17,6 +18,8 @@ pub use publish::Rewrite;
 use crate::call::{self, Assessment, Call, CallSummary};
 use crate::log::{reader, segments};
 use crate::site;
+use jiff::tz::TimeZone;
+use numbers::Numbers;
 use std::io;
 use std::path::{Path, PathBuf};
 use totals::Totals;
@@ -118,13 +121,14 @@ pub fn build(logs: &[String], out: &Path, rewrite: Rewrite, now_ms: i64) -> Resu
         )?;
     }
     let totals = Totals::new(&summaries);
+    let numbers = Numbers::new(&summaries, &TimeZone::UTC);
     site.put(
         "data/report.json",
-        &data::report(&log, &summaries, &totals, now_ms),
+        &data::report(&log, &summaries, &totals, &numbers, now_ms),
     )?;
     site.put(
         "index.html",
-        page::overview(&log, &summaries, &totals, now_ms)?.as_bytes(),
+        page::overview(&log, &summaries, &totals, &numbers, now_ms)?.as_bytes(),
     )?;
     Ok(Built {
         calls: summaries.len(),
