@@ -281,6 +281,16 @@ mod tests {
     }
 
     #[test]
+    fn of_both_zeros_the_negative_one_is_the_smaller() {
+        let zeros = [sketch(&[0.0]), sketch(&[-0.0])];
+        for order in [[0, 1], [1, 0]] {
+            let sum = Sketch::sum(order.map(|at| &zeros[at])).unwrap();
+            let signs = [sum.min(), sum.max()].map(f64::is_sign_negative);
+            assert_eq!(signs, [true, false], "{order:?}");
+        }
+    }
+
+    #[test]
     fn one_value_is_all_its_percentiles() {
         let one = sketch(&[0.071]);
         assert_eq!([0.0, 0.5, 0.99, 1.0].map(|q| one.quantile(q)), [0.071; 4]);

@@ -162,9 +162,8 @@ fn number(rest: &mut Rest<'_>) -> Result<f64, Wrong> {
     let (at, text) = (rest.at, rest.text());
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
     let word = text.get(..end).unwrap_or_default();
-    let looks_like_one = word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     match word.parse::<f64>() {
-        Ok(number) if number.is_finite() && looks_like_one => {
+        Ok(number) if number.is_finite() => {
             rest.at += end;
             Ok(number)
         }

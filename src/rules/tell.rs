@@ -89,10 +89,10 @@ pub fn text(told: &Told<'_>) -> String {
         n => format!(", {} of unknown time left out", calls(n)),
     };
     lines.push(format!(
-        "{}{}{undated}, {} lines skipped",
+        "{}{}{undated}, {} skipped",
         calls(told.calls.len()),
         since.unwrap_or_default(),
-        told.skipped
+        counted(told.skipped, "line")
     ));
     lines.join("\n") + "\n"
 }
@@ -167,9 +167,13 @@ pub fn json(told: &Told<'_>) -> String {
     serde_json::to_string(&outcome).expect("strings and numbers alone") + "\n"
 }
 
-/// With a plain space, for `grep`.
 fn calls(n: usize) -> String {
-    format!("{n} {}", if n == 1 { "call" } else { "calls" })
+    counted(n as u64, "call")
+}
+
+/// With a plain space, for `grep`.
+fn counted(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 fn shortened(value: f64) -> String {

@@ -53,7 +53,7 @@ fn all_rules_hold_one_is_broken_or_nobody_can_tell() {
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
     assert_eq!(
         run.stdout,
-        "ok      max(videoRecvPacketLoss) < 0.5: holds in 2 calls; not measured in 1 call\n3 calls, 1 lines skipped\n"
+        "ok      max(videoRecvPacketLoss) < 0.5: holds in 2 calls; not measured in 1 call\n3 calls, 1 line skipped\n"
     );
     let rules = [
         "--rule",
