@@ -5,9 +5,11 @@
     reason = "doc comments are the help texts of flags, which show no Markdown"
 )]
 
+mod check;
 mod environment;
 mod serve;
 
+pub use check::CheckArgs;
 pub use environment::{Unknown, unknown_variables};
 pub use serve::{
     CallPageArgs, DurabilityArg, LimitArgs, LogArgs, LogFormatArg, LookArgs, OperationArgs,
@@ -43,6 +45,8 @@ pub enum Command {
     BuildReport(BuildReportArgs),
     /// Print a made-up, lifelike beacon log, the same for the same arguments
     SampleLog(SampleLogArgs),
+    /// Hold calls to rules: exit code 0 if all keep to them, 1 if not
+    Check(CheckArgs),
 }
 
 /// Arguments of `build-report`.
@@ -184,7 +188,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Stop> {
             DisplayHelp | DisplayVersion => Stop::Say(text),
             DisplayHelpOnMissingArgumentOrSubcommand => Stop::Usage {
                 message: "no command given".to_owned(),
-                hint: "run `call-metrics serve`, `build-report` or `sample-log`; `call-metrics --help` tells more".to_owned(),
+                hint: "run `call-metrics serve`, `build-report`, `sample-log` or `check`; `call-metrics --help` tells more".to_owned(),
             },
             _ => usage(&text),
         }
@@ -255,7 +259,7 @@ mod tests {
         check(
             "",
             "no command given",
-            "run `call-metrics serve`, `build-report` or `sample-log`; `call-metrics --help` tells more",
+            "run `call-metrics serve`, `build-report`, `sample-log` or `check`; `call-metrics --help` tells more",
         );
         check(
             "serve --lissten x",

@@ -1,6 +1,7 @@
 //! Checked settings: what the rest of the program may rely on. Raw arguments come in, no clap type goes out.
 
 mod access;
+mod check;
 mod reach;
 mod rooms;
 mod secret;
@@ -8,6 +9,7 @@ mod serve;
 mod values;
 
 pub use access::{Look, PageTokens, Send};
+pub use check::{Check, Since};
 pub use reach::{PublicHost, Reach, TrustedProxies};
 pub use rooms::Rooms;
 pub use secret::Secret;

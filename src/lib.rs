@@ -18,6 +18,7 @@
 //! - [`site`]: templates and assets, all inside the binary.
 //! - [`log`]: one writer thread (group commit, one fsync for many beacons; rotation), one that compresses and removes segments,
 //!   and readers that open all segments, plain or compressed, as one consistent set.
+//! - [`rules`]: what calls are held to, and which break it. Pure.
 //! - [`daily`]: find or mint a room. [`watch`]: tell when files change. [`sample`]: a made-up log.
 //! - [`call`]: beacons to calls, participants and series; summary numbers, score, issues, verdict. Pure.
 //! - [`beacon`]: what a beacon is. Pure. [`metric`]: the table that parsing, panels, axes and units follow from.
@@ -49,6 +50,7 @@ pub mod metric;
 pub mod notice;
 pub mod plain;
 pub mod report;
+pub mod rules;
 pub mod sample;
 pub mod site;
 pub mod units;

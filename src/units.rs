@@ -2,6 +2,8 @@
 
 use crate::metric::Unit;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Keeps a number and its unit on one line.
 pub const NBSP: char = '\u{a0}';
@@ -120,6 +122,14 @@ pub fn rfc3339(ms: i64) -> String {
     formatted(ms, "%Y-%m-%dT%H:%M:%SZ")
 }
 
+/// The day in the calendar of `zone`, and when it begins there, ms since the epoch. `None`: no calendar holds it.
+pub fn day_of(ms: i64, zone: &TimeZone) -> Option<(Date, i64)> {
+    let instant = Timestamp::from_millisecond(ms).ok()?;
+    let local = instant.to_zoned_datetime(zone.clone());
+    let start = local.start_of_day().ok()?;
+    Some((local.date(), start.timestamp().as_millisecond()))
+}
+
 fn formatted(ms: i64, format: &str) -> String {
     match Timestamp::from_millisecond(ms) {
         Ok(instant) => instant.strftime(format).to_string(),
@@ -202,5 +212,6 @@ mod tests {
         assert_eq!(day_and_clock(1_795_449_870_771), "23 Nov 2026, 16:04");
         assert_eq!(rfc3339(1_795_449_870_771), "2026-11-23T16:04:30Z");
         assert_eq!(clock(i64::MAX), MISSING);
+        assert_eq!(day_of(i64::MAX, &TimeZone::UTC), None);
     }
 }

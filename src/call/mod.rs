@@ -7,8 +7,10 @@ mod delivery;
 mod describe;
 mod gathered;
 mod issue;
+mod presence;
 mod score;
 mod series;
+mod sketch;
 mod summary;
 mod verdict;
 
@@ -18,8 +20,10 @@ pub use gathered::{
     Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, session_key,
 };
 pub use issue::{Cause, Issue, IssueType, Severity, Side, worst};
+pub use presence::{Presence, gap_ms, presence};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};
+pub use sketch::{RELATIVE_ERROR, Sketch, ZERO_BELOW};
 pub use summary::{CallSummary, Spell};
 pub use verdict::Verdict;
 
@@ -105,7 +109,8 @@ impl Call {
     }
 }
 
-fn room_name(room: &str) -> String {
+/// As [`Call::room_name`], of the room as beacons have it.
+pub fn room_name(room: &str) -> String {
     let path = room.split(['?', '#']).next().unwrap_or_default();
     let name = match path.split_once("://") {
         Some((_, rest)) => rest

@@ -1,6 +1,8 @@
 //! What is kept of a call once its readings are let go: enough for the overview and for numbers over all calls.
 
-use super::{Assessment, Call, Delivery, Issue, IssueType, Participant, Quality, Score, Severity};
+use super::{
+    Assessment, Call, Delivery, Issue, IssueType, Participant, Quality, Score, Severity, Sketch,
+};
 use super::{room_name, worst};
 use crate::metric::MetricId;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,10 @@ pub struct CallSummary {
     pub sentence: String,
     /// The largest p95 of any participant, of each metric that anybody has.
     pub worst_p95: Vec<(MetricId, f64)>,
+    /// Time that people of each [`Quality`] spent in the call, in the order of its variants; `participant_ms` together.
+    pub quality_ms: [i64; 4],
+    /// All readings of all people, of each metric that anybody has, in the order of the table.
+    pub sketches: Vec<(MetricId, Sketch)>,
 }
 
 /// A spell of trouble: an issue without whose it was.
@@ -83,6 +89,8 @@ impl CallSummary {
             worst_issue: worst(&assessment.issues).map(|issue| issue.issue_type),
             sentence: assessment.verdict.sentence.clone(),
             worst_p95: worst_p95(assessment),
+            quality_ms: quality_ms(call, assessment),
+            sketches: sketches(call),
         }
     }
 
@@ -95,6 +103,28 @@ impl CallSummary {
     pub fn room_name(&self) -> String {
         room_name(&self.room)
     }
+}
+
+fn quality_ms(call: &Call, assessment: &Assessment) -> [i64; 4] {
+    let mut quality_ms = [0_i64; 4];
+    for (participant, person) in call.participants.iter().zip(&assessment.people) {
+        if let Some((start, end)) = participant.span_ms() {
+            let sum = &mut quality_ms[Quality::of(person.score) as usize];
+            *sum = sum.saturating_add(end - start);
+        }
+    }
+    quality_ms
+}
+
+fn sketches(call: &Call) -> Vec<(MetricId, Sketch)> {
+    let measured = |metric: MetricId| -> Vec<f64> {
+        let people = call.participants.iter();
+        let columns = people.filter_map(|participant| participant.series.column(metric));
+        columns.flat_map(|column| column.iter().flatten()).collect()
+    };
+    MetricId::all()
+        .filter_map(|metric| Some((metric, Sketch::of(&measured(metric))?)))
+        .collect()
 }
 
 fn worst_p95(assessment: &Assessment) -> Vec<(MetricId, f64)> {

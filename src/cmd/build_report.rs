@@ -66,16 +66,21 @@ fn build(
         }
     };
     let built = report::build(&plan, &tell).map_err(explained)?;
-    for broken in &built.log.broken {
+    warn_of_broken(&built.log.broken, notices);
+    if 0 < built.log.lines && built.log.beacons == 0 {
+        notices.tell(no_beacons(&settings.logs, &built));
+    }
+    Ok((built, begin.elapsed()))
+}
+
+/// Tells of compressed logs that end early.
+pub(super) fn warn_of_broken(broken: &[String], notices: &Notices) {
+    for broken in broken {
         notices.tell(Notice::warning(
             "log-broken",
             format_args!("a compressed log ends early, what comes before was read: {broken}"),
         ));
     }
-    if 0 < built.log.lines && built.log.beacons == 0 {
-        notices.tell(no_beacons(&settings.logs, &built));
-    }
-    Ok((built, begin.elapsed()))
 }
 
 /// Builds now and after every change of a log, until `stop`. A log that is not there yet is waited for, and a build
@@ -172,7 +177,7 @@ fn noted(note: Note, out: &Path) -> Notice {
 }
 
 /// A report's error with what to do about it.
-fn explained(error: report::Error) -> Failure {
+pub(super) fn explained(error: report::Error) -> Failure {
     let hint = match &error {
         report::Error::Find(segments::Error::Missing(_)) => {
             "pass `--log PATH`; `call-metrics serve` makes a log, `call-metrics sample-log > sample.log` a made-up one"

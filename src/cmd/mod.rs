@@ -1,6 +1,7 @@
 //! One file a subcommand: wires the parts together, and says what to do when something fails.
 
 mod build_report;
+mod check;
 mod sample_log;
 mod serve;
 mod supervisor;
@@ -49,6 +50,14 @@ impl Failure {
         }
     }
 
+    /// The same, for a command to which 1 means something else.
+    fn with_usage_code(self) -> Failure {
+        Failure {
+            exit_code: EXIT_USAGE,
+            ..self
+        }
+    }
+
     fn without_hint(error: impl Into<anyhow::Error>) -> Failure {
         Failure {
             exit_code: EXIT_FAILED,
@@ -84,13 +93,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     notices.tell_panics();
     let outcome = match dot_env.and_then(|()| cli::parse(args)) {
         Ok(cli) => run(cli, &notices),
-        Err(Stop::Say(text)) => on_stdout(&text),
+        Err(Stop::Say(text)) => on_stdout(&text).map(|()| ExitCode::SUCCESS),
         Err(Stop::Usage { message, hint }) => {
             Err(Failure::usage(anyhow::Error::msg(message), hint))
         }
     };
     let code = match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             notices.tell(failure.notice());
             ExitCode::from(failure.exit_code)
@@ -100,7 +109,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     code
 }
 
-fn run(cli: Cli, notices: &Notices) -> Result<(), Failure> {
+fn run(cli: Cli, notices: &Notices) -> Result<ExitCode, Failure> {
     warn_of_unknown_variables(notices);
     match cli.command {
         Command::Serve(args) => {
@@ -109,7 +118,9 @@ fn run(cli: Cli, notices: &Notices) -> Result<(), Failure> {
         }
         Command::BuildReport(args) => build_report::run(&args.into(), notices),
         Command::SampleLog(args) => sample_log::run(&config::SampleLog::check(&args)?),
+        Command::Check(args) => return check::run(&config::Check::of(args)?, notices),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 fn warn_of_unknown_variables(notices: &Notices) {

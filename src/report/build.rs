@@ -5,6 +5,7 @@
 //! is to be remembered. Killed in between, the next build goes on from before this one and writes the same.
 
 use super::gather::{Gatherer, LogStats, Source, Touched};
+use super::numbers::Numbers;
 use super::page::Neighbours;
 use super::publish::{self, Site};
 use super::state::{
@@ -17,6 +18,7 @@ use crate::call::{
 };
 use crate::log::opened::{self, Opened};
 use crate::site;
+use jiff::tz::TimeZone;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -96,7 +98,8 @@ impl Build<'_> {
         }
         let order: FileOrder = files.iter().map(|file| file.number).collect();
         self.write_calls(touched, &order, &state.store)?;
-        let log = LogStats::of(&files);
+        let here = files.iter().filter(|file| !file.is_gone);
+        let log = LogStats::of(here.map(|file| &file.account));
         let mut summaries: Vec<CallSummary> = self
             .calls
             .values()
@@ -109,9 +112,10 @@ impl Build<'_> {
         let totals = Totals::new(&summaries);
         if is_news {
             let now_ms = self.settings.now_ms;
-            let report = data::report(&log, &summaries, &totals, now_ms);
+            let numbers = Numbers::new(&summaries, &TimeZone::UTC);
+            let report = data::report(&log, &summaries, &totals, &numbers, now_ms);
             self.site.put("data/report.json", &report)?;
-            let overview = page::overview(&log, &summaries, &totals, now_ms)?;
+            let overview = page::overview(&log, &summaries, &totals, &numbers, now_ms)?;
             self.site.put("index.html", overview.as_bytes())?;
         }
         if self.settings.prune {

@@ -1,15 +1,20 @@
 //! The files under `data/`: what a program reads of the report. Their keys are a contract (README, "Report files").
 
 use super::gather::LogStats;
+use super::numbers::Numbers;
 use super::totals::Totals;
 use crate::call::{
-    Assessment, Call, CallSummary, Cause, Delivery, Issue, Participant, Person, Quality, Score,
-    Summary,
+    self, Assessment, Call, CallSummary, Cause, Delivery, Issue, Participant, Person, Presence,
+    Quality, Score, Summary,
 };
 use crate::units;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
+
+mod numbers;
+
+use numbers::OneNumbers;
 
 /// Version of the layout of both files.
 const SCHEMA_VERSION: u32 = 1;
@@ -31,6 +36,7 @@ pub(super) fn report(
     log: &LogStats,
     calls: &[CallSummary],
     totals: &Totals,
+    numbers: &Numbers<'_>,
     generated_ms: i64,
 ) -> Vec<u8> {
     #[derive(Serialize)]
@@ -40,6 +46,7 @@ pub(super) fn report(
         generated_at: String,
         log: Log<'a>,
         totals: OneTotals,
+        numbers: OneNumbers<'a>,
         calls: Vec<Row<'a>>,
     }
     #[derive(Serialize)]
@@ -132,6 +139,7 @@ pub(super) fn report(
             participants: totals.participants,
             participant_seconds: totals.participant_ms as f64 / 1e3,
         },
+        numbers: OneNumbers::from(numbers),
         calls: calls.iter().map(row).collect(),
     };
     json(&report)
@@ -197,6 +205,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
         cause: cause(issue.cause),
     };
     let people = call.participants.iter().zip(&assessment.people);
+    let people = people.zip(call::presence(call));
     json(&File {
         schema_version: SCHEMA_VERSION,
         id: &call.id,
@@ -208,7 +217,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
         score: assessment.score.map(Score::value),
         delivery: call.delivery().map(OneDelivery::from),
         participants: people
-            .map(|(participant, person)| one_participant(participant, person))
+            .map(|((participant, person), presence)| one_participant(participant, person, presence))
             .collect(),
         issues: assessment.issues.iter().map(issue).collect(),
         verdict: Verdict {
@@ -256,11 +265,16 @@ struct OneParticipant<'a> {
     quality: &'static str,
     score: Option<u8>,
     delivery: Option<OneDelivery>,
+    presence: OnePresence,
     metrics: Metrics<'a>,
     series: OneSeries<'a>,
 }
 
-fn one_participant<'a>(participant: &'a Participant, person: &'a Person) -> OneParticipant<'a> {
+fn one_participant<'a>(
+    participant: &'a Participant,
+    person: &'a Person,
+    presence: Presence,
+) -> OneParticipant<'a> {
     OneParticipant {
         session_id: &participant.session_id,
         name: participant.name.as_deref(),
@@ -271,8 +285,45 @@ fn one_participant<'a>(participant: &'a Participant, person: &'a Person) -> OneP
         quality: Quality::of(person.score).word(),
         score: person.score.map(Score::value),
         delivery: participant.delivery.map(OneDelivery::from),
+        presence: OnePresence::from(presence),
         metrics: Metrics(person),
         series: OneSeries(participant),
+    }
+}
+
+#[derive(Serialize)]
+struct OnePresence {
+    gaps: Option<Vec<OneGap>>,
+    rejoins: Option<usize>,
+    coverage: OneCoverage,
+}
+
+#[derive(Serialize)]
+struct OneGap {
+    start: i64,
+    end: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OneCoverage {
+    by_seq: Option<f64>,
+    by_time: Option<f64>,
+}
+
+impl From<Presence> for OnePresence {
+    fn from(presence: Presence) -> OnePresence {
+        let gap = |(start, end)| OneGap { start, end };
+        OnePresence {
+            gaps: presence
+                .gaps
+                .map(|gaps| gaps.into_iter().map(gap).collect()),
+            rejoins: presence.rejoins,
+            coverage: OneCoverage {
+                by_seq: presence.coverage_by_seq,
+                by_time: presence.coverage_by_time,
+            },
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::Error;
 use super::state::{Account, KnownFile, Place, Store};
-use crate::beacon::{self, Refusal};
-use crate::call::{Calls, FileNumber, Gathered, call_id};
+use crate::beacon::{self, Beacon, Refusal};
+use crate::call::{Call, Calls, FileNumber, Gathered, call_id};
 use crate::log::cursor::Cursor;
-use crate::log::opened::Opened;
-use crate::log::reader::{self, Line};
+use crate::log::opened::{self, Opened};
+use crate::log::reader::{self, Extent, Line};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
@@ -44,11 +44,10 @@ pub struct Synced {
 }
 
 impl LogStats {
-    /// Of all `files`.
-    pub(super) fn of(files: &[KnownFile]) -> LogStats {
+    /// Of files, by the account of each.
+    pub(super) fn of<'a>(files: impl Iterator<Item = &'a Account>) -> LogStats {
         let mut stats = LogStats::default();
-        for file in files.iter().filter(|file| !file.is_gone) {
-            let account = &file.account;
+        for account in files {
             stats.files += 1;
             stats.bytes += account.bytes;
             stats.lines += account.lines;
@@ -71,9 +70,51 @@ impl LogStats {
     }
 }
 
+/// Reads all of `logs`, and remembers nothing.
+pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
+    let mut calls = Calls::default();
+    let mut accounts = Vec::new();
+    for (file, number) in opened::open(logs)?.iter().zip(0..) {
+        let mut account = Account::default();
+        account.read(file, 0, |beacon| calls.add(beacon, number))?;
+        accounts.push(account);
+    }
+    Ok((calls.finish(), LogStats::of(accounts.iter())))
+}
+
 impl Account {
-    fn skip(&mut self, refusal: Refusal) {
-        *self.skipped.entry(refusal).or_default() += 1;
+    /// Reads a file from the byte `from` on.
+    fn read(
+        &mut self,
+        opened: &Opened,
+        from: u64,
+        mut on_beacon: impl FnMut(&Beacon<'_>),
+    ) -> Result<Extent, Error> {
+        let extent = reader::read_lines(opened, from, |line| {
+            self.lines += 1;
+            let parsed = match line {
+                Line::Whole(text) => beacon::read(text),
+                Line::TooLong => Err(Refusal::TooLong),
+            };
+            match parsed {
+                Ok(beacon) => {
+                    self.beacons += 1;
+                    self.synced[match beacon.synced {
+                        Some(true) => 0,
+                        Some(false) => 1,
+                        None => 2,
+                    }] += 1;
+                    on_beacon(&beacon);
+                }
+                Err(refusal) => *self.skipped.entry(refusal).or_default() += 1,
+            }
+        })?;
+        self.bytes = extent.bytes;
+        self.broken = extent
+            .broken
+            .as_ref()
+            .map(|cause| format!("`{}`: {cause}", opened.path.display()));
+        Ok(extent)
     }
 }
 
@@ -149,35 +190,14 @@ impl<'a> Gatherer<'a> {
         let mut account = known.map(|known| known.account.clone()).unwrap_or_default();
         let from = known.map_or(0, |known| known.cursor.consumed);
         let mut failed = None;
-        let extent = reader::read_lines(opened, from, |line| {
-            account.lines += 1;
-            let parsed = match line {
-                Line::Whole(text) => beacon::read(text),
-                Line::TooLong => Err(Refusal::TooLong),
-            };
-            match parsed {
-                Ok(beacon) => {
-                    account.beacons += 1;
-                    account.synced[match beacon.synced {
-                        Some(true) => 0,
-                        Some(false) => 1,
-                        None => 2,
-                    }] += 1;
-                    if failed.is_none() {
-                        failed = self.add(&beacon, number).err();
-                    }
-                }
-                Err(refusal) => account.skip(refusal),
+        let extent = account.read(opened, from, |beacon| {
+            if failed.is_none() {
+                failed = self.add(beacon, number).err();
             }
         })?;
         if let Some(cause) = failed {
             return Err(Error::Remembered(cause));
         }
-        account.bytes = extent.bytes;
-        account.broken = extent
-            .broken
-            .as_ref()
-            .map(|cause| format!("`{}`: {cause}", opened.path.display()));
         let cursor = Cursor::of(opened, &extent).map_err(|source| reader::Error::Read {
             path: opened.path.clone(),
             source,
@@ -190,7 +210,7 @@ impl<'a> Gatherer<'a> {
         })
     }
 
-    fn add(&mut self, beacon: &beacon::Beacon<'_>, file: FileNumber) -> io::Result<()> {
+    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) -> io::Result<()> {
         let Gatherer {
             store,
             before,

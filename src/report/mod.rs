@@ -7,6 +7,7 @@ mod build;
 mod charts;
 mod data;
 mod gather;
+mod numbers;
 mod page;
 mod publish;
 mod state;
@@ -16,6 +17,7 @@ mod totals;
 pub use gather::LogStats;
 use publish::Rewrite;
 
+use crate::call::Call;
 use crate::log::{reader, segments};
 use crate::site;
 use std::io;
@@ -124,6 +126,15 @@ pub enum Note {
         /// Why.
         cause: io::Error,
     },
+}
+
+/// Reads `logs` (files and globs) from their beginning: the calls, newest first, and the account of every line.
+///
+/// # Errors
+///
+/// Where a log is missing or cannot be read.
+pub fn read(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
+    gather::gather(logs)
 }
 
 /// Brings the report up to date with its logs.

@@ -1,6 +1,6 @@
 //! Series made small enough for a page, without losing a peak: smallest and largest value of each stretch of time survive.
 
-use crate::call::Series;
+use crate::call::{self, Series};
 use crate::metric::MetricId;
 
 /// Points of all series of a page together; six bytes each make some 360 KB.
@@ -9,10 +9,6 @@ const PAGE_POINTS_MAX: usize = 60_000;
 const SERIES_POINTS_MAX: usize = 2_000;
 /// No series gets less, however many people there are.
 const SERIES_POINTS_MIN: usize = 80;
-/// A silence so many times the usual interval is a gap in the line.
-const GAP_INTERVALS: i64 = 3;
-/// No shorter silence is a gap.
-const GAP_MIN_MS: i64 = 10_000;
 
 /// Points that each series of a page may have where there are `n_series`.
 pub(super) fn points_max(n_series: usize) -> usize {
@@ -34,7 +30,7 @@ impl Thinned {
     /// Decides on the instants of at most about `points_max` points.
     pub(super) fn new(series: &Series, points_max: usize) -> Thinned {
         let timestamps_ms = series.timestamps_ms();
-        let gap_ms = (GAP_INTERVALS * usual_interval_ms(timestamps_ms)).max(GAP_MIN_MS);
+        let gap_ms = call::gap_ms(timestamps_ms);
         let (Some(&first), Some(&last)) = (timestamps_ms.first(), timestamps_ms.last()) else {
             return Thinned {
                 timestamps_ms: Vec::new(),
@@ -93,16 +89,6 @@ impl Thinned {
             })
             .collect()
     }
-}
-
-/// The median time between two readings; 2 s (Daily's own) where there are fewer than two.
-fn usual_interval_ms(timestamps_ms: &[i64]) -> i64 {
-    let mut intervals: Vec<i64> = timestamps_ms
-        .windows(2)
-        .map(|pair| pair[1] - pair[0])
-        .collect();
-    intervals.sort_unstable();
-    intervals.get(intervals.len() / 2).copied().unwrap_or(2_000)
 }
 
 #[cfg(test)]

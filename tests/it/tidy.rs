@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("units", &["metric"]),
     ("beacon", &["metric"]),
     ("call", &["beacon", "digest", "metric", "plain", "units"]),
+    ("rules", &["call", "metric", "units"]),
     ("sample", &["beacon", "metric"]),
     ("log", &["digest", "plain"]),
     ("daily", &[]),
@@ -29,7 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("fuzzing", &["beacon", "collector", "log"]),
     ("cli", &[]),
-    ("config", &["cli", "daily", "log", "notice"]),
+    ("config", &["cli", "daily", "log", "notice", "rules"]),
     (
         "cmd",
         &[
@@ -41,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "notice",
             "plain",
             "report",
+            "rules",
             "sample",
             "watch",
         ],
@@ -61,6 +63,7 @@ const DOORS: &[(&str, &str)] = &[
     ("signal_hook", "cmd"),
     ("sd_notify", "cmd"),
     ("strsim", "cli"),
+    ("strsim", "rules"),
     ("ureq", "daily"),
     ("notify", "watch"),
     ("charming", "report"),
@@ -205,6 +208,7 @@ fn every_flag_is_in_the_settings_example() {
     let variables = [
         include_str!("../../src/cli.rs"),
         include_str!("../../src/cli/serve.rs"),
+        include_str!("../../src/cli/check.rs"),
     ];
     let variables = variables
         .iter()

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from expected import expected, is_number, together
-from logs import log_of_2022, mixed_log, numbered_log
+from logs import log_of_2022, mixed_log, numbered_log, week_log
 from metrics import METRICS, UNITS
+from overall import check_numbers, check_presence, check_rules
 
 RELATIVE = 1e-9
 RELATIVE_SERIES = 1e-5
@@ -144,6 +145,7 @@ def check_report(tally, out, files, contents, said, name):
     tally.equal(len({call["id"] for call in report["calls"]}), len(keys), f"{name} ids differ")
     on_disk = sorted(path.name for path in (out / "data/calls").glob("*.json"))
     tally.equal(on_disk, sorted(Path(call["data"]).name for call in report["calls"]), f"{name} files in data/calls")
+    details = {}
     for entry in report["calls"]:
         participants = calls.get((entry["room"], entry["meetingSessionId"]))
         if participants is None:
@@ -164,6 +166,10 @@ def check_report(tally, out, files, contents, said, name):
         tally.equal(entry["participants"], len(participants), f"{where} number of participants")
         tally.equal(entry["samples"], sum(len(p["readings"]) for p in participants), f"{where} samples")
         check_call(tally, detail, participants, where)
+        check_presence(tally, detail, participants, where)
+        details[entry["room"], entry["meetingSessionId"]] = detail
+    check_numbers(tally, report, details, calls, name)
+    return want
 
 
 def build(binary, logs, out, *more):
@@ -197,7 +203,8 @@ def run(binary, folder, seed):
     out = folder / "report"
     logs = [files[1], files[2]]
     said = build(binary, logs, out)
-    check_report(tally, out, files, contents, said, "mixed")
+    want = check_report(tally, out, files, contents, said, "mixed")
+    check_rules(tally, binary, logs, want["calls"], "mixed")
     before = bytes_of_data(out)
     build(binary, logs, out)
     tally.check(bytes_of_data(out) == before, "mixed: built again, data/ is another")
@@ -214,11 +221,29 @@ def run(binary, folder, seed):
     said = build(binary, [numbered], folder / "report-numbered")
     check_report(tally, folder / "report-numbered", [numbered], [numbered.read_bytes()], said, "numbered")
 
+    week = [folder / f"week-{nth}.log{'.gz' if nth == 1 else ''}" for nth in range(3)]
+    contents = [b"".join(line + b"\n" for line in lines) for lines in week_log(rng)]
+    for file, content in zip(week, contents):
+        file.write_bytes(gzip.compress(content, mtime=0) if file.suffix == ".gz" else content)
+    said = build(binary, [folder / "week-*.log*"], folder / "report-week")
+    want = check_report(tally, folder / "report-week", week, contents, said, "week")
+    n_skipped = sum(want["skipped"].values())
+    tally.check(0.04 < n_skipped / want["lines"] < 0.06, f"week: {n_skipped} of {want['lines']} lines are broken")
+    tally.check(min(want["delivery"].values()) > 5, f"week: {want['delivery']}")
+    tally.check(len({start // 86_400_000 for _, start in starts_of(want)}) > 5, "week: too few days")
+    check_rules(tally, binary, week, want["calls"], "week")
+
     empty = folder / "empty.log"
     empty.write_bytes(b"")
     said = build(binary, [empty], folder / "report-empty")
     check_report(tally, folder / "report-empty", [empty], [b""], said, "empty")
     return tally
+
+
+def starts_of(want):
+    """Calls and when their first person came."""
+    for key, participants in want["calls"].items():
+        yield from ((key, p["start"]) for p in participants[:1] if p["start"] is not None)
 
 
 def main():

@@ -98,6 +98,7 @@ def beacon(line):
         "received": math.floor(received + 0.5) if is_number(received) else None,
         "synced": {True: "yes", False: "no"}[synced] if isinstance(synced, bool) else "unknown",
         "seq": int(seq) if is_number(seq) and seq == int(seq) and 0 <= seq < 2**53 else None,
+        "name": name if isinstance(name := top.get("name"), str) and name.strip() else None,
         "newest": max((at for at, _ in readings), default=None),
     }
     return top["room"], top["meetingSessionId"], top["sessionId"], itself, readings
@@ -181,8 +182,8 @@ def expected(contents):
     )
     distinct = readings.drop_duplicates(["call", "session", "timestamp"], keep="first")
     people = pd.DataFrame(
-        [((room, meeting), session, itself["received"]) for room, meeting, session, itself, _ in beacons],
-        columns=["call", "session", "received"],
+        [((room, meeting), session, itself["received"], itself["name"]) for room, meeting, session, itself, _ in beacons],
+        columns=["call", "session", "received", "name"],
     )
     delivered = deliveries(beacons)
     synced = {"yes": 0, "no": 0, "unknown": 0}
@@ -196,6 +197,8 @@ def expected(contents):
         calls.setdefault(call, []).append(
             {
                 "sessionId": session,
+                # The logs here never call one session by two names.
+                "name": next(iter(theirs["name"].dropna()), None),
                 "start": int(times.min()) if len(times) else None,
                 "end": int(times.max()) if len(times) else None,
                 "readings": mine,

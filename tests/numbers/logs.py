@@ -169,6 +169,45 @@ def mixed_log(rng):
     return lines[: cuts[0]], lines[cuts[0] : cuts[1]], lines[cuts[1] :]
 
 
+def week_log(rng):
+    """Lines of three files: some forty calls within eight days, beacons of both shapes, out of order, late, twice and lost."""
+    lines = []
+    midnight = START_MS // 86_400_000 * 86_400_000
+    for nth in range(40):
+        room, meeting = f"https://x.daily.co/meet-{rng.randrange(13)}", f"w-{nth}"
+        # Many begin close to midnight, on either side of it, or exactly then.
+        begin = midnight + rng.randrange(8) * 86_400_000 + rng.choice([0, -1, rng.randrange(-900_000, 900_000), rng.randrange(86_400_000)])
+        at = begin
+        for person in range(rng.randrange(1, 5)):
+            who = ids(room, meeting, f"{nth}-{person}")
+            style, is_v1 = rng.choice(["plain", "few", "odd", "rounded"]), rng.random() < 0.6
+            name = rng.choice(["Ana", "Bob", " ", None]) if is_v1 else None
+            # One after the other: with few names some come back.
+            at += rng.choice([0, 0, 200_000, 700_000])
+            for seq in range(rng.choice([1, 2, 3, 12, 40])):
+                sent = at + 15_000 * seq + (rng.choice([0, 60_000]) if style == "few" and seq > 9 else 0)
+                top = v1(rng, who, sent, style) if is_v1 else v0(rng, who, sent, METRICS, style)
+                if is_v1:
+                    top |= {"seq": seq} | ({"name": name} if name is not None else {})
+                chance = rng.random()
+                if chance < 0.04:
+                    continue
+                late = rng.randrange(15_000, 120_000) if chance < 0.1 else 0
+                if "_rx" in top:
+                    top["_rx"]["t"] += late
+                line = json.dumps(top).encode()
+                lines += [(sent + late, line)] * (2 if chance > 0.95 else 1)
+    lines.sort(key=lambda line: (line[0], rng.random()))
+    lines = [line for _, line in lines]
+    for _ in range(len(lines) // 19):
+        lines.insert(rng.randrange(len(lines)), broken(rng))
+    # Three collectors: each has some of everything.
+    files = [[], [], []]
+    for line in lines:
+        rng.choice(files).append(line)
+    return files
+
+
 def log_of_2022(rng):
     lines = []
     for person in range(3):

@@ -2,6 +2,7 @@
 
 mod call;
 mod delivery;
+mod over_all;
 mod overview;
 mod ribbon;
 

@@ -1,8 +1,10 @@
 //! The overview: a sentence, totals, every call in a table, and how good the data are.
 
 use super::super::gather::LogStats;
+use super::super::numbers::Numbers;
 use super::super::totals::Totals;
 use super::super::{Error, data};
+use super::over_all::{OverAll, over_all};
 use super::ribbon::{Ribbon, ribbon};
 use super::{Verdict, delivery, level, verdict};
 use crate::beacon::Refusal;
@@ -22,6 +24,7 @@ struct Overview<'a> {
     detail: String,
     tiles: Vec<Tile>,
     calls: Vec<Row>,
+    numbers: OverAll,
     data: Vec<Fact>,
     arrived: String,
     arrived_poor: bool,
@@ -73,6 +76,7 @@ pub(in crate::report) fn overview(
     log: &LogStats,
     calls: &[CallSummary],
     totals: &Totals,
+    numbers: &Numbers<'_>,
     generated_ms: i64,
 ) -> Result<String, Error> {
     let (headline, detail) = headline(calls, totals);
@@ -87,6 +91,7 @@ pub(in crate::report) fn overview(
         detail,
         tiles: tiles(calls, totals),
         calls: calls.iter().map(row).collect(),
+        numbers: over_all(numbers),
         data: facts(log, totals),
         arrived: delivery::arrived(totals.delivery, log.beacons),
         arrived_poor: delivery::is_poor(totals.delivery),

@@ -1,0 +1,380 @@
+//! Percentiles of any number of values from a small sum that can be added to others: how often each of few buckets was met.
+//!
+//! Buckets are log-linear, 64 an octave, so that an answer is off by [`RELATIVE_ERROR`] at most, however large the value. They are
+//! read off the bits of the number, without a logarithm: the same on every machine, and another program can do it in a line.
+//! Everything is a whole number or an extreme, so sums of sketches are equal whatever the order and the grouping.
+//! Must never be used where the values themselves are at hand: [`super::describe`] is exact.
+
+use serde::{Deserialize, Serialize};
+use std::iter;
+
+/// How far a percentile may be off, as a share of the value: half a bucket. Values nearer to zero than [`ZERO_BELOW`] count as 0,
+/// and between a negative and a positive neighbour the share is of the larger of them.
+pub const RELATIVE_ERROR: f64 = 1.0 / 128.0;
+/// 2^-30: less than a billionth of a second, of a bit per second, of a share.
+pub const ZERO_BELOW: f64 = 9.313_225_746_154_785e-10;
+
+/// Bits of the mantissa that play no part: six remain, so an octave has 64 buckets.
+const SHIFT: u32 = 46;
+/// Octaves above [`ZERO_BELOW`]; no value of a beacon is beyond 2^50.
+const OCTAVES: i32 = 80;
+/// Bucket of the largest values; that of their negatives is the negative.
+const KEY_MAX: i32 = OCTAVES * 64;
+/// Sums are kept in steps of 2^-48: exact whatever the order, and room for 10^8 of the largest values.
+const SUM_STEPS: f64 = (1_u64 << 48) as f64;
+
+/// What is kept of one value or more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Sketch {
+    count: u64,
+    min: f64,
+    max: f64,
+    /// In steps of 1 / [`SUM_STEPS`].
+    sum: i128,
+    buckets: Packed,
+}
+
+/// A sketch as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    min: f64,
+    max: f64,
+    sum: i128,
+    buckets: Vec<(i32, u64)>,
+}
+
+impl From<Sketch> for Stored {
+    fn from(sketch: Sketch) -> Stored {
+        Stored {
+            min: sketch.min,
+            max: sketch.max,
+            sum: sketch.sum,
+            buckets: sketch.buckets.iter().collect(),
+        }
+    }
+}
+
+impl TryFrom<Stored> for Sketch {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Sketch, &'static str> {
+        let buckets = &stored.buckets;
+        let ascends = buckets.is_sorted_by(|(a, _), (b, _)| a < b);
+        let in_range = |&(key, n): &(i32, u64)| (-KEY_MAX..=KEY_MAX).contains(&key) && 0 < n;
+        let spans = stored.min <= stored.max;
+        let count = buckets
+            .iter()
+            .try_fold(0_u64, |count, (_, n)| count.checked_add(*n));
+        match count {
+            Some(count) if 0 < count && spans && ascends && buckets.iter().all(in_range) => {
+                Ok(Sketch {
+                    count,
+                    min: stored.min,
+                    max: stored.max,
+                    sum: stored.sum,
+                    buckets: Packed::of(stored.buckets.into_iter()),
+                })
+            }
+            _ => Err("not the buckets of a sketch"),
+        }
+    }
+}
+
+impl Sketch {
+    /// Takes `values` up, none of them NaN or infinite. `None`: there is none.
+    pub fn of(values: &[f64]) -> Option<Sketch> {
+        let mut keys: Vec<i32> = values.iter().map(|value| key(*value)).collect();
+        keys.sort_unstable();
+        let runs = keys.chunk_by(|a, b| a == b);
+        let sum = |sum: i128, value: &f64| sum.wrapping_add((value * SUM_STEPS).round() as i128);
+        Some(Sketch {
+            count: values.len() as u64,
+            min: values.iter().copied().min_by(f64::total_cmp)?,
+            max: values.iter().copied().max_by(f64::total_cmp)?,
+            sum: values.iter().fold(0, sum),
+            buckets: Packed::of(runs.map(|run| (run[0], run.len() as u64))),
+        })
+    }
+
+    /// All of them together. `None`: there is none.
+    pub fn sum<'a>(sketches: impl IntoIterator<Item = &'a Sketch>) -> Option<Sketch> {
+        let mut sketches = sketches.into_iter();
+        let mut all = sketches.next()?.clone();
+        let Some(second) = sketches.next() else {
+            return Some(all);
+        };
+        let mut counts = vec![0_u64; 2 * KEY_MAX as usize + 1];
+        let mut take = |buckets: &Packed| {
+            for (key, n) in buckets.iter() {
+                if let Some(count) = counts.get_mut((key + KEY_MAX) as usize) {
+                    *count += n;
+                }
+            }
+        };
+        take(&all.buckets);
+        for one in iter::once(second).chain(sketches) {
+            take(&one.buckets);
+            all.count += one.count;
+            all.sum = all.sum.wrapping_add(one.sum);
+            // By total order, so that of 0 and -0 the same one stays whichever came first.
+            all.min = [all.min, one.min].into_iter().min_by(f64::total_cmp)?;
+            all.max = [all.max, one.max].into_iter().max_by(f64::total_cmp)?;
+        }
+        let buckets = (-KEY_MAX..=KEY_MAX).zip(counts);
+        all.buckets = Packed::of(buckets.filter(|(_, n)| 0 < *n));
+        Some(all)
+    }
+
+    /// How many values it has taken up. At least 1.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The smallest value, as it was.
+    pub fn min(&self) -> f64 {
+        self.min
+    }
+
+    /// The largest value, as it was.
+    pub fn max(&self) -> f64 {
+        self.max
+    }
+
+    /// The arithmetic mean, to 2^-48 or the last bit.
+    pub fn mean(&self) -> f64 {
+        self.sum as f64 / SUM_STEPS / self.count as f64
+    }
+
+    /// The value below which the share `q` (0–1) lies, interpolated as [`super::percentile`] does it, within [`RELATIVE_ERROR`].
+    pub fn quantile(&self, q: f64) -> f64 {
+        let last = self.count - 1;
+        let position = q * last as f64;
+        let below = (position.floor() as u64).min(last);
+        let above = (below + 1).min(last);
+        let share = position - below as f64;
+        let (a, b) = (self.at_rank(below), self.at_rank(above));
+        a + (b - a) * share
+    }
+
+    /// About the value that so many are before in order.
+    fn at_rank(&self, rank: u64) -> f64 {
+        if rank == 0 {
+            return self.min;
+        }
+        let mut before = 0;
+        let bucket = self.buckets.iter().find(|(_, n)| {
+            before += n;
+            rank < before
+        });
+        match bucket {
+            Some((key, _)) if rank + 1 < self.count => middle(key).clamp(self.min, self.max),
+            _ => self.max,
+        }
+    }
+}
+
+/// The bucket of a value: ascending with it, 0 around zero.
+fn key(value: f64) -> i32 {
+    let size = value.abs();
+    if size < ZERO_BELOW {
+        return 0;
+    }
+    let above = (size.to_bits() >> SHIFT) - (ZERO_BELOW.to_bits() >> SHIFT);
+    let key = i32::try_from(above + 1).map_or(KEY_MAX, |key| key.min(KEY_MAX));
+    if value < 0.0 { -key } else { key }
+}
+
+/// The value in the middle of a bucket.
+fn middle(key: i32) -> f64 {
+    if key == 0 {
+        return 0.0;
+    }
+    let edge = |key: u64| f64::from_bits(((ZERO_BELOW.to_bits() >> SHIFT) + key - 1) << SHIFT);
+    let key_up = u64::from(key.unsigned_abs());
+    let size = (edge(key_up) + edge(key_up + 1)) / 2.0;
+    if key < 0 { -size } else { size }
+}
+
+/// Buckets, ascending, each as the distance from the one before and the count, seven bits a byte: two or three bytes for most.
+/// A call has a hundred buckets of each metric, a report thousands of calls.
+#[derive(Debug, Clone, PartialEq)]
+struct Packed(Box<[u8]>);
+
+impl Packed {
+    fn of(buckets: impl Iterator<Item = (i32, u64)>) -> Packed {
+        let mut bytes = Vec::new();
+        let mut put = |mut number: u64| {
+            while 0x7f < number {
+                bytes.push(number as u8 | 0x80);
+                number >>= 7;
+            }
+            bytes.push(number as u8);
+        };
+        let mut before = -KEY_MAX;
+        for (key, n) in buckets {
+            put(u64::from(key.abs_diff(before)));
+            put(n);
+            before = key;
+        }
+        Packed(bytes.into_boxed_slice())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (i32, u64)> {
+        let mut bytes = self.0.iter();
+        let mut number = move || {
+            let (mut number, mut bits) = (0, 0);
+            loop {
+                let byte = *bytes.next()?;
+                number |= u64::from(byte & 0x7f) << bits;
+                if byte < 0x80 {
+                    return Some(number);
+                }
+                bits += 7;
+            }
+        };
+        let mut key = -KEY_MAX;
+        iter::from_fn(move || {
+            key += number()? as i32;
+            Some((key, number()?))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::percentile;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Sizes from far below to far above what is measured, negatives and zeros of both signs.
+    fn value() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            4 => (-40.0..49.8_f64).prop_map(f64::exp2),
+            2 => 0.0..1.0_f64,
+            1 => (-40.0..49.8_f64).prop_map(|power| -power.exp2()),
+            1 => prop::sample::select(vec![0.0, -0.0, 1.0, ZERO_BELOW, 1e-300, 1e15, -1e15, 0.05]),
+        ]
+    }
+
+    fn values() -> impl Strategy<Value = Vec<f64>> {
+        prop::collection::vec(value(), 1..200)
+    }
+
+    fn sketch(values: &[f64]) -> Sketch {
+        Sketch::of(values).unwrap()
+    }
+
+    #[test]
+    fn a_bucket_holds_its_middle_and_they_ascend() {
+        for bucket in -KEY_MAX..=KEY_MAX {
+            assert_eq!(key(middle(bucket)), bucket);
+        }
+        assert_eq!((key(ZERO_BELOW), key(-ZERO_BELOW)), (1, -1));
+        assert_eq!((key(f64::MAX), key(f64::MIN)), (KEY_MAX, -KEY_MAX));
+        assert_eq!((key(-0.0), key(1e-300), key(1e15) < KEY_MAX), (0, 0, true));
+    }
+
+    #[test]
+    fn of_nothing_there_is_none() {
+        assert_eq!((Sketch::of(&[]), Sketch::sum([])), (None, None));
+    }
+
+    #[test]
+    fn of_both_zeros_the_negative_one_is_the_smaller() {
+        let zeros = [sketch(&[0.0]), sketch(&[-0.0])];
+        for order in [[0, 1], [1, 0]] {
+            let sum = Sketch::sum(order.map(|at| &zeros[at])).unwrap();
+            let signs = [sum.min(), sum.max()].map(f64::is_sign_negative);
+            assert_eq!(signs, [true, false], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn one_value_is_all_its_percentiles() {
+        let one = sketch(&[0.071]);
+        assert_eq!([0.0, 0.5, 0.99, 1.0].map(|q| one.quantile(q)), [0.071; 4]);
+        assert!((one.mean() - 0.071).abs() < 1e-14);
+    }
+
+    #[test]
+    fn what_is_stored_and_is_no_sketch_is_refused() {
+        let from = |text: &str| serde_json::from_str::<Sketch>(text);
+        assert!(
+            from(r#"{"min":1.0,"max":1.0,"sum":281474976710656,"buckets":[[1921,1]]}"#).is_ok()
+        );
+        for buckets in [
+            "",
+            "[3,0]",
+            "[3,1],[3,1]",
+            "[4,1],[3,1]",
+            "[5121,1]",
+            "[-2147483648,1]",
+            "[3,18446744073709551615],[4,1]",
+        ] {
+            let text = format!(r#"{{"min":1.0,"max":1.0,"sum":1,"buckets":[{buckets}]}}"#);
+            assert!(from(&text).is_err(), "{text}");
+        }
+        assert!(from(r#"{"min":2.0,"max":1.0,"sum":1,"buckets":[[3,1]]}"#).is_err());
+    }
+
+    #[test]
+    fn a_call_takes_few_bytes() {
+        let values: Vec<f64> = (0..2_000).map(|n| 0.05 + 0.0001 * f64::from(n)).collect();
+        let bytes = sketch(&values).buckets.0.len();
+        assert!(bytes < 400, "{bytes}");
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_are_within_the_stated_error(mut values in values(), q in 0.0..=1.0_f64) {
+            let sketch = sketch(&values);
+            values.sort_by(f64::total_cmp);
+            let n = values.len();
+            let position = q * (n - 1) as f64;
+            let neighbours = [values[position.floor() as usize], values[(position.ceil() as usize).min(n - 1)]];
+            let exact = percentile(&values, q);
+            // Of neighbours of one sign the result itself is the measure.
+            let measure = if neighbours[0] * neighbours[1] < 0.0 {
+                neighbours[0].abs().max(neighbours[1].abs())
+            } else {
+                exact.abs()
+            };
+            let allowed = RELATIVE_ERROR * measure * (1.0 + 1e-12) + ZERO_BELOW;
+            let got = sketch.quantile(q);
+            prop_assert!((got - exact).abs() <= allowed, "{got} for {exact} at {q}");
+            prop_assert_eq!((sketch.min(), sketch.max(), sketch.count()), (values[0], values[n - 1], n as u64));
+            let mean = values.iter().sum::<f64>() / n as f64;
+            let scale = values.iter().fold(0.0_f64, |scale, value| scale.max(value.abs()));
+            prop_assert!((sketch.mean() - mean).abs() <= 1e-12 * scale + 1e-14, "{} for {mean}", sketch.mean());
+        }
+
+        #[test]
+        fn percentiles_ascend(values in values()) {
+            let sketch = sketch(&values);
+            let line: Vec<f64> = (0..=20).map(|n| sketch.quantile(f64::from(n) / 20.0)).collect();
+            prop_assert!(line.is_sorted(), "{line:?}");
+        }
+
+        #[test]
+        fn neither_order_nor_grouping_means_anything(a in values(), b in values(), c in values()) {
+            let together = [a.clone(), b.clone(), c.clone()].concat();
+            let [a, b, c] = [a, b, c].map(|values| sketch(&values));
+            let sum = |some: &[&Sketch]| Sketch::sum(some.iter().copied()).unwrap();
+            let all = sum(&[&a, &b, &c]);
+            prop_assert_eq!(&all, &sketch(&together));
+            prop_assert_eq!(&all, &sum(&[&c, &b, &a]));
+            prop_assert_eq!(&all, &sum(&[&sum(&[&a, &b]), &c]));
+            prop_assert_eq!(&all, &sum(&[&a, &sum(&[&b, &c])]));
+            let bits = |sketch: &Sketch| (sketch.min.to_bits(), sketch.max.to_bits());
+            prop_assert_eq!(bits(&all), bits(&sum(&[&sum(&[&c, &a]), &b])));
+        }
+
+        #[test]
+        fn what_is_stored_comes_back(values in values()) {
+            let sketch = sketch(&values);
+            let text = serde_json::to_string(&sketch).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Sketch>(&text).unwrap(), sketch);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Numbers over all calls and over each day, from summaries of calls alone.
+//!
+//! A call belongs to the day on which it began, whole. Percentiles are those of sketches (see [`RELATIVE_ERROR`]).
+
+use crate::call::{CallSummary, Quality, Sketch};
+use crate::metric::MetricId;
+use crate::units;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+pub(super) use crate::call::RELATIVE_ERROR;
+
+/// Rooms and calls that are listed.
+const LISTED_MAX: usize = 10;
+
+/// Everything.
+#[derive(Debug)]
+pub(super) struct Numbers<'a> {
+    /// Over all calls.
+    pub(super) all: Sums,
+    /// Days on which a call began, the first one first. Calls of unknown time are in none.
+    pub(super) days: Vec<Day>,
+    /// Those in which people spent most time, the busiest first.
+    pub(super) busiest_rooms: Vec<Room<'a>>,
+    /// Those with the lowest scores, the worst first, the newer one before the older.
+    pub(super) worst_calls: Vec<&'a CallSummary>,
+}
+
+/// One day.
+#[derive(Debug)]
+pub(super) struct Day {
+    /// In the calendar.
+    pub(super) date: Date,
+    /// When it began, ms since the epoch.
+    pub(super) start_ms: i64,
+    /// Over the calls that began on it.
+    pub(super) sums: Sums,
+}
+
+/// Over some calls.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    pub(super) calls: usize,
+    /// One for each time that somebody joined.
+    pub(super) participants: usize,
+    /// Time that people of each [`Quality`] spent in calls, in the order of its variants.
+    quality_ms: [i64; 4],
+    /// Of each metric that anybody measured, all readings together, in the order of the table.
+    pub(super) metrics: Vec<(MetricId, Sketch)>,
+}
+
+/// One room.
+#[derive(Debug)]
+pub(super) struct Room<'a> {
+    /// Any text.
+    pub(super) room: &'a str,
+    pub(super) calls: usize,
+    pub(super) participants: usize,
+    /// Time that people spent in it.
+    pub(super) participant_ms: i64,
+}
+
+impl<'a> Numbers<'a> {
+    /// `calls`: newest first. `zone`: where days begin.
+    pub(super) fn new(calls: &'a [CallSummary], zone: &TimeZone) -> Numbers<'a> {
+        let mut by_day: BTreeMap<(Date, i64), Vec<&CallSummary>> = BTreeMap::new();
+        for call in calls {
+            let start_ms = call.span_ms.map(|(start_ms, _)| start_ms);
+            if let Some(day) = start_ms.and_then(|start_ms| units::day_of(start_ms, zone)) {
+                by_day.entry(day).or_default().push(call);
+            }
+        }
+        let mut worst_calls: Vec<&CallSummary> =
+            calls.iter().filter(|call| call.score.is_some()).collect();
+        worst_calls.sort_by_key(|call| call.score);
+        worst_calls.truncate(LISTED_MAX);
+        let day = |((date, start_ms), calls): ((Date, i64), Vec<&CallSummary>)| Day {
+            date,
+            start_ms,
+            sums: Sums::over(&calls),
+        };
+        Numbers {
+            all: Sums::over(&calls.iter().collect::<Vec<_>>()),
+            days: by_day.into_iter().map(day).collect(),
+            busiest_rooms: busiest_rooms(calls),
+            worst_calls,
+        }
+    }
+}
+
+impl Sums {
+    fn over(calls: &[&CallSummary]) -> Sums {
+        let mut sums = Sums {
+            calls: calls.len(),
+            ..Sums::default()
+        };
+        let mut sketches: BTreeMap<MetricId, Vec<&Sketch>> = BTreeMap::new();
+        for call in calls {
+            sums.participants += call.n_participants;
+            for (sum, ms) in sums.quality_ms.iter_mut().zip(call.quality_ms) {
+                *sum = sum.saturating_add(ms);
+            }
+            for (metric, sketch) in &call.sketches {
+                sketches.entry(*metric).or_default().push(sketch);
+            }
+        }
+        let together = |(metric, sketches)| Some((metric, Sketch::sum::<'_>(sketches)?));
+        sums.metrics = sketches.into_iter().filter_map(together).collect();
+        sums
+    }
+
+    /// Time that people of that quality spent in calls.
+    pub(super) fn of_ms(&self, quality: Quality) -> i64 {
+        self.quality_ms[quality as usize]
+    }
+
+    /// Time that all spent in calls.
+    pub(super) fn participant_ms(&self) -> i64 {
+        self.quality_ms.iter().copied().fold(0, i64::saturating_add)
+    }
+
+    /// The share of the time that people of that quality spent, 0–1. `None`: nobody spent any.
+    pub(super) fn share(&self, quality: Quality) -> Option<f64> {
+        let all_ms = self.participant_ms();
+        (0 < all_ms).then(|| self.of_ms(quality) as f64 / all_ms as f64)
+    }
+}
+
+fn busiest_rooms(calls: &[CallSummary]) -> Vec<Room<'_>> {
+    // Rooms are other people's text: a hash that can be foreseen would let them make this slow.
+    let mut by_room: HashMap<&str, Room<'_>> = HashMap::new();
+    for call in calls {
+        let room = by_room.entry(&call.room).or_insert(Room {
+            room: &call.room,
+            calls: 0,
+            participants: 0,
+            participant_ms: 0,
+        });
+        room.calls += 1;
+        room.participants += call.n_participants;
+        room.participant_ms = room.participant_ms.saturating_add(call.participant_ms);
+    }
+    let mut rooms: Vec<Room<'_>> = by_room.into_values().collect();
+    rooms.sort_by_key(|room| (Reverse((room.participant_ms, room.calls)), room.room));
+    rooms.truncate(LISTED_MAX);
+    rooms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::parse;
+    use crate::call::{self, Call, Calls};
+
+    const NOON_MS: i64 = 1_795_435_200_000;
+    const HOUR_MS: i64 = 3_600_000;
+
+    /// Calls of one person each: room, hours after noon, losses at one reading a minute.
+    fn summaries(of: &[(&str, i64, &[f64])]) -> Vec<CallSummary> {
+        let mut calls = Calls::default();
+        for (nth, (room, hours, losses)) in of.iter().enumerate() {
+            for (minute, loss) in losses.iter().enumerate() {
+                let t = NOON_MS + hours * HOUR_MS + 60_000 * minute as i64;
+                let line = format!(
+                    r#"{{"room":"{room}","meetingSessionId":"{nth}","sessionId":"s","stats":{{"latest":{{"timestamp":{t},"totalRecvPacketLoss":{loss}}}}}}}"#
+                );
+                calls.add(&parse(line.as_bytes()).unwrap(), 0);
+            }
+        }
+        let line = r#"{"room":"timeless","meetingSessionId":"m","sessionId":"s","stats":{}}"#;
+        calls.add(&parse(line.as_bytes()).unwrap(), 0);
+        let summary = |call: &Call| CallSummary::of(call, &call::assess(call));
+        calls.finish().iter().map(summary).collect()
+    }
+
+    #[test]
+    fn a_call_counts_on_the_day_on_which_it_began_where_the_zone_says() {
+        let calls = summaries(&[
+            ("a", 0, &[0.0, 0.0]),
+            ("a", 11, &[0.0; 120]),
+            ("b", 12, &[0.5, 0.5, 0.5]),
+        ]);
+        let days = |zone: &TimeZone| -> Vec<(String, i64, usize)> {
+            let numbers = Numbers::new(&calls, zone);
+            let days = numbers.days.iter();
+            days.map(|day| {
+                (
+                    day.date.to_string(),
+                    (day.start_ms - NOON_MS) / HOUR_MS,
+                    day.sums.calls,
+                )
+            })
+            .collect()
+        };
+        let day = |date: &str, hours, calls| (date.to_owned(), hours, calls);
+        assert_eq!(
+            days(&TimeZone::UTC),
+            [day("2026-11-23", -12, 2), day("2026-11-24", 12, 1)]
+        );
+        let tokyo = TimeZone::fixed(jiff::tz::offset(9));
+        assert_eq!(
+            days(&tokyo),
+            [day("2026-11-23", -21, 1), day("2026-11-24", 3, 2)]
+        );
+    }
+
+    #[test]
+    fn minutes_are_told_by_how_they_were_and_rooms_and_calls_by_rank() {
+        let calls = summaries(&[
+            ("busy", 0, &[0.0; 11]),
+            ("busy", 1, &[0.0; 11]),
+            ("lossy", 2, &[0.5; 6]),
+        ]);
+        let numbers = Numbers::new(&calls, &TimeZone::UTC);
+        let minutes = |quality| numbers.all.of_ms(quality) / 60_000;
+        assert_eq!((minutes(Quality::Good), minutes(Quality::Poor)), (20, 5));
+        assert_eq!(numbers.all.share(Quality::Poor), Some(0.2));
+        assert_eq!((numbers.all.calls, numbers.all.participants), (4, 4));
+        let rooms = numbers.busiest_rooms.iter();
+        let rooms: Vec<_> = rooms.map(|room| (room.room, room.calls)).collect();
+        assert_eq!(rooms, [("busy", 2), ("lossy", 1), ("timeless", 1)]);
+        let worst = numbers.worst_calls.iter();
+        let worst: Vec<_> = worst.map(|call| call.meeting_session_id.as_str()).collect();
+        assert_eq!(
+            worst,
+            ["2", "1", "0"],
+            "nothing is known of the one without readings"
+        );
+        let (_, loss) = &numbers.all.metrics[0];
+        assert_eq!((loss.count(), loss.min(), loss.max()), (28, 0.0, 0.5));
+    }
+
+    #[test]
+    fn days_together_are_all() {
+        let calls = summaries(&[
+            ("a", 0, &[0.1, 0.2]),
+            ("b", 30, &[0.3]),
+            ("c", 60, &[0.4; 9]),
+        ]);
+        let numbers = Numbers::new(&calls, &TimeZone::UTC);
+        assert_eq!(numbers.days.len(), 3);
+        let days = numbers.days.iter();
+        let together =
+            Sketch::sum(days.flat_map(|day| day.sums.metrics.iter().map(|(_, one)| one)));
+        assert_eq!(together.as_ref(), Some(&numbers.all.metrics[0].1));
+    }
+
+    #[test]
+    fn of_no_calls_there_is_nothing() {
+        let numbers = Numbers::new(&[], &TimeZone::UTC);
+        assert!(numbers.days.is_empty() && numbers.all.metrics.is_empty());
+        assert_eq!(numbers.all.share(Quality::Good), None);
+    }
+}
