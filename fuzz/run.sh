@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(gate_head gate_chunked beacon_check log_reader)
+[ ${#targets[@]} -gt 0 ] || targets=(gate_head gate_chunked beacon_check beacon_scanner log_reader)
 
 skip() {
   printf 'fuzz: SKIPPED, nothing was fuzzed: %s\n' "$1" >&2
@@ -25,7 +25,7 @@ cargo +nightly fuzz --version >/dev/null 2>&1 || skip 'no cargo-fuzz (cargo inst
 for target in "${targets[@]}"; do
   case $target in
     gate_*) dictionary=http max_bytes=20000 ;;
-    beacon_check) dictionary=beacon max_bytes=70000 ;;
+    beacon_check | beacon_scanner) dictionary=beacon max_bytes=70000 ;;
     *) dictionary=beacon max_bytes=4096 ;;
   esac
   mkdir -p "fuzz/found/$target"

@@ -3,7 +3,7 @@
 
 pub use crate::collector::gate::oracle::{chunked as gate_chunked, request as gate_head};
 
-use crate::beacon::{self, Beacon, Checked, Receipt, Refusal};
+use crate::beacon::{self, Beacon, Checked, Receipt, Refusal, Scanner};
 use crate::log::opened::Opened;
 use crate::log::reader::{LINE_BYTES_MAX, Line, read_lines};
 use flate2::write::GzEncoder;
@@ -64,6 +64,22 @@ pub fn beacon_check(data: &[u8]) {
     assert_eq!(beacon::read(&line), Err(Refusal::ChecksumMismatch));
 }
 
+/// Lines of a log: the scanner makes of them what is made of each alone, to the last bit, whatever came before.
+///
+/// # Panics
+///
+/// Where something does not hold.
+pub fn beacon_scanner(data: &[u8]) {
+    let mut scanner = Scanner::default();
+    for line in data.split(|byte| *byte == b'\n') {
+        let found = scanner.read(line);
+        // As text, because 0 equals -0.
+        let text = |read: &Result<Beacon<'_>, Refusal>| format!("{read:?}");
+        let expect = text(&beacon::read(line));
+        assert_eq!(text(&found), expect, "{}", String::from_utf8_lossy(line));
+    }
+}
+
 /// A log: as it is every line counts, once and whole; compressed by us it is the same; as a compressed file it is no trouble.
 ///
 /// # Panics
@@ -112,6 +128,10 @@ fn lines(path: &Path) -> (Vec<Option<Vec<u8>>>, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::{self, Wanted};
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use std::sync::LazyLock;
 
     /// What the fuzzer was given and what it found.
     fn replay(target: &str, check: fn(&[u8])) {
@@ -138,6 +158,123 @@ mod tests {
     #[test]
     fn what_was_found_in_beacons_holds() {
         replay("beacon_check", beacon_check);
+    }
+
+    #[test]
+    fn what_was_found_in_scanned_lines_holds() {
+        replay("beacon_scanner", beacon_scanner);
+    }
+
+    /// Lines of every shape, as collectors write them, but without the checksum: what is changed must come to be read.
+    static LINES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let mut log = Vec::new();
+        let wanted = Wanted {
+            calls: 5,
+            seed: 7,
+            days: 1,
+            until_ms: 1_795_449_870_771,
+            one_reading: false,
+        };
+        sample::write(&wanted, &mut log).unwrap();
+        let lines = log.split(|byte| *byte == b'\n').step_by(7);
+        let lines = lines.map(|line| match memchr::memmem::rfind(line, b",\"crc\":\"") {
+            Some(at) => [&line[..at], b"}}"].concat(),
+            None => line.to_vec(),
+        });
+        lines.collect()
+    });
+
+    /// What a change puts in the place of something else.
+    const ODD: [&str; 26] = [
+        "",
+        " ",
+        ",",
+        ":",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        "\\u0041",
+        "null",
+        "true",
+        "-",
+        "-0",
+        ".",
+        "e",
+        "0",
+        "1e5",
+        "9007199254740993",
+        "18446744073709551616",
+        "0.30000000000000004",
+        "5e-324",
+        "1e400",
+        "\u{e9}",
+        "\"stats\":{\"latest\":7},",
+    ];
+
+    #[derive(Debug, Clone)]
+    struct Change {
+        line: Index,
+        at: Index,
+        length: usize,
+        odd: usize,
+    }
+
+    fn changes() -> impl Strategy<Value = Vec<(Index, Vec<Change>)>> {
+        let change = (any::<Index>(), any::<Index>(), 0..12_usize, 0..ODD.len());
+        let change = change.prop_map(|(line, at, length, odd)| Change {
+            line,
+            at,
+            length,
+            odd,
+        });
+        let changes = proptest::collection::vec(change, 0..3);
+        proptest::collection::vec((any::<Index>(), changes), 1..6)
+    }
+
+    #[test]
+    fn most_lines_of_a_log_are_beacons() {
+        let n_beacons = LINES
+            .iter()
+            .filter(|line| beacon::read(line).is_ok())
+            .count();
+        assert!(
+            100 < n_beacons && LINES.len() / 2 < n_beacons,
+            "{n_beacons} of {}",
+            LINES.len()
+        );
+        beacon_scanner(&LINES.join(&b'\n'));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+        /// Changes put a piece of another line, or something odd, in the place of something.
+        #[test]
+        fn the_scanner_reads_what_is_read_without_it(changes in changes()) {
+            let mut log = Vec::new();
+            for (line, changes) in changes {
+                let mut line = line.get(&LINES).clone();
+                for Change { line: other, at, length, odd } in changes {
+                    if line.is_empty() {
+                        continue;
+                    }
+                    let from = at.index(line.len());
+                    let to = (from + length).min(line.len());
+                    let other = other.get(&LINES);
+                    let piece = match odd % 2 {
+                        0 => ODD[odd].as_bytes(),
+                        _ => &other[other.len().min(from)..other.len().min(to + odd)],
+                    };
+                    line.splice(from..to, piece.iter().copied());
+                }
+                log.extend(line);
+                log.push(b'\n');
+            }
+            beacon_scanner(&log);
+        }
     }
 
     #[test]

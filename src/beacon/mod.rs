@@ -3,18 +3,22 @@
 //! - **v0**: one reading, as Daily's `getNetworkStats()` gives it, in `stats.latest`;
 //! - **v1**: the same, plus every reading since the last beacon as columns in `samples`.
 //!
-//! [`check`] is what the collector makes of a body: a line with a [`Receipt`]. [`read`] is what the report makes of a line. Both
+//! [`check`] is what the collector makes of a body: a line with a [`Receipt`]. [`read`] is what the report makes of a line. [`Scanner`]
+//! does the same for many lines, faster. All
 //! call [`parse`], so nothing is logged that is not read later. Units stay the source's own. Absent, `null` and not-a-number are `None`, never 0.
 //! A member named twice counts with its last value, as in `JSON.parse`. No file, socket or clock in here.
 
 mod check;
+mod key;
 mod parse;
 mod receipt;
+mod scan;
 mod value;
 
 pub use check::{Checked, DEPTH_MAX, check};
 pub use parse::{SEQ_MAX, VALUE_MAX, parse};
 pub use receipt::{Receipt, read};
+pub use scan::Scanner;
 
 use crate::metric::METRIC_COUNT;
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,12 @@
-//! JSON text to a [`Beacon`], by serde_json in one pass. The one definition of what a beacon says.
+//! JSON to a [`Beacon`] in one pass. The one definition of what a beacon says, whoever reads the JSON.
 //!
-//! The visitors are written out by hand for two reasons: derived ones take an array where an object is due, and would
+//! It is written out by hand for two reasons: what serde derives takes an array where an object is due, and would
 //! refuse a whole beacon for one odd value. Here an odd value is a value not measured.
 
-use super::value::{FromMap, Maybe, Numbers, Scalar, Text};
+use super::key::Key;
+use super::value::{FromMembers, Maybe, Members};
 use super::{Beacon, Reading, Refusal};
 use crate::metric::{METRIC_COUNT, MetricId};
-use serde::de::{IgnoredAny, MapAccess};
 use std::borrow::Cow;
 
 /// Values beyond this, either way, count as not measured: no bitrate, loss or delay of this world is there, and sums stay finite.
@@ -34,45 +34,7 @@ pub fn parse(text: &[u8]) -> Result<Beacon<'_>, Refusal> {
     let Maybe::Object(top) = top else {
         return Err(Refusal::NotAnObject);
     };
-    let room = top.room.ok_or(Refusal::BadRoom)?;
-    let meeting_session_id = top.meeting_session_id.ok_or(Refusal::BadMeetingSessionId)?;
-    let session_id = top.session_id.ok_or(Refusal::BadSessionId)?;
-    let latest = match top.stats {
-        Some(Maybe::Object(Stats { latest })) => match latest {
-            None | Some(Maybe::Null) => None,
-            Some(Maybe::Object(latest)) => latest.reading(),
-            Some(Maybe::Other) => return Err(Refusal::BadStats),
-        },
-        _ => return Err(Refusal::BadStats),
-    };
-    let mut readings = match top.samples {
-        None | Some(Maybe::Null) => Vec::new(),
-        Some(Maybe::Object(columns)) => columns.into_readings()?,
-        Some(Maybe::Other) => return Err(Refusal::BadSamples),
-    };
-    // `stats.latest` of a v1 beacon is its last column over again, not a reading of its own.
-    if let Some(latest) = latest {
-        match readings
-            .iter_mut()
-            .rev()
-            .find(|reading| reading.timestamp_ms == latest.timestamp_ms)
-        {
-            Some(same) => same.fill_from(&latest),
-            None => readings.push(latest),
-        }
-    }
-    Ok(Beacon {
-        room,
-        meeting_session_id,
-        session_id,
-        name: top.name,
-        page_token: top.page_token,
-        client: top.client,
-        received_ms: top.received.t,
-        synced: top.received.synced,
-        seq: top.seq,
-        readings,
-    })
+    top.beacon()
 }
 
 fn of_this_world(value: &f64) -> bool {
@@ -103,7 +65,7 @@ fn whole_number(raw: f64) -> Option<u64> {
 
 /// The members of a beacon that we read.
 #[derive(Default)]
-struct Top<'a> {
+pub(super) struct Top<'a> {
     room: Option<Cow<'a, str>>,
     meeting_session_id: Option<Cow<'a, str>>,
     session_id: Option<Cow<'a, str>>,
@@ -116,40 +78,75 @@ struct Top<'a> {
     received: Received,
 }
 
-impl<'de> FromMap<'de> for Top<'de> {
-    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+impl<'a> Top<'a> {
+    /// What it says altogether, or why it is no beacon.
+    pub(super) fn beacon(self) -> Result<Beacon<'a>, Refusal> {
+        let room = self.room.ok_or(Refusal::BadRoom)?;
+        let meeting_session_id = self
+            .meeting_session_id
+            .ok_or(Refusal::BadMeetingSessionId)?;
+        let session_id = self.session_id.ok_or(Refusal::BadSessionId)?;
+        let latest = match self.stats {
+            Some(Maybe::Object(Stats { latest })) => match latest {
+                None | Some(Maybe::Null) => None,
+                Some(Maybe::Object(latest)) => latest.reading(),
+                Some(Maybe::Other) => return Err(Refusal::BadStats),
+            },
+            _ => return Err(Refusal::BadStats),
+        };
+        let mut readings = match self.samples {
+            None | Some(Maybe::Null) => Vec::new(),
+            Some(Maybe::Object(columns)) => columns.into_readings()?,
+            Some(Maybe::Other) => return Err(Refusal::BadSamples),
+        };
+        // `stats.latest` of a v1 beacon is its last column over again, not a reading of its own.
+        if let Some(latest) = latest {
+            match readings
+                .iter_mut()
+                .rev()
+                .find(|reading| reading.timestamp_ms == latest.timestamp_ms)
+            {
+                Some(same) => same.fill_from(&latest),
+                None => readings.push(latest),
+            }
+        }
+        Ok(Beacon {
+            room,
+            meeting_session_id,
+            session_id,
+            name: self.name,
+            page_token: self.page_token,
+            client: self.client,
+            received_ms: self.received.t,
+            synced: self.received.synced,
+            seq: self.seq,
+            readings,
+        })
+    }
+}
+
+impl<'de> FromMembers<'de> for Top<'de> {
+    fn from_members<M: Members<'de>>(mut members: M) -> Result<Self, M::Error> {
         let mut top = Top::default();
-        while let Some(Text(key)) = map.next_key()? {
-            match &*key {
-                "room" => top.room = map.next_value::<Scalar<'de>>()?.text(),
-                "meetingSessionId" => {
-                    top.meeting_session_id = map.next_value::<Scalar<'de>>()?.text()
+        while let Some(name) = members.name()? {
+            match name {
+                Key::Room => top.room = members.scalar()?.text(),
+                Key::MeetingSessionId => top.meeting_session_id = members.scalar()?.text(),
+                Key::SessionId => top.session_id = members.scalar()?.text(),
+                Key::Name => top.name = members.scalar()?.text(),
+                Key::PageToken => top.page_token = members.scalar()?.text(),
+                Key::Seq => top.seq = members.scalar()?.number().and_then(whole_number),
+                Key::Stats => top.stats = Some(members.object()?),
+                Key::Samples => top.samples = Some(members.object()?),
+                Key::Client => {
+                    let client: Maybe<Client<'de>> = members.object()?;
+                    top.client = client.into_inner().unwrap_or_default().0;
                 }
-                "sessionId" => top.session_id = map.next_value::<Scalar<'de>>()?.text(),
-                "name" => top.name = map.next_value::<Scalar<'de>>()?.text(),
-                "pageToken" => top.page_token = map.next_value::<Scalar<'de>>()?.text(),
-                "seq" => {
-                    top.seq = map
-                        .next_value::<Scalar<'de>>()?
-                        .number()
-                        .and_then(whole_number)
+                Key::Receipt => {
+                    let received: Maybe<Received> = members.object()?;
+                    top.received = received.into_inner().unwrap_or_default();
                 }
-                "stats" => top.stats = Some(map.next_value()?),
-                "samples" => top.samples = Some(map.next_value()?),
-                "client" => {
-                    top.client = map
-                        .next_value::<Maybe<Client<'de>>>()?
-                        .into_inner()
-                        .unwrap_or_default()
-                        .0
-                }
-                "_rx" => {
-                    top.received = map
-                        .next_value::<Maybe<Received>>()?
-                        .into_inner()
-                        .unwrap_or_default()
-                }
-                _ => _ = map.next_value::<IgnoredAny>()?,
+                _ => members.skip()?,
             }
         }
         Ok(top)
@@ -161,13 +158,13 @@ struct Stats {
     latest: Option<Maybe<Latest>>,
 }
 
-impl<'de> FromMap<'de> for Stats {
-    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+impl<'de> FromMembers<'de> for Stats {
+    fn from_members<M: Members<'de>>(mut members: M) -> Result<Self, M::Error> {
         let mut latest = None;
-        while let Some(Text(key)) = map.next_key()? {
-            match &*key {
-                "latest" => latest = Some(map.next_value()?),
-                _ => _ = map.next_value::<IgnoredAny>()?,
+        while let Some(name) = members.name()? {
+            match name {
+                Key::Latest => latest = Some(members.object()?),
+                _ => members.skip()?,
             }
         }
         Ok(Stats { latest })
@@ -194,25 +191,22 @@ impl Latest {
     }
 }
 
-impl<'de> FromMap<'de> for Latest {
-    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+impl<'de> FromMembers<'de> for Latest {
+    fn from_members<M: Members<'de>>(mut members: M) -> Result<Self, M::Error> {
         let mut latest = Latest {
             timestamp_ms: None,
             values: [None; METRIC_COUNT],
         };
-        while let Some(Text(key)) = map.next_key()? {
-            if let Some(metric) = MetricId::from_wire(&key) {
-                latest.values[metric.index()] = map
-                    .next_value::<Scalar<'de>>()?
-                    .number()
-                    .filter(of_this_world);
-            } else if key == "timestamp" {
-                latest.timestamp_ms = map
-                    .next_value::<Scalar<'de>>()?
-                    .number()
-                    .and_then(timestamp_ms);
-            } else {
-                let _ = map.next_value::<IgnoredAny>()?;
+        while let Some(name) = members.name()? {
+            match name {
+                Key::Metric(metric) => {
+                    let number = members.scalar()?.number();
+                    latest.values[metric.index()] = number.filter(of_this_world);
+                }
+                Key::Timestamp => {
+                    latest.timestamp_ms = members.scalar()?.number().and_then(timestamp_ms);
+                }
+                _ => members.skip()?,
             }
         }
         Ok(latest)
@@ -253,19 +247,19 @@ impl Columns {
     }
 }
 
-impl<'de> FromMap<'de> for Columns {
-    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+impl<'de> FromMembers<'de> for Columns {
+    fn from_members<M: Members<'de>>(mut members: M) -> Result<Self, M::Error> {
         let mut columns = Columns::default();
-        while let Some(Text(key)) = map.next_key()? {
-            if let Some(metric) = MetricId::from_wire(&key) {
-                let column = map.next_value::<Numbers>()?.0;
-                // The last of one name counts; keeping them all would make a short beacon a long computation.
-                columns.values.retain(|(found, _)| *found != metric);
-                columns.values.push((metric, column));
-            } else if key == "timestamp" {
-                columns.timestamps = map.next_value::<Numbers>()?.0;
-            } else {
-                let _ = map.next_value::<IgnoredAny>()?;
+        while let Some(name) = members.name()? {
+            match name {
+                Key::Metric(metric) => {
+                    let column = members.numbers()?.0;
+                    // The last of one name counts; keeping them all would make a short beacon a long computation.
+                    columns.values.retain(|(found, _)| *found != metric);
+                    columns.values.push((metric, column));
+                }
+                Key::Timestamp => columns.timestamps = members.numbers()?.0,
+                _ => members.skip()?,
             }
         }
         Ok(columns)
@@ -276,19 +270,19 @@ impl<'de> FromMap<'de> for Columns {
 #[derive(Default)]
 struct Client<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl<'de> FromMap<'de> for Client<'de> {
-    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
-        let mut members = Vec::new();
-        while let Some(Text(key)) = map.next_key()? {
-            if let Some(value) = map.next_value::<Scalar<'de>>()?.text()
-                && members.len() < CLIENT_MEMBERS_MAX
-                && key.len() <= CLIENT_BYTES_MAX
+impl<'de> FromMembers<'de> for Client<'de> {
+    fn from_members<M: Members<'de>>(mut members: M) -> Result<Self, M::Error> {
+        let mut kept = Vec::new();
+        while let Some(name) = members.text_name()? {
+            if let Some(value) = members.scalar()?.text()
+                && kept.len() < CLIENT_MEMBERS_MAX
+                && name.len() <= CLIENT_BYTES_MAX
                 && value.len() <= CLIENT_BYTES_MAX
             {
-                members.push((key, value));
+                kept.push((name, value));
             }
         }
-        Ok(Client(members))
+        Ok(Client(kept))
     }
 }
 
@@ -299,14 +293,14 @@ struct Received {
     synced: Option<bool>,
 }
 
-impl<'de> FromMap<'de> for Received {
-    fn from_map<M: MapAccess<'de>>(mut map: M) -> Result<Self, M::Error> {
+impl<'de> FromMembers<'de> for Received {
+    fn from_members<M: Members<'de>>(mut members: M) -> Result<Self, M::Error> {
         let mut received = Received::default();
-        while let Some(Text(key)) = map.next_key()? {
-            match &*key {
-                "synced" => received.synced = map.next_value::<Scalar<'de>>()?.truth(),
-                "t" => received.t = map.next_value::<Scalar<'de>>()?.number().and_then(instant),
-                _ => _ = map.next_value::<IgnoredAny>()?,
+        while let Some(name) = members.name()? {
+            match name {
+                Key::Synced => received.synced = members.scalar()?.truth(),
+                Key::Time => received.t = members.scalar()?.number().and_then(instant),
+                _ => members.skip()?,
             }
         }
         Ok(received)

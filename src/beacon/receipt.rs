@@ -43,9 +43,15 @@ pub(super) fn stamp(mut object: Vec<u8>, receipt: Receipt) -> Vec<u8> {
 ///
 /// As [`parse`], and [`Refusal::ChecksumMismatch`] where the line is not what was written.
 pub fn read(line: &[u8]) -> Result<Beacon<'_>, Refusal> {
+    verify(line)?;
+    parse(line)
+}
+
+/// Refuses a line that is not what was written.
+pub(super) fn verify(line: &[u8]) -> Result<(), Refusal> {
     match split(line) {
         Some((summed, sum)) if sum != digits(summed) => Err(Refusal::ChecksumMismatch),
-        _ => parse(line),
+        _ => Ok(()),
     }
 }
 

@@ -1,14 +1,55 @@
 //! JSON values taken as they come: an object where there is one, a number where there is one, and no error where there is not.
 //!
-//! Knows nothing of beacons.
+//! Knows nothing of beacons but the names of their members.
 
+use super::key::Key;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
 /// Something that is built from the members of an object.
-pub(super) trait FromMap<'de>: Sized {
-    fn from_map<M: MapAccess<'de>>(map: M) -> Result<Self, M::Error>;
+pub(super) trait FromMembers<'de>: Sized {
+    fn from_members<M: Members<'de>>(members: M) -> Result<Self, M::Error>;
+}
+
+/// The members of an object, in the order in which they stand: a name, then its value, until there are no more.
+pub(super) trait Members<'de> {
+    type Error;
+    /// What the next one is. `None`: there is none.
+    fn name(&mut self) -> Result<Option<Key>, Self::Error>;
+    /// The same, as it is spelled.
+    fn text_name(&mut self) -> Result<Option<Cow<'de, str>>, Self::Error>;
+    fn scalar(&mut self) -> Result<Scalar<'de>, Self::Error>;
+    fn numbers(&mut self) -> Result<Numbers, Self::Error>;
+    fn object<T: FromMembers<'de>>(&mut self) -> Result<Maybe<T>, Self::Error>;
+    /// Reads past a value.
+    fn skip(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Members as serde has them.
+struct Serde<M>(M);
+
+impl<'de, M: MapAccess<'de>> Members<'de> for Serde<M> {
+    type Error = M::Error;
+
+    fn name(&mut self) -> Result<Option<Key>, M::Error> {
+        Ok(self.text_name()?.map(|text| Key::of(&text)))
+    }
+    fn text_name(&mut self) -> Result<Option<Cow<'de, str>>, M::Error> {
+        Ok(self.0.next_key()?.map(|Text(text)| text))
+    }
+    fn scalar(&mut self) -> Result<Scalar<'de>, M::Error> {
+        self.0.next_value()
+    }
+    fn numbers(&mut self) -> Result<Numbers, M::Error> {
+        self.0.next_value()
+    }
+    fn object<T: FromMembers<'de>>(&mut self) -> Result<Maybe<T>, M::Error> {
+        self.0.next_value()
+    }
+    fn skip(&mut self) -> Result<(), M::Error> {
+        self.0.next_value::<IgnoredAny>().map(|_| ())
+    }
 }
 
 /// A value that should be an object.
@@ -27,13 +68,13 @@ impl<T> Maybe<T> {
     }
 }
 
-impl<'de, T: FromMap<'de>> Deserialize<'de> for Maybe<T> {
+impl<'de, T: FromMembers<'de>> Deserialize<'de> for Maybe<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Expect<T>(std::marker::PhantomData<T>);
-        impl<'de, T: FromMap<'de>> AnyValue<'de> for Expect<T> {
+        impl<'de, T: FromMembers<'de>> AnyValue<'de> for Expect<T> {
             type Out = Maybe<T>;
             fn map<M: MapAccess<'de>>(map: M) -> Result<Maybe<T>, M::Error> {
-                T::from_map(map).map(Maybe::Object)
+                T::from_members(Serde(map)).map(Maybe::Object)
             }
             fn null() -> Maybe<T> {
                 Maybe::Null
@@ -123,7 +164,7 @@ impl<'de> Deserialize<'de> for Numbers {
 }
 
 /// A member's name, borrowed from the text unless it is escaped there.
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+struct Text<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

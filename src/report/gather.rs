@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::state::{Account, KnownFile, Place, Store};
-use crate::beacon::{self, Beacon, Refusal};
+use crate::beacon::{Beacon, Refusal, Scanner};
 use crate::call::{Call, Calls, FileNumber, Gathered, call_id};
 use crate::log::cursor::Cursor;
 use crate::log::opened::{self, Opened};
@@ -90,10 +90,11 @@ impl Account {
         from: u64,
         mut on_beacon: impl FnMut(&Beacon<'_>),
     ) -> Result<Extent, Error> {
+        let mut scanner = Scanner::default();
         let extent = reader::read_lines(opened, from, |line| {
             self.lines += 1;
             let parsed = match line {
-                Line::Whole(text) => beacon::read(text),
+                Line::Whole(text) => scanner.read(text),
                 Line::TooLong => Err(Refusal::TooLong),
             };
             match parsed {

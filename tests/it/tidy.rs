@@ -70,6 +70,7 @@ const DOORS: &[(&str, &str)] = &[
     ("minijinja", "site"),
     ("ruzstd", "log"),
     ("glob", "log"),
+    ("memchr", "beacon"),
     ("memchr", "log"),
     ("rustix", "collector"),
     ("rustix", "log"),
