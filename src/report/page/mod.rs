@@ -3,6 +3,8 @@
 mod call;
 mod delivery;
 mod overview;
+mod panel;
+mod people;
 mod ribbon;
 
 pub(super) use call::{Rooms, call};
