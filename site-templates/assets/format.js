@@ -33,11 +33,11 @@
   /** @param {number} value */
   const two = (value) => String(value).padStart(2, "0");
 
-  /** Time of day in UTC. @param {number} ms since the epoch @param {boolean} [seconds] */
-  const clock = (ms, seconds) => {
+  /** Time of day. @param {number} ms since the epoch @param {boolean} [seconds] @param {boolean} [local] in the reader's zone, not in UTC */
+  const clock = (ms, seconds, local) => {
     const date = new Date(ms);
-    const minutes = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
-    return seconds ? `${minutes}:${two(date.getUTCSeconds())}` : minutes;
+    const [h, m, s] = local ? [date.getHours(), date.getMinutes(), date.getSeconds()] : [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
+    return `${two(h)}:${two(m)}${seconds ? `:${two(s)}` : ""}`;
   };
 
   /** Time since the start of a call: m:ss, or h:mm:ss. @param {number} ms */

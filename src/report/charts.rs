@@ -6,8 +6,8 @@
 use super::data::rounded;
 use crate::metric::{Metric, Thresholds};
 use charming::Chart;
-use charming::component::{Axis, DataZoom, DataZoomType, FilterMode, Grid};
-use charming::element::{AxisPointer, AxisPointerType, AxisType, SplitLine, Tooltip, Trigger};
+use charming::component::{Axis, Grid};
+use charming::element::{AxisType, SplitLine};
 use charming::series::{Custom, Line, Series};
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 const GUTTER_PX: i32 = 56;
 /// Room for half of a label at the right end; lanes end there too.
 const MARGIN_PX: i32 = 16;
+/// Room for the title of the distribution, and for badges on peaks.
+const TITLE_PX: i32 = 20;
 /// Room for the labels of the x axis.
 const TIME_LABELS_PX: i32 = 22;
 
@@ -35,7 +37,15 @@ impl Range {
             .map_or(0.0, |thresholds| thresholds.fair * 1.2);
         Range {
             low: if min < 0.0 { -nice(-min * 1.06) } else { 0.0 },
-            top: nice((max * 1.06).max(fair)),
+            // Who crossed it gets a badge on the peak.
+            top: nice(
+                (max * if 0.0 < fair && fair < max * 1.2 {
+                    1.18
+                } else {
+                    1.06
+                })
+                .max(fair),
+            ),
         }
     }
 }
@@ -57,20 +67,13 @@ fn nice(value: f64) -> f64 {
 }
 
 /// One line a participant over the call. `start_ms` and `end_ms` bound the x axis, the same on every panel of a page.
-pub(super) fn time_series(
-    metric: &Metric,
-    range: Range,
-    n_lines: usize,
-    start_ms: i64,
-    end_ms: i64,
-) -> Value {
-    let pointer = AxisPointer::new().type_(AxisPointerType::Line);
+pub(super) fn time_series(metric: &Metric, range: Range, start_ms: i64, end_ms: i64) -> Value {
     let chart = Chart::new()
         .grid(
             Grid::new()
                 .left(GUTTER_PX)
                 .right(MARGIN_PX)
-                .top(8)
+                .top(TITLE_PX)
                 .bottom(TIME_LABELS_PX),
         )
         .x_axis(
@@ -78,18 +81,8 @@ pub(super) fn time_series(
                 .type_(AxisType::Time)
                 .min(start_ms)
                 .max(end_ms.max(start_ms + 1)),
-        )
-        .tooltip(Tooltip::new().trigger(Trigger::Axis).axis_pointer(pointer))
-        .data_zoom(
-            DataZoom::new()
-                .type_(DataZoomType::Inside)
-                .filter_mode(FilterMode::None),
         );
-    let patch = json!({
-        "useUTC": true,
-        // The wheel scrolls the page; it zooms with Ctrl held.
-        "dataZoom": [{"zoomOnMouseWheel": "ctrl", "moveOnMouseWheel": false, "moveOnMouseMove": true}],
-    });
+    let patch = json!({"useUTC": true});
     let line = |id| {
         Line::new()
             .id(id)
@@ -97,50 +90,49 @@ pub(super) fn time_series(
             .connect_nulls(false)
             .into()
     };
-    options(chart, metric, range, n_lines, line, patch)
+    options(chart, metric, range, line, patch)
 }
 
 /// One outline a participant: share of the readings (x) at each value (y). Shares the y axis of the series beside it.
-pub(super) fn spread(metric: &Metric, range: Range, n_lines: usize, share_max: f64) -> Value {
+pub(super) fn spread(metric: &Metric, range: Range, share_max: f64, marks: [f64; 2]) -> Value {
     let chart = Chart::new()
-        .grid(Grid::new().left(1).right(8).top(8).bottom(TIME_LABELS_PX))
+        .grid(
+            Grid::new()
+                .left(1)
+                .right(8)
+                .top(TITLE_PX)
+                .bottom(TIME_LABELS_PX),
+        )
         .x_axis(
             Axis::new()
                 .type_(AxisType::Value)
                 .min(0)
                 .max(share_max)
                 .interval(share_max),
-        )
-        .tooltip(Tooltip::new().trigger(Trigger::None));
+        );
     // The script draws the outline: a line chart can fill downwards alone, not to the side.
     let outline = |id| Custom::new().id(id).into();
-    options(chart, metric, range, n_lines, outline, json!({}))
+    let [p50, p95] = marks;
+    let marks = json!({"series": [{"markLine": {"silent": true, "symbol": "none", "data": [{"name": "median", "yAxis": p50}, {"name": "p95", "yAxis": p95}]}}]});
+    options(chart, metric, range, outline, marks)
 }
 
-/// What both have in common: the y axis, the bands behind, and a series a participant.
+/// What both have in common: the y axis, the bands behind, and one series that the script repeats for each participant.
 fn options(
     chart: Chart,
     metric: &Metric,
     range: Range,
-    n_lines: usize,
     series: impl Fn(String) -> Series,
     patch: Value,
 ) -> Value {
     let bands_carrier = Line::new().id("bands").silent(true);
-    let mut chart = chart
+    let chart = chart
         .animation(false)
         .y_axis(value_axis(range))
-        .series(bands_carrier);
-    for line in 0..n_lines {
-        chart = chart.series(series(format!("line-{line}")));
-    }
+        .series(bands_carrier)
+        .series(series("line".to_owned()));
     // A chart of ours holds numbers and names that are ours, so there is nothing that JSON can't hold.
     let mut options = serde_json::to_value(&chart).expect("charming's options are JSON");
-    // Names of people are in tooltips: as text on a canvas they stay text.
-    merge(
-        &mut options,
-        json!({"tooltip": {"renderMode": "richText", "confine": true}}),
-    );
     if let Some(thresholds) = metric.thresholds {
         merge(&mut options, json!({"series": [bands(thresholds, range)]}));
     }
@@ -228,23 +220,21 @@ mod tests {
     #[test]
     fn options_are_what_echarts_reads() {
         let range = Range { low: 0.0, top: 0.2 };
-        let options = time_series(metric("totalSendPacketLoss"), range, 2, 1_000, 2_000);
+        let options = time_series(metric("totalSendPacketLoss"), range, 1_000, 2_000);
         assert_eq!(options["xAxis"]["type"], "time");
         assert_eq!(options["xAxis"]["min"], 1_000);
         assert_eq!(options["yAxis"]["max"], 0.2);
-        assert_eq!(options["tooltip"]["renderMode"], "richText");
-        assert_eq!(options["dataZoom"][0]["zoomOnMouseWheel"], "ctrl");
-        assert_eq!(options["dataZoom"][0]["type"], "inside");
         let ids: Vec<_> = options["series"]
             .as_array()
             .unwrap()
             .iter()
             .map(|s| s["id"].as_str().unwrap())
             .collect();
-        assert_eq!(ids, ["bands", "line-0", "line-1"]);
+        assert_eq!(ids, ["bands", "line"]);
         assert_eq!(options["series"][0]["markArea"]["data"][1][0]["yAxis"], 0.1);
         assert_eq!(options["useUTC"], true);
-        let options = spread(metric("sendBitsPerSecond"), range, 1, 0.5);
+        let options = spread(metric("sendBitsPerSecond"), range, 0.5, [0.02, 0.1]);
+        assert_eq!(options["series"][0]["markLine"]["data"][1]["yAxis"], 0.1);
         assert!(
             options["series"][0].get("markArea").is_none(),
             "a bitrate has no bands"

@@ -3,16 +3,45 @@
 use crate::call::{self, Series};
 use crate::metric::MetricId;
 
-/// Points of all series of a page together; six bytes each make some 360 KB.
+/// Points of all series of a page together, to begin with; six to nine bytes each.
 const PAGE_POINTS_MAX: usize = 60_000;
+/// What the readings in a page may weigh, however long the call.
+pub(super) const PAGE_BYTES_MAX: usize = 400_000;
+/// So many packed points weigh as much as one written as a number.
+pub(super) const PACKED_FACTOR: usize = 4;
 /// No series gets more: the width of a large screen, twice.
 const SERIES_POINTS_MAX: usize = 2_000;
 /// No series gets less, however many people there are.
-const SERIES_POINTS_MIN: usize = 80;
+const SERIES_POINTS_MIN: usize = 40;
 
 /// Points that each series of a page may have where there are `n_series`.
 pub(super) fn points_max(n_series: usize) -> usize {
     (PAGE_POINTS_MAX / n_series.max(1)).clamp(SERIES_POINTS_MIN, SERIES_POINTS_MAX)
+}
+
+/// Fewer points than `points`, where `bytes` of them weigh too much. `None`: they do not, or no fewer would do.
+pub(super) fn fewer(points: usize, bytes: usize) -> Option<usize> {
+    let fewer = (points * PAGE_BYTES_MAX / bytes.max(1) * 19 / 20).max(SERIES_POINTS_MIN);
+    (PAGE_BYTES_MAX < bytes && fewer < points).then_some(fewer)
+}
+
+/// Characters of [`packed`]: two a value.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// Steps of a value from the low end of its axis to the top; one more stands for no value.
+const STEPS: f64 = 4_094.0;
+
+/// Values as two characters each, in 4,094 steps from `low` to `top`: finer than any screen. `__` is none.
+pub(super) fn packed(values: &[Option<f64>], low: f64, top: f64) -> String {
+    let code = |value: &Option<f64>| match value {
+        Some(value) => ((value - low) / (top - low) * STEPS)
+            .round()
+            .clamp(0.0, STEPS) as usize,
+        None => STEPS as usize + 1,
+    };
+    let characters = values.iter().map(code);
+    characters
+        .flat_map(|code| [DIGITS[code / 64] as char, DIGITS[code % 64] as char])
+        .collect()
 }
 
 /// The instants of one participant's points, the same for all metrics.
@@ -155,6 +184,20 @@ mod tests {
         let series = series(1_000, |at| (!(300..700).contains(&at)).then_some(1.0));
         let thinned = Thinned::new(&series, 100);
         assert!(thinned.values(&series, metric()).contains(&None));
+    }
+
+    #[test]
+    fn packed_values_keep_their_ends_and_their_gaps() {
+        assert_eq!(packed(&[Some(0.0), None, Some(0.2)], 0.0, 0.2), "AA___-");
+        assert_eq!(packed(&[Some(-1.0), Some(9.0)], 0.0, 0.2), "AA_-");
+        assert_eq!(packed(&[], 0.0, 1.0), "");
+    }
+
+    #[test]
+    fn fewer_points_only_where_they_weigh_too_much() {
+        assert_eq!(fewer(1_000, PAGE_BYTES_MAX), None);
+        assert_eq!(fewer(1_000, 2 * PAGE_BYTES_MAX), Some(475));
+        assert_eq!(fewer(SERIES_POINTS_MIN, 10 * PAGE_BYTES_MAX), None);
     }
 
     #[test]

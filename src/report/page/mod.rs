@@ -4,6 +4,8 @@ mod call;
 mod delivery;
 mod over_all;
 mod overview;
+mod panel;
+mod people;
 mod ribbon;
 
 pub(super) use call::{Neighbours, call};

@@ -159,9 +159,8 @@ for (const [place, at] of Object.entries(HOSTILE_AT)) {
       await chart.scrollIntoViewIfNeeded();
       await chart.locator("canvas").waitFor();
       // Tooltips show names.
-      const before = await inkOfFirst(chart);
       await page.mouse.move(...await middle(chart));
-      assert.notEqual(await inkOfFirst(chart), before, "a tooltip came up");
+      await page.locator(".tip").waitFor({ state: "visible" });
       await unharmed();
       assert.ok(Object.values(await numbers(page)).flat().length > 0);
       await page.mouse.move(0, 0);
@@ -170,11 +169,6 @@ for (const [place, at] of Object.entries(HOSTILE_AT)) {
   });
 }
 
-const inkOfFirst = (chart) => chart.evaluate(async (element) => {
-  // Drawn in the next frame.
-  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  return [...element.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join();
-});
 const middle = async (chart) => {
   const { x, y, width, height } = await chart.boundingBox();
   return [x + width / 2, y + height / 2];
