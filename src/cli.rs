@@ -80,6 +80,14 @@ pub struct BuildReportArgs {
     /// Folder to remember in what was read, so that the next build reads only what is new [default: LOG.state]
     #[arg(long, env = "CALL_METRICS_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// Write this one call as one self-contained HTML file, DIR/single/CALL_ID.html, and nothing else
+    #[arg(
+        long,
+        env = "CALL_METRICS_SINGLE_FILE",
+        value_name = "CALL_ID",
+        conflicts_with = "watch"
+    )]
+    pub single_file: Option<String>,
 }
 
 /// Arguments of `sample-log`.

@@ -100,6 +100,8 @@ pub struct BuildReport {
     pub prune: bool,
     /// Folder for what builds remember. `None`: beside the first log.
     pub state: Option<PathBuf>,
+    /// Write one call as one file, and nothing else: its id.
+    pub single_file: Option<String>,
 }
 
 /// Settings of `sample-log`.
@@ -135,6 +137,7 @@ impl From<BuildReportArgs> for BuildReport {
             full: args.full,
             prune: args.prune,
             state: args.state,
+            single_file: args.single_file.filter(|id| !id.is_empty()),
         }
     }
 }

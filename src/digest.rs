@@ -25,6 +25,11 @@ pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         .collect()
 }
 
+/// The SHA-256 of `bytes`, as policies of pages name scripts by it.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// Bytes that nobody can guess.
 ///
 /// # Errors

@@ -283,7 +283,15 @@
     else if (moment !== undefined) jump(button);
     else if (button.classList.contains("zoom-reset")) choose({ zoom: null });
     else if (button.classList.contains("everyone")) choose({ people: [] });
-    else if (button.dataset.do) DO[button.dataset.do]?.(button);
+    else if (button.dataset.do) {
+      DO[button.dataset.do]?.(button);
+      // The menu has served, but for the link: its button says that it is copied.
+      const menu = button.closest("details.more");
+      if (menu && button.dataset.do !== "link") {
+        menu.removeAttribute("open");
+        /** @type {HTMLElement | null} */ (menu.querySelector("summary"))?.focus();
+      }
+    }
   });
 
   /** The part of an element that is the time axis, in px of the window. @param {Element} area */

@@ -20,6 +20,10 @@ const REST: u32 = 4;
 pub(super) fn run(settings: &BuildReport, notices: &Notices) -> Result<(), Failure> {
     // All segments of a log are open at the same time.
     raise_open_files();
+    if let Some(id) = &settings.single_file {
+        let path = report::single_file(&settings.logs, &settings.out, id).map_err(explained)?;
+        return on_stdout(&format!("1 call -> {}\n", path.display()));
+    }
     if !settings.watch {
         let (built, took) = build(settings, notices, Telling::All)?;
         return summary(&built, &settings.out, took);
@@ -193,6 +197,9 @@ pub(super) fn explained(error: report::Error) -> Failure {
         }
         report::Error::Find(segments::Error::List { .. } | segments::Error::Open { .. })
         | report::Error::Read(_) => "run as a user who may read it, or pass `--log PATH`",
+        report::Error::NoCall(_) => {
+            "the id is the name of the call's page: the last part of its address, without `.html`"
+        }
         report::Error::Write { .. } => "pass `--out DIR` with a folder that you may write to",
         report::Error::Remembered(_) => {
             "see that there is room on the disk of the log and of the temporary folder, or pass `--state DIR`"

@@ -119,6 +119,7 @@ fn keep_fresh(
         full: false,
         prune: false,
         state: None,
+        single_file: None,
     };
     let (stop, notices) = (stop.clone(), notices.clone());
     std::thread::Builder::new()

@@ -10,12 +10,14 @@ mod gather;
 mod numbers;
 mod page;
 mod publish;
+mod single;
 mod state;
 mod thin;
 mod totals;
 
 pub use gather::LogStats;
 use publish::Rewrite;
+pub use single::single_file;
 
 use crate::call::Call;
 use crate::log::{reader, segments};
@@ -58,6 +60,9 @@ pub enum Error {
     /// A page cannot be rendered.
     #[error(transparent)]
     Render(#[from] site::Error),
+    /// No call has this id.
+    #[error("no call with the id `{0}`")]
+    NoCall(String),
     /// A file of the site cannot be written.
     #[error("cannot write `{path}`")]
     Write {

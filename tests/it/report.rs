@@ -426,3 +426,30 @@ fn watching_rebuilds_when_the_log_comes_grows_rotates_and_shrinks() {
     let run = watching.stop("TERM");
     assert_eq!(run.code, 0, "{run:?}");
 }
+
+#[test]
+fn one_call_as_one_file_and_an_id_that_no_call_has() {
+    let folder = Folder::new();
+    folder.write("beacon.log", beacon("r", "a", T) + "\n");
+    let single = |id: &str| {
+        folder.run(&format!(
+            "build-report --log beacon.log --out mail --single-file {id}"
+        ))
+    };
+    let run = single("../../nope");
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("no call with the id `../../nope`"));
+    assert!(run.stderr.contains("the name of the call's page"));
+    assert!(!folder.path("mail").exists());
+    assert_eq!(single("x --watch").code, 2);
+
+    let report = folder.report("beacon.log");
+    let id = report["calls"][0]["id"].as_str().unwrap();
+    let run = single(id);
+    assert_eq!(run.stdout, format!("1 call -> mail/single/{id}.html\n"));
+    let page = folder.read(&format!("mail/single/{id}.html"));
+    assert!(
+        !page.contains("<script src") && !page.contains("<link ") && !page.contains("../assets")
+    );
+    assert_eq!(fs::read_dir(folder.path("mail")).unwrap().count(), 1);
+}

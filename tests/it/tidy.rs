@@ -60,6 +60,7 @@ const DOORS: &[(&str, &str)] = &[
     ("memmap2", "collector"),
     ("listenfd", "cmd"),
     ("base64", "collector"),
+    ("base64", "report"),
     ("signal_hook", "cmd"),
     ("sd_notify", "cmd"),
     ("strsim", "cli"),

@@ -48,6 +48,8 @@ impl Neighbours {
 #[derive(Serialize)]
 struct Page<'a> {
     root: &'static str,
+    /// One file to mail: it links to nothing beside it.
+    single: bool,
     assets: String,
     version: &'static str,
     digest: String,
@@ -91,6 +93,19 @@ pub(in crate::report) fn call(
     assessment: &Assessment,
     neighbours: &(Option<String>, Option<String>),
 ) -> Result<String, Error> {
+    page(call, assessment, Some(neighbours))
+}
+
+/// The same without a link to any other file, for [`super::super::single`] to put the assets into.
+pub(in crate::report) fn single(call: &Call, assessment: &Assessment) -> Result<String, Error> {
+    page(call, assessment, None)
+}
+
+fn page(
+    call: &Call,
+    assessment: &Assessment,
+    neighbours: Option<&(Option<String>, Option<String>)>,
+) -> Result<String, Error> {
     let badges = people::badges(call, assessment);
     let (others, people): (Vec<_>, Vec<_>) = people::people(call, assessment, &badges)
         .into_iter()
@@ -98,11 +113,12 @@ pub(in crate::report) fn call(
     let (groups, charts) = panel::groups(call, assessment, &badges);
     let charts = for_script(&charts);
     let page_of = |id: &Option<String>| id.as_ref().map(|id| format!("{id}.html"));
-    let (earlier, later) = (page_of(&neighbours.0), page_of(&neighbours.1));
+    let (earlier, later) = neighbours.map_or((None, None), |(a, b)| (page_of(a), page_of(b)));
     let span = call.span_ms();
     let deliveries: Vec<_> = call.participants.iter().map(|p| p.delivery).collect();
     let page = Page {
         root: "../",
+        single: neighbours.is_none(),
         assets: format!("../assets/{}/", site::assets_digest()),
         version: env!("CARGO_PKG_VERSION"),
         digest: fingerprint([
@@ -132,7 +148,8 @@ pub(in crate::report) fn call(
         has_missing: call.delivery().is_some_and(|delivery| 0 < delivery.missing),
         earlier,
         later,
-        data_path: format!("../{}", data::data_path(&call.id)),
+        data_path: neighbours
+            .map_or_else(String::new, |_| format!("../{}", data::data_path(&call.id))),
         people,
         others,
         moments: people::moments(call, assessment, &badges),

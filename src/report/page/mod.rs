@@ -8,7 +8,7 @@ mod panel;
 mod people;
 mod ribbon;
 
-pub(super) use call::{Neighbours, call};
+pub(super) use call::{Neighbours, call, single};
 pub(super) use overview::overview;
 
 use crate::call::{Quality, Score};
