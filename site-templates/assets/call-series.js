@@ -7,8 +7,8 @@
 /**
  * @typedef {{label: string, slot: string, number: number, gap: number, session: string, n: number, t: number[]}} Person t: ms since the start of the call
  * @typedef {{p: number, v: (number|null)[], s: number[], stats: (number|null)[], cached?: (number|null)[][]}} Line p: index of the person, v: values at the person's t, s: share of the readings in each bin
- * @typedef {{id: string, title: string, unit: string, fair: number|null, poor: number|null, low: number, top: number, time: any, spread: any, edges: number[], lines: Line[]}} PanelData
- * @typedef {{id: string, room: string, meetingSessionId: string, start: number, end: number, people: Person[], panels: PanelData[]}} PageData
+ * @typedef {{id: string, title: string, unit: string, fair: number|null, poor: number|null, low: number, top: number, shareMax: number, p50: number, p95: number, edges: number[], lines: Line[]}} PanelData
+ * @typedef {{id: string, room: string, meetingSessionId: string, start: number, end: number, frames: {time: any, spread: any}, people: Person[], panels: PanelData[]}} PageData
  * @typedef {{person: Person, value: number | null}} Row
  */
 

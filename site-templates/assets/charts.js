@@ -46,20 +46,27 @@
   /** The window in ms since the epoch. @param {any} page @param {any} state */
   const windowOf = (page, state) => (state.zoom ? [page.start + state.zoom[0], page.start + state.zoom[1]] : [page.start, Math.max(page.end, page.start + 1)]);
 
-  /** What both charts of a panel get from the theme. @param {any} options @param {ReturnType<typeof style>} s @param {boolean} last */
-  const themed = (options, s, last) => {
+  /**
+   * What both charts of a panel begin with: the frame that all share, this panel's range and bands, the theme's colours.
+   * @param {any} frame @param {any} panel @param {ReturnType<typeof style>} s @param {boolean} last
+   */
+  const framed = (frame, panel, s, last) => {
+    const options = structuredClone(frame);
+    const { low, top, fair, poor } = panel;
     options.textStyle = { fontFamily: s.font };
     options.grid = { ...(Array.isArray(options.grid) ? options.grid[0] : options.grid), bottom: last ? 22 : 4 };
-    options.yAxis = { ...options.yAxis, axisLine: { show: false }, axisTick: { show: false }, splitLine: { lineStyle: { color: s.grid } } };
-    const bands = options.series[0];
-    bands.markArea?.data.forEach((/** @type {any} */ band, /** @type {number} */ n) => { band[0].itemStyle = { color: n === 0 ? s.fair : s.poor }; });
+    // Three labels: the low end, the middle, the top.
+    options.yAxis = { ...options.yAxis, min: low, max: top, interval: (top - low) / 2, axisLine: { show: false }, axisTick: { show: false }, splitLine: { lineStyle: { color: s.grid } } };
+    // Fair from the first threshold, poor from the second; nothing behind good.
+    const band = (/** @type {string} */ color, /** @type {number} */ from, /** @type {number} */ to) => [{ yAxis: Math.min(from, top), itemStyle: { color } }, { yAxis: Math.min(to, top) }];
+    if (fair !== null) options.series[0].markArea.data = [band(s.fair, fair, poor), band(s.poor, poor, top)];
     return options;
   };
 
   /** @param {any} page @param {any} panel @param {any} state @param {number} width px @param {boolean} last with labels of time */
   const timeOptions = (page, panel, state, width, last) => {
     const s = style();
-    const options = themed(structuredClone(panel.time), s, last);
+    const options = framed(page.frames.time, panel, s, last);
     const [from, to] = windowOf(page, state);
     const { at, seconds } = series.ticks(from, to, page.start, state.time, Math.max(2, Math.min(8, Math.floor((width - GUTTER - MARGIN) / 76))));
     // No label beyond the right end.
@@ -100,9 +107,9 @@
   /** @param {any} page @param {any} panel @param {any} state @param {boolean} last */
   const spreadOptions = (page, panel, state, last) => {
     const s = style();
-    const options = themed(structuredClone(panel.spread), s, last);
+    const options = framed(page.frames.spread, panel, s, last);
     options.xAxis = {
-      ...options.xAxis, axisLine: { lineStyle: { color: s.line } }, axisTick: { show: false }, splitLine: { show: false },
+      ...options.xAxis, max: panel.shareMax, interval: panel.shareMax, axisLine: { lineStyle: { color: s.line } }, axisTick: { show: false }, splitLine: { show: false },
       axisLabel: { show: last, color: s.label, fontSize: 11, showMinLabel: false, alignMaxLabel: "right", formatter: (/** @type {number} */ share) => quantity("ratio", share) },
     };
     options.yAxis.axisLabel = { show: false };
@@ -110,7 +117,8 @@
     const [bands, prototype] = options.series;
     // A mark on the base line says nothing, and two on each other cannot be read.
     const height = panel.top - panel.low;
-    const marks = bands.markLine.data.filter((/** @type {any} */ mark) => mark.yAxis - panel.low > height * 0.06);
+    const all = [{ name: "median", yAxis: panel.p50 }, { name: "p95", yAxis: panel.p95 }];
+    const marks = all.filter((/** @type {any} */ mark) => mark.yAxis - panel.low > height * 0.06);
     if (marks.length === 2 && marks[1].yAxis - marks[0].yAxis < height * 0.11) marks.shift();
     bands.markLine = { ...bands.markLine, data: marks, animation: false, lineStyle: { color: s.label, type: "dotted", width: 1 }, label: { position: "insideEndTop", distance: 2, formatter: "{b}", color: s.label, fontSize: 10 } };
     bands.z = 6;

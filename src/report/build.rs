@@ -6,7 +6,7 @@
 
 use super::gather::{Gatherer, LogStats, Source, Touched};
 use super::numbers::Numbers;
-use super::page::Neighbours;
+use super::page::{Beside, Neighbours};
 use super::publish::{self, Site};
 use super::state::{
     KnownCall, KnownFile, Old, Place, Recognised, State, Store, absolute, recognised,
@@ -329,9 +329,13 @@ impl Build<'_> {
         let sessions = gathered.session_keys().collect();
         let call: Call = gathered.finish(shared, order);
         let assessment = call::assess(&call);
-        self.site
-            .put(&data::data_path(&id), &data::call(&call, &assessment))?;
-        let html = page::call(&call, &assessment, &neighbours)?;
+        let data = data::call(&call, &assessment);
+        self.site.put(&data::data_path(&id), &data)?;
+        let beside = Beside {
+            neighbours: &neighbours,
+            data: &data,
+        };
+        let html = page::call(&call, &assessment, &beside)?;
         self.site.put(&data::page_path(&id), html.as_bytes())?;
         Ok(KnownCall {
             summary: CallSummary::of(&call, &assessment),

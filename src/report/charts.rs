@@ -1,15 +1,17 @@
-//! What charts look like: the skeleton of ECharts options for one metric of one call. The door to `charming`.
+//! What charts look like: the ECharts options that all panels of a page share. The door to `charming`.
 //!
-//! Options hold no text from outside and no readings: the page's script joins the data columns, the theme's colours and the
-//! formatters. What charming cannot say is merged on top.
+//! They hold no text from outside and no readings: the page's script joins each panel's range, thresholds and data columns, the
+//! theme's colours and the formatters. What charming cannot say is merged on top.
 
 use super::data::rounded;
-use crate::metric::{Metric, Thresholds};
+use crate::metric::Metric;
 use charming::Chart;
 use charming::component::{Axis, Grid};
 use charming::element::{AxisType, SplitLine};
 use charming::series::{Custom, Line, Series};
+use serde::Serialize;
 use serde_json::{Value, json};
+use std::sync::OnceLock;
 
 /// Room for the labels of the y axis; lanes above the charts begin at the same place.
 const GUTTER_PX: i32 = 56;
@@ -66,8 +68,25 @@ fn nice(value: f64) -> f64 {
     rounded(step * power, 2)
 }
 
-/// One line a participant over the call. `start_ms` and `end_ms` bound the x axis, the same on every panel of a page.
-pub(super) fn time_series(metric: &Metric, range: Range, start_ms: i64, end_ms: i64) -> Value {
+/// What each panel's two charts begin with.
+#[derive(Debug, Serialize)]
+pub(super) struct Frames {
+    /// One line a participant over the call.
+    time: Value,
+    /// One outline a participant: share of the readings (x) at each value (y). Shares the y axis of the series beside it.
+    spread: Value,
+}
+
+/// The same for every page.
+pub(super) fn frames() -> &'static Frames {
+    static FRAMES: OnceLock<Frames> = OnceLock::new();
+    FRAMES.get_or_init(|| Frames {
+        time: time(),
+        spread: spread(),
+    })
+}
+
+fn time() -> Value {
     let chart = Chart::new()
         .grid(
             Grid::new()
@@ -76,13 +95,7 @@ pub(super) fn time_series(metric: &Metric, range: Range, start_ms: i64, end_ms: 
                 .top(TITLE_PX)
                 .bottom(TIME_LABELS_PX),
         )
-        .x_axis(
-            Axis::new()
-                .type_(AxisType::Time)
-                .min(start_ms)
-                .max(end_ms.max(start_ms + 1)),
-        );
-    let patch = json!({"useUTC": true});
+        .x_axis(Axis::new().type_(AxisType::Value));
     let line = |id| {
         Line::new()
             .id(id)
@@ -90,11 +103,11 @@ pub(super) fn time_series(metric: &Metric, range: Range, start_ms: i64, end_ms: 
             .connect_nulls(false)
             .into()
     };
-    options(chart, metric, range, line, patch)
+    let bands = json!({"series": [{"markArea": {"silent": true}}]});
+    options(chart, line, bands)
 }
 
-/// One outline a participant: share of the readings (x) at each value (y). Shares the y axis of the series beside it.
-pub(super) fn spread(metric: &Metric, range: Range, share_max: f64, marks: [f64; 2]) -> Value {
+fn spread() -> Value {
     let chart = Chart::new()
         .grid(
             Grid::new()
@@ -103,63 +116,29 @@ pub(super) fn spread(metric: &Metric, range: Range, share_max: f64, marks: [f64;
                 .top(TITLE_PX)
                 .bottom(TIME_LABELS_PX),
         )
-        .x_axis(
-            Axis::new()
-                .type_(AxisType::Value)
-                .min(0)
-                .max(share_max)
-                .interval(share_max),
-        );
+        .x_axis(Axis::new().type_(AxisType::Value).min(0));
     // The script draws the outline: a line chart can fill downwards alone, not to the side.
     let outline = |id| Custom::new().id(id).into();
-    let [p50, p95] = marks;
-    let marks = json!({"series": [{"markLine": {"silent": true, "symbol": "none", "data": [{"name": "median", "yAxis": p50}, {"name": "p95", "yAxis": p95}]}}]});
-    options(chart, metric, range, outline, marks)
+    let marks = json!({"series": [{"markArea": {"silent": true}, "markLine": {"silent": true, "symbol": "none"}}]});
+    options(chart, outline, marks)
 }
 
-/// What both have in common: the y axis, the bands behind, and one series that the script repeats for each participant.
-fn options(
-    chart: Chart,
-    metric: &Metric,
-    range: Range,
-    series: impl Fn(String) -> Series,
-    patch: Value,
-) -> Value {
+/// What both have in common: the y axis, a series that carries bands and marks, and one that the script repeats for each participant.
+fn options(chart: Chart, series: impl Fn(String) -> Series, patch: Value) -> Value {
     let bands_carrier = Line::new().id("bands").silent(true);
     let chart = chart
         .animation(false)
-        .y_axis(value_axis(range))
+        .y_axis(
+            Axis::new()
+                .type_(AxisType::Value)
+                .split_line(SplitLine::new().show(true)),
+        )
         .series(bands_carrier)
         .series(series("line".to_owned()));
     // A chart of ours holds numbers and names that are ours, so there is nothing that JSON can't hold.
     let mut options = serde_json::to_value(&chart).expect("charming's options are JSON");
-    if let Some(thresholds) = metric.thresholds {
-        merge(&mut options, json!({"series": [bands(thresholds, range)]}));
-    }
     merge(&mut options, patch);
     options
-}
-
-/// Three labels: the low end, the middle, the top.
-fn value_axis(range: Range) -> Axis {
-    Axis::new()
-        .type_(AxisType::Value)
-        .min(range.low)
-        .max(range.top)
-        .interval((range.top - range.low) / 2.0)
-        .split_line(SplitLine::new().show(true))
-}
-
-/// Fair from the first threshold, poor from the second; nothing behind good. The script gives the colours.
-/// As a patch: charming's mark areas take texts for y, not numbers.
-fn bands(thresholds: &Thresholds, range: Range) -> Value {
-    let band =
-        |from: f64, to: f64| json!([{"yAxis": from.min(range.top)}, {"yAxis": to.min(range.top)}]);
-    let data = [
-        band(thresholds.fair, thresholds.poor),
-        band(thresholds.poor, range.top),
-    ];
-    json!({"markArea": {"silent": true, "data": data}})
 }
 
 /// Puts `patch` over `base`: objects member by member, arrays item by item, anything else replaced.
@@ -218,26 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn options_are_what_echarts_reads() {
-        let range = Range { low: 0.0, top: 0.2 };
-        let options = time_series(metric("totalSendPacketLoss"), range, 1_000, 2_000);
-        assert_eq!(options["xAxis"]["type"], "time");
-        assert_eq!(options["xAxis"]["min"], 1_000);
-        assert_eq!(options["yAxis"]["max"], 0.2);
-        let ids: Vec<_> = options["series"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|s| s["id"].as_str().unwrap())
-            .collect();
-        assert_eq!(ids, ["bands", "line"]);
-        assert_eq!(options["series"][0]["markArea"]["data"][1][0]["yAxis"], 0.1);
-        assert_eq!(options["useUTC"], true);
-        let options = spread(metric("sendBitsPerSecond"), range, 0.5, [0.02, 0.1]);
-        assert_eq!(options["series"][0]["markLine"]["data"][1]["yAxis"], 0.1);
-        assert!(
-            options["series"][0].get("markArea").is_none(),
-            "a bitrate has no bands"
-        );
+    fn frames_are_what_echarts_reads() {
+        for options in [&frames().time, &frames().spread] {
+            assert_eq!(options["xAxis"]["type"], "value");
+            assert_eq!(options["animation"], false);
+            let series = options["series"].as_array().unwrap();
+            let ids: Vec<_> = series.iter().map(|s| s["id"].as_str().unwrap()).collect();
+            assert_eq!(ids, ["bands", "line"]);
+            assert_eq!(series[0]["markArea"]["silent"], true);
+        }
+        assert_eq!(frames().time["grid"][0]["left"], GUTTER_PX);
+        assert_eq!(frames().spread["series"][0]["markLine"]["silent"], true);
     }
 }

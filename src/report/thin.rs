@@ -7,6 +7,8 @@ use crate::metric::MetricId;
 const PAGE_POINTS_MAX: usize = 60_000;
 /// What the readings in a page may weigh, however long the call.
 pub(super) const PAGE_BYTES_MAX: usize = 400_000;
+/// What they may weigh as numbers, which anybody can read; above it they are packed.
+pub(super) const NUMBERS_BYTES_MAX: usize = 200_000;
 /// So many packed points weigh as much as one written as a number.
 pub(super) const PACKED_FACTOR: usize = 4;
 /// No series gets more: the width of a large screen, twice.

@@ -6,6 +6,7 @@ mod assets;
 
 pub use assets::{Asset, asset, assets, assets_digest, daily_js_integrity};
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, value::Serde};
 use serde::Serialize;
 use std::sync::OnceLock;
@@ -63,6 +64,14 @@ fn environment() -> &'static Environment<'static> {
     ENVIRONMENT.get_or_init(|| {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        // Lines of a template that hold a tag alone are no lines of the page.
+        environment.set_syntax(
+            SyntaxConfig::builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .build()
+                .expect("the usual delimiters"),
+        );
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         for (name, source) in TEMPLATES {
             environment

@@ -87,13 +87,21 @@ struct Page<'a> {
     charts: String,
 }
 
+/// What else of the report a page goes with.
+pub(in crate::report) struct Beside<'a> {
+    /// Ids of the calls before and after it in its room.
+    pub(in crate::report) neighbours: &'a (Option<String>, Option<String>),
+    /// The file that [`data::data_path`] names.
+    pub(in crate::report) data: &'a [u8],
+}
+
 /// `calls/<call-id>.html`.
 pub(in crate::report) fn call(
     call: &Call,
     assessment: &Assessment,
-    neighbours: &(Option<String>, Option<String>),
+    beside: &Beside<'_>,
 ) -> Result<String, Error> {
-    page(call, assessment, Some(neighbours))
+    page(call, assessment, Some(beside))
 }
 
 /// The same without a link to any other file, for [`super::super::single`] to put the assets into.
@@ -104,27 +112,29 @@ pub(in crate::report) fn single(call: &Call, assessment: &Assessment) -> Result<
 fn page(
     call: &Call,
     assessment: &Assessment,
-    neighbours: Option<&(Option<String>, Option<String>)>,
+    beside: Option<&Beside<'_>>,
 ) -> Result<String, Error> {
     let badges = people::badges(call, assessment);
     let (others, people): (Vec<_>, Vec<_>) = people::people(call, assessment, &badges)
         .into_iter()
         .partition(OnePerson::is_other);
     let (groups, charts) = panel::groups(call, assessment, &badges);
-    let charts = for_script(&charts);
+    let charts = for_script(charts);
     let page_of = |id: &Option<String>| id.as_ref().map(|id| format!("{id}.html"));
-    let (earlier, later) = neighbours.map_or((None, None), |(a, b)| (page_of(a), page_of(b)));
+    let (earlier, later) = beside.map_or((None, None), |beside| {
+        let (earlier, later) = beside.neighbours;
+        (page_of(earlier), page_of(later))
+    });
     let span = call.span_ms();
-    let deliveries: Vec<_> = call.participants.iter().map(|p| p.delivery).collect();
     let page = Page {
         root: "../",
-        single: neighbours.is_none(),
+        single: beside.is_none(),
         assets: format!("../assets/{}/", site::assets_digest()),
         version: env!("CARGO_PKG_VERSION"),
-        digest: fingerprint([
-            charts.as_bytes(),
-            format!("{earlier:?} {later:?} {assessment:?} {deliveries:?}").as_bytes(),
-        ]),
+        // The data hold everything that a page tells, apart from where it leads.
+        digest: beside.map_or_else(String::new, |beside| {
+            fingerprint([beside.data, format!("{:?}", beside.neighbours).as_bytes()])
+        }),
         room: call.room_name(),
         room_sent: &call.room,
         meeting_session_id: &call.meeting_session_id,
@@ -148,8 +158,7 @@ fn page(
         has_missing: call.delivery().is_some_and(|delivery| 0 < delivery.missing),
         earlier,
         later,
-        data_path: neighbours
-            .map_or_else(String::new, |_| format!("../{}", data::data_path(&call.id))),
+        data_path: beside.map_or_else(String::new, |_| format!("../{}", data::data_path(&call.id))),
         people,
         others,
         moments: people::moments(call, assessment, &badges),

@@ -1,7 +1,7 @@
 //! Panels of a call's page: every metric that anybody has, over time and as a distribution, with its numbers; and the
 //! data that the page's script draws them from.
 
-use super::super::charts::{self, Range};
+use super::super::charts::{self, Frames, Range};
 use super::super::data;
 use super::super::thin::{self, Thinned};
 use super::level;
@@ -10,7 +10,6 @@ use crate::call::{Assessment, Call, Person, Summary, counts, edges, percentile};
 use crate::metric::{Group, MetricId, Unit};
 use crate::units::{self, counted};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 /// Significant digits of the points of a chart; `data/` has more.
 const POINT_DIGITS: usize = 4;
@@ -58,6 +57,62 @@ struct NumbersCell {
     level: &'static str,
 }
 
+/// What the page's script draws from, as `call-series.js` describes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Charts<'a> {
+    id: &'a str,
+    room: &'a str,
+    meeting_session_id: &'a str,
+    start: i64,
+    end: i64,
+    frames: &'static Frames,
+    people: Vec<DrawnPerson<'a>>,
+    panels: Vec<DrawnPanel>,
+}
+
+#[derive(Serialize)]
+struct DrawnPerson<'a> {
+    #[serde(flatten)]
+    badge: &'a Badge,
+    gap: i64,
+    session: &'a str,
+    n: usize,
+    t: Vec<i64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DrawnPanel {
+    id: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    fair: Option<f64>,
+    poor: Option<f64>,
+    low: f64,
+    top: f64,
+    share_max: f64,
+    p50: f64,
+    p95: f64,
+    edges: Vec<f64>,
+    lines: Vec<DrawnLine>,
+}
+
+#[derive(Serialize)]
+struct DrawnLine {
+    p: usize,
+    v: Points,
+    s: Vec<f64>,
+    stats: Vec<Option<f64>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Points {
+    Numbers(Vec<Option<f64>>),
+    Packed(String),
+}
+
 /// Titles of the columns of numbers.
 pub(super) const COLUMNS: [&str; 11] = [
     "Count", "Missing", "Mean", "Std", "Min", "p5", "p25", "p50", "p75", "p95", "Max",
@@ -74,8 +129,7 @@ pub(super) fn groups(
     let (mut points, mut form) = (thin::points_max(n_series), Form::Numbers);
     loop {
         let (groups, charts) = groups_with(call, assessment, badges, (points, form));
-        let charts = charts.to_string();
-        if form == Form::Numbers && thin::PAGE_BYTES_MAX < charts.len() {
+        if form == Form::Numbers && thin::NUMBERS_BYTES_MAX < charts.len() {
             (points, form) = (thin::PACKED_FACTOR * points, Form::Packed);
             continue;
         }
@@ -100,7 +154,7 @@ fn groups_with(
     assessment: &Assessment,
     badges: &[Badge],
     (points, form): (usize, Form),
-) -> (Vec<OneGroup>, Value) {
+) -> (Vec<OneGroup>, String) {
     let (start_ms, end_ms) = call.span_ms().unwrap_or_default();
     let thinned: Vec<Thinned> = call
         .participants
@@ -108,20 +162,14 @@ fn groups_with(
         .map(|participant| Thinned::new(&participant.series, points))
         .collect();
     let mut groups = Vec::new();
-    let mut panels_json = Vec::new();
+    let mut drawn = Vec::new();
     for group in Group::ALL {
         let mut panels = Vec::new();
         for metric in MetricId::all().filter(|metric| metric.def().group == group) {
-            if let Some((panel, json)) = panel(
-                metric,
-                call,
-                assessment,
-                badges,
-                (&thinned, form),
-                (start_ms, end_ms),
-            ) {
+            if let Some((panel, charts)) = panel(metric, call, assessment, badges, (&thinned, form))
+            {
                 panels.push(panel);
-                panels_json.push(json);
+                drawn.push(charts);
             }
         }
         if !panels.is_empty() {
@@ -133,14 +181,25 @@ fn groups_with(
         }
     }
     let people = badges.iter().zip(&thinned).zip(&call.participants);
-    let people = people.map(|((badge, thinned), participant)| {
-        json!({
-            "label": badge.label, "slot": badge.slot, "number": badge.number, "gap": thinned.gap_ms,
-            "session": participant.session_id, "n": participant.series.len(),
-            "t": thinned.timestamps_ms.iter().map(|t| t - start_ms).collect::<Vec<_>>(),
-        })
+    let people = people.map(|((badge, thinned), participant)| DrawnPerson {
+        badge,
+        gap: thinned.gap_ms,
+        session: &participant.session_id,
+        n: participant.series.len(),
+        t: thinned.timestamps_ms.iter().map(|t| t - start_ms).collect(),
     });
-    let charts = json!({"id": call.id, "room": call.room, "meetingSessionId": call.meeting_session_id, "start": start_ms, "end": end_ms, "people": people.collect::<Vec<_>>(), "panels": panels_json});
+    let charts = Charts {
+        id: &call.id,
+        room: &call.room,
+        meeting_session_id: &call.meeting_session_id,
+        start: start_ms,
+        end: end_ms,
+        frames: charts::frames(),
+        people: people.collect(),
+        panels: drawn,
+    };
+    // Keys are texts and numbers are finite (beacon::VALUE_MAX), so there is nothing that JSON can't hold.
+    let charts = serde_json::to_string(&charts).expect("made of finite numbers and text keys");
     (groups, charts)
 }
 
@@ -150,8 +209,7 @@ fn panel(
     assessment: &Assessment,
     badges: &[Badge],
     (thinned, form): (&[Thinned], Form),
-    (start_ms, end_ms): (i64, i64),
-) -> Option<(Panel, Value)> {
+) -> Option<(Panel, DrawnPanel)> {
     let def = metric.def();
     let summary = |person: &'_ Person| {
         person
@@ -172,46 +230,51 @@ fn panel(
     let bins = edges(range.low, range.top);
 
     let mut pooled = Vec::new();
-    let (mut lines, mut shares) = (Vec::new(), Vec::new());
+    let mut lines = Vec::new();
     for (at, summary) in &theirs {
         let series = &call.participants[*at].series;
         let measured = series.column(metric)?.measured();
         let share = counts(measured.iter().copied(), &bins)
             .into_iter()
             .map(|n| n as f64 / summary.count as f64);
-        shares.push((
-            *at,
-            share
-                .map(|share| data::rounded(share, SHARE_DIGITS))
-                .collect::<Vec<f64>>(),
-        ));
         let points = thinned[*at].values(series, metric);
-        let points = match form {
-            Form::Numbers => {
-                let round = |value: f64| data::rounded(value, POINT_DIGITS);
-                json!(points.iter().map(|v| v.map(round)).collect::<Vec<_>>())
-            }
-            Form::Packed => json!(thin::packed(&points, range.low, range.top)),
-        };
-        lines.push((*at, points));
+        lines.push(DrawnLine {
+            p: *at,
+            v: match form {
+                Form::Numbers => {
+                    let round = |value: f64| data::rounded(value, POINT_DIGITS);
+                    Points::Numbers(points.iter().map(|value| value.map(round)).collect())
+                }
+                Form::Packed => Points::Packed(thin::packed(&points, range.low, range.top)),
+            },
+            s: share
+                .map(|share| data::rounded(share, SHARE_DIGITS))
+                .collect(),
+            stats: numbers(summary),
+        });
         pooled.extend(measured);
     }
     pooled.sort_by(f64::total_cmp);
-    let share_max = shares
-        .iter()
-        .flat_map(|(_, share)| share)
-        .copied()
-        .fold(0.0, f64::max);
+    let shares = lines.iter().flat_map(|line| &line.s);
+    let share_max = shares.copied().fold(0.0, f64::max);
     let (p50, p95) = (percentile(&pooled, 0.50), percentile(&pooled, 0.95));
-    let json = json!({
-        "id": def.id, "title": def.title, "unit": def.unit.symbol(),
-        "time": charts::time_series(def, range, start_ms, end_ms),
-        "spread": charts::spread(def, range, share_max, [p50, p95]),
-        "fair": def.thresholds.map(|t| t.fair), "poor": def.thresholds.map(|t| t.poor), "low": range.low, "top": range.top,
-        "edges": bins.iter().map(|edge| data::rounded(*edge, POINT_DIGITS)).collect::<Vec<_>>(),
-        "lines": lines.iter().zip(&shares).zip(&theirs)
-            .map(|(((at, points), (_, share)), (_, summary))| json!({"p": at, "v": points, "s": share, "stats": numbers(summary)})).collect::<Vec<_>>(),
-    });
+    let drawn = DrawnPanel {
+        id: def.id,
+        title: def.title,
+        unit: def.unit.symbol(),
+        fair: def.thresholds.map(|t| t.fair),
+        poor: def.thresholds.map(|t| t.poor),
+        low: range.low,
+        top: range.top,
+        share_max,
+        p50,
+        p95,
+        edges: bins
+            .iter()
+            .map(|edge| data::rounded(*edge, POINT_DIGITS))
+            .collect(),
+        lines,
+    };
 
     let quantity = |value| units::quantity(def.unit, value);
     // Of a bitrate the low end hurts, of everything else the high one.
@@ -282,7 +345,7 @@ fn panel(
             .map(|(at, summary)| numbers_row(metric, &badges[*at], summary))
             .collect(),
     };
-    Some((panel, json))
+    Some((panel, drawn))
 }
 
 /// In the order of [`COLUMNS`].
