@@ -18,6 +18,8 @@ import threading
 import time
 from pathlib import Path
 
+from venv_of_rivals import venv
+
 HERE = Path(__file__).parent
 CONNECTIONS = 64
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -264,21 +266,6 @@ def ratios(synced, written, servers, probes):
         say("written to nginx, where we lose", f"{written.median('rate') / nginx.median('rate'):.2f}", "none")
 
 
-def flask_venv(folder):
-    """Flask and gunicorn, from PyPI into target/."""
-    wanted = (HERE / "requirements.txt").read_text()
-    done = folder / "installed"
-    if not done.exists() or done.read_text() != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        pip = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt"]
-        for command in ([sys.executable, "-m", "venv", folder], pip):
-            if subprocess.run(command).returncode:
-                print("NOT MEASURED: Flask and gunicorn could not be installed")
-                return None
-        done.write_text(wanted)
-    return folder
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary", type=Path)
@@ -289,14 +276,14 @@ def main():
     args = parser.parse_args()
     if not shutil.which("wrk"):
         raise SystemExit("NOT MEASURED: wrk is missing (on Debian: apt-get install wrk)")
-    venv = flask_venv((args.target / "bench-venv").resolve())
+    installed = venv((args.target / "bench-venv").resolve())
     binary, script = args.binary.resolve(), HERE / "beacon.lua"
     # Beside the sources, not in /tmp, which may be memory.
     with tempfile.TemporaryDirectory(dir=args.target) as folder:
         folder = Path(folder).resolve()
         synced = collector(binary, folder, "synced", "call-metrics, synced")
         written = collector(binary, folder, "written", "call-metrics, written")
-        servers = [synced, written, *rivals(folder, args.naive.resolve(), venv)]
+        servers = [synced, written, *rivals(folder, args.naive.resolve(), installed)]
         probes = []
         for n in range(args.rounds):
             print(f"round {n + 1} of {args.rounds}", file=sys.stderr)
