@@ -88,6 +88,22 @@ pub struct BuildReportArgs {
         conflicts_with = "watch"
     )]
     pub single_file: Option<String>,
+    /// Where days begin.
+    #[command(flatten)]
+    pub zone: ZoneArgs,
+}
+
+/// Where days begin.
+#[derive(Debug, Args)]
+pub struct ZoneArgs {
+    /// Time zone whose days the numbers per day are of: a name such as Europe/Berlin
+    #[arg(
+        long,
+        env = "CALL_METRICS_TZ",
+        value_name = "ZONE",
+        default_value = "UTC"
+    )]
+    pub tz: String,
 }
 
 /// Arguments of `sample-log`.

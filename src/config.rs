@@ -15,8 +15,9 @@ pub use rooms::Rooms;
 pub use secret::Secret;
 pub use serve::{CallPage, Limits, Listen, Log, Serve};
 
-use crate::cli::{BuildReportArgs, LogFormatArg, SampleLogArgs};
+use crate::cli::{BuildReportArgs, LogFormatArg, SampleLogArgs, ZoneArgs};
 use crate::notice::Format;
+use jiff::tz::TimeZone;
 use std::path::PathBuf;
 
 /// A setting that cannot be used.
@@ -102,6 +103,8 @@ pub struct BuildReport {
     pub state: Option<PathBuf>,
     /// Write one call as one file, and nothing else: its id.
     pub single_file: Option<String>,
+    /// Where days begin.
+    pub zone: TimeZone,
 }
 
 /// Settings of `sample-log`.
@@ -128,9 +131,14 @@ impl From<LogFormatArg> for Format {
     }
 }
 
-impl From<BuildReportArgs> for BuildReport {
-    fn from(args: BuildReportArgs) -> BuildReport {
-        BuildReport {
+impl BuildReport {
+    /// Checks the arguments of `build-report`.
+    ///
+    /// # Errors
+    ///
+    /// Where `--tz` is no time zone.
+    pub fn of(args: BuildReportArgs) -> Result<BuildReport, Error> {
+        Ok(BuildReport {
             logs: args.log,
             out: args.out,
             watch: args.watch,
@@ -138,8 +146,16 @@ impl From<BuildReportArgs> for BuildReport {
             prune: args.prune,
             state: args.state,
             single_file: args.single_file.filter(|id| !id.is_empty()),
-        }
+            zone: zone(&args.zone)?,
+        })
     }
+}
+
+fn zone(args: &ZoneArgs) -> Result<TimeZone, Error> {
+    TimeZone::get(args.tz.trim()).map_err(|_| {
+        let hint = "write a name of the IANA database, such as Europe/Berlin or UTC";
+        error("--tz", &args.tz, "no such time zone", hint)
+    })
 }
 
 impl SampleLog {

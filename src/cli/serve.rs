@@ -1,6 +1,6 @@
 //! The flags of `serve`, in the groups that its help shows.
 
-use super::switch;
+use super::{ZoneArgs, switch};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -22,6 +22,9 @@ pub struct ServeArgs {
     /// Keep PUBLIC/report fresh while the log grows
     #[arg(long, env = "CALL_METRICS_WATCH", value_parser = switch)]
     pub watch: bool,
+    /// Of the report.
+    #[command(flatten)]
+    pub zone: ZoneArgs,
     /// How requests reach us.
     #[command(flatten)]
     pub reach: ReachArgs,

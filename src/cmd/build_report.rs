@@ -62,6 +62,7 @@ fn build(
         state: settings.state.as_deref(),
         full: settings.full,
         prune: settings.prune,
+        zone: &settings.zone,
         now_ms: now_ms() as i64,
     };
     let tell = |note| {

@@ -116,7 +116,7 @@ fn run(cli: Cli, notices: &Notices) -> Result<ExitCode, Failure> {
             let environment = config::Environment::read(|name| std::env::var(name).ok());
             serve::run(config::Serve::check(*args, environment)?, notices)
         }
-        Command::BuildReport(args) => build_report::run(&args.into(), notices),
+        Command::BuildReport(args) => build_report::run(&config::BuildReport::of(args)?, notices),
         Command::SampleLog(args) => sample_log::run(&config::SampleLog::check(&args)?),
         Command::Check(args) => return check::run(&config::Check::of(args)?, notices),
     }

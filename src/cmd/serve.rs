@@ -120,6 +120,7 @@ fn keep_fresh(
         prune: false,
         state: None,
         single_file: None,
+        zone: settings.zone.clone(),
     };
     let (stop, notices) = (stop.clone(), notices.clone());
     std::thread::Builder::new()

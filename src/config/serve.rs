@@ -4,9 +4,10 @@ use super::access::{Look, Send, look, send};
 use super::reach::{Reach, reach};
 use super::rooms::{Rooms, rooms};
 use super::values::{interval, listen, origin_of, size};
-use super::{Environment, Error, error};
+use super::{Environment, Error, error, zone};
 use crate::cli::{CallPageArgs, DurabilityArg, LimitArgs, LogArgs, ServeArgs};
 use crate::log::writer::{Durability, Keep, Rotation};
+use jiff::tz::TimeZone;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Serve {
     pub public: PathBuf,
     /// Keep the report fresh.
     pub watch: bool,
+    /// Where the report's days begin.
+    pub zone: TimeZone,
     /// How requests reach us.
     pub reach: Reach,
     /// The beacon log.
@@ -104,6 +107,7 @@ impl Serve {
             listen: listen(&address)?,
             public: args.public,
             watch: args.watch,
+            zone: zone(&args.zone)?,
             reach: reach(&args.reach)?,
             log: log(args.log)?,
             send: send(&args.send, &environment, &mut warnings)?,

@@ -18,7 +18,6 @@ use crate::call::{
 };
 use crate::log::opened::{self, Opened};
 use crate::site;
-use jiff::tz::TimeZone;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -112,7 +111,7 @@ impl Build<'_> {
         let totals = Totals::new(&summaries);
         if is_news {
             let now_ms = self.settings.now_ms;
-            let numbers = Numbers::new(&summaries, &TimeZone::UTC);
+            let numbers = Numbers::new(&summaries, self.settings.zone);
             let report = data::report(&log, &summaries, &totals, &numbers, now_ms);
             self.site.put("data/report.json", &report)?;
             let overview = page::overview(&log, &summaries, &totals, &numbers, now_ms)?;

@@ -22,6 +22,7 @@ pub use single::single_file;
 use crate::call::Call;
 use crate::log::{reader, segments};
 use crate::site;
+use jiff::tz::TimeZone;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -99,6 +100,8 @@ pub struct Settings<'a> {
     pub full: bool,
     /// Whether calls that no log holds any more leave the report. Reads everything.
     pub prune: bool,
+    /// Where days begin.
+    pub zone: &'a TimeZone,
     /// When this is, ms since the epoch.
     pub now_ms: i64,
 }
@@ -106,7 +109,7 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// Of everything that a report depends on besides its logs and the program.
     fn digest(&self) -> String {
-        String::new()
+        self.zone.iana_name().unwrap_or("UTC").to_owned()
     }
 
     /// Whether not to go on where the last build ended.

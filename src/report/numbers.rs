@@ -18,6 +18,8 @@ const LISTED_MAX: usize = 10;
 /// Everything.
 #[derive(Debug)]
 pub(super) struct Numbers<'a> {
+    /// The name of the time zone whose days they are.
+    pub(super) zone: String,
     /// Over all calls.
     pub(super) all: Sums,
     /// Days on which a call began, the first one first. Calls of unknown time are in none.
@@ -82,6 +84,7 @@ impl<'a> Numbers<'a> {
             sums: Sums::over(&calls),
         };
         Numbers {
+            zone: zone.iana_name().unwrap_or("UTC").to_owned(),
             all: Sums::over(&calls.iter().collect::<Vec<_>>()),
             days: by_day.into_iter().map(day).collect(),
             busiest_rooms: busiest_rooms(calls),

@@ -451,3 +451,33 @@ fn one_call_as_one_file_and_an_id_that_no_call_has() {
     assert!(!page.contains("<script src") && !page.contains("<link "));
     assert_eq!(fs::read_dir(folder.path("mail")).unwrap().count(), 1);
 }
+
+#[test]
+fn days_begin_where_the_reader_says() {
+    let folder = Folder::new();
+    // Half past eleven in the evening, UTC.
+    folder.write("beacon.log", beacon("r", "a", 1_795_476_600_000) + "\n");
+    let day = |arguments: &str| {
+        let run = folder.run(&format!(
+            "build-report --log beacon.log --out report {arguments}"
+        ));
+        assert_eq!(run.code, 0, "{run:?}");
+        let report: Value = serde_json::from_str(&folder.read("report/data/report.json")).unwrap();
+        let numbers = &report["numbers"];
+        (
+            numbers["timeZone"].clone(),
+            numbers["days"][0]["day"].clone(),
+        )
+    };
+    assert_eq!(day(""), (json!("UTC"), json!("2026-11-23")));
+    // Nothing is new in the log.
+    let berlin = (json!("Europe/Berlin"), json!("2026-11-24"));
+    assert_eq!(day("--tz Europe/Berlin"), berlin);
+    assert_eq!(day("--tz europe/berlin"), berlin);
+    assert_eq!(day(""), (json!("UTC"), json!("2026-11-23")));
+    for command in ["build-report", "serve"] {
+        let run = folder.run(&format!("{command} --tz Mars/Olympus"));
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains("`Mars/Olympus`") && run.stderr.contains("hint: write a name"));
+    }
+}

@@ -14,6 +14,7 @@ const MINUTE: f64 = 60_000.0;
 pub(super) struct OneNumbers<'a> {
     /// Of percentiles alone; all else is exact.
     percentile_relative_error: f64,
+    time_zone: &'a str,
     all: OneSums<'a>,
     days: Vec<OneDay<'a>>,
     busiest_rooms: Vec<OneRoom<'a>>,
@@ -30,6 +31,7 @@ impl<'a> From<&'a Numbers<'a>> for OneNumbers<'a> {
         let calls = numbers.worst_calls.iter();
         OneNumbers {
             percentile_relative_error: RELATIVE_ERROR,
+            time_zone: &numbers.zone,
             all: OneSums::from(&numbers.all),
             days: days.collect(),
             busiest_rooms: numbers.busiest_rooms.iter().map(OneRoom::from).collect(),
