@@ -3,6 +3,8 @@
 import os
 import resource
 import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -13,15 +15,26 @@ from rows import Control, Outcome, row
 HELLO = wire.post(wire.beacon("hello-0-0"), headers="Connection: close\r\n")
 
 
-@row("C1", "stopped for a while (SIGSTOP, SIGCONT)", short=True)
-def paused(bench):
-    pauses = bench.n((2,), (2, 5, 35))
-    server = bench.serve()
+def come_and_go(address, n):
+    """Clients that send a beacon and reset the connection, before anybody accepted it."""
+    for number in range(n):
+        try:
+            stream = wire.connect(address, timeout_s=1)
+        except OSError:
+            continue
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.sendall(wire.post(wire.beacon(f"gone-0-{number}")))
+        stream.close()
+
+
+def stopped(server, pauses):
+    """Load, the slowest return to service, what went wrong."""
     slowest, wrong = 0.0, []
     with Load(server.address, timeout_s=60) as load:
         for pause_s in pauses:
             time.sleep(0.3)
             server.signal(signal.SIGSTOP)
+            come_and_go(server.address, 50)
             time.sleep(pause_s)
             moment = time.monotonic()
             server.signal(signal.SIGCONT)
@@ -30,11 +43,31 @@ def paused(bench):
                 break
             slowest = max(slowest, load.first_after(moment))
         time.sleep(0.5)
+    return load, slowest, wrong
+
+
+@row("C1", "stopped for a while (SIGSTOP, SIGCONT), 50 clients come and go meanwhile", short=True)
+def paused(bench):
+    pauses = bench.n((2,), (2, 5, 35))
+    server = bench.serve()
+    load, slowest, wrong = stopped(server, pauses)
     seen = found(server.log)
     lost = seen.lost(load)
+    metrics = server.metrics()
+    panics = metrics["handler_panics_total"] + metrics["connection_panics_total"]
+    if panics or "panicked" in server.errors():
+        wrong.append(f"{panics:.0f} panics")
     holds = not wrong and not lost and seen.n_unparsable == 0 and server.is_alive()
-    words = "; ".join(wrong) or f"{'/'.join(map(str, pauses))} s"
+    words = "; ".join(wrong) or f"{'/'.join(map(str, pauses))} s, no panic"
     return Outcome(f"{len(pauses)} pauses", holds, words, len(load.acknowledged), len(lost), f"{slowest * 1e3:.0f} ms")
+
+
+@paused.control
+def _(bench):
+    server = bench.naive()
+    _, _, wrong = stopped(server, (1,))
+    panics = server.errors().count("panicked")
+    return Control(f"naive: {panics} threads panic" + "".join(f", {text}" for text in wrong), 0 < panics or bool(wrong))
 
 
 @row("C2", "wall clock jumps ±1 h, −400 days, +10 years, while serving", ("faketime",), promise="no promise depends on the wall clock")
