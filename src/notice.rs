@@ -211,6 +211,11 @@ impl Notices {
         self.put(&notice, 0);
     }
 
+    /// Whether notices are text for people, not JSON for programs.
+    pub fn are_words(&self) -> bool {
+        self.0.format == Format::Text
+    }
+
     /// [`Notices::tell`], but at most one of an event and `place` in some seconds.
     fn tell_limited(&self, place: u32, notice: Notice) {
         if let Some(n_held) = self.admit((notice.event, place), Instant::now()) {

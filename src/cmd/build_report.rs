@@ -1,5 +1,6 @@
 //! `build-report`: logs to a static site, once or whenever a log changes.
 
+use super::progress::Bar;
 use super::{Failure, now_ms, on_stdout};
 use crate::collector::gate::raise_open_files;
 use crate::config::BuildReport;
@@ -65,12 +66,18 @@ fn build(
         zone: &settings.zone,
         now_ms: now_ms() as i64,
     };
+    let bar = Bar::new(!settings.watch && notices.are_words());
     let tell = |note| {
-        if telling == Telling::All || !matches!(note, Note::NotKept { .. }) {
-            notices.tell(noted(note, &settings.out));
+        if let Note::Progress(progress) = note {
+            bar.show(progress);
+        } else if (telling == Telling::All || !matches!(note, Note::NotKept { .. }))
+            && let Some(notice) = noted(note, &settings.out)
+        {
+            notices.tell(notice);
         }
     };
     let built = report::build(&plan, &tell).map_err(explained)?;
+    drop(bar);
     warn_of_broken(&built.log.broken, notices);
     if 0 < built.log.lines && built.log.beacons == 0 {
         notices.tell(no_beacons(&settings.logs, &built));
@@ -159,9 +166,10 @@ fn summary(built: &Built, out: &Path, took: Duration) -> Result<(), Failure> {
 }
 
 /// What to hear of while a report is built.
-fn noted(note: Note, out: &Path) -> Notice {
+fn noted(note: Note, out: &Path) -> Option<Notice> {
     let out = out.display();
-    match note {
+    Some(match note {
+        Note::Progress(_) => return None,
         Note::Waiting => Notice::info(
             "report-waits",
             format_args!("another build of `{out}` is at work: this one comes after it"),
@@ -178,7 +186,7 @@ fn noted(note: Note, out: &Path) -> Notice {
             ),
         )
         .hint(Some("pass `--state DIR` with a folder that you may write to")),
-    }
+    })
 }
 
 /// A report's error with what to do about it.

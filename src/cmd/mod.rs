@@ -2,6 +2,7 @@
 
 mod build_report;
 mod check;
+mod progress;
 mod sample_log;
 mod serve;
 mod supervisor;

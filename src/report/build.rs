@@ -12,7 +12,7 @@ use super::state::{
     KnownCall, KnownFile, Old, Place, Recognised, State, Store, absolute, recognised,
 };
 use super::totals::Totals;
-use super::{ASSETS, Built, Error, Note, Settings, data, page};
+use super::{ASSETS, Built, Error, Note, Progress, Settings, data, page};
 use crate::call::{
     self, Accounts, Call, CallSummary, FileNumber, FileOrder, Gathered, Shared, in_several_calls,
 };
@@ -21,11 +21,12 @@ use crate::site;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Builds. `tell` hears what the user should know.
-pub(super) fn build(settings: &Settings<'_>, tell: &dyn Fn(Note)) -> Result<Built, Error> {
+pub(super) fn build(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<Built, Error> {
     // Whoever names the wrong log is told so before anything is written beside it.
     drop(opened::open(settings.logs)?);
     let mut state = State::open(settings, tell).map_err(Error::Remembered)?;
@@ -69,7 +70,7 @@ impl Build<'_> {
         mut state: State,
         opened: &[Opened],
         found: &[Option<usize>],
-        tell: &dyn Fn(Note),
+        tell: &(dyn Fn(Note) + Sync),
     ) -> Result<Built, Error> {
         let is_anew = state.known.files.is_empty();
         if let Some(old) = &state.old {
@@ -84,7 +85,7 @@ impl Build<'_> {
             .into_iter()
             .map(|known| (known.summary.id.clone(), known))
             .collect();
-        let mut gatherer = Gatherer::new(&state.store, &places);
+        let mut gatherer = Gatherer::new(&state.store, &places, tell);
         let files = read(&mut gatherer, &state.known.files, opened, found)?;
         let mut touched = gatherer.finish();
         if let Some(old) = state.old.as_ref().filter(|_| !self.settings.prune) {
@@ -96,7 +97,7 @@ impl Build<'_> {
             self.assets()?;
         }
         let order: FileOrder = files.iter().map(|file| file.number).collect();
-        self.write_calls(touched, &order, &state.store)?;
+        self.write_calls(touched, &order, &state.store, tell)?;
         let here = files.iter().filter(|file| !file.is_gone);
         let log = LogStats::of(here.map(|file| &file.account));
         let mut summaries: Vec<CallSummary> = self
@@ -165,6 +166,7 @@ impl Build<'_> {
         touched: BTreeMap<String, Touched>,
         order: &FileOrder,
         store: &Store,
+        tell: &(dyn Fn(Note) + Sync),
     ) -> Result<(), Error> {
         let mut starts = HashMap::new();
         let mut keys: HashMap<String, Vec<u64>> = HashMap::new();
@@ -201,7 +203,7 @@ impl Build<'_> {
                 id,
                 source,
             });
-            let written = self.write_all(tasks.collect(), &shared, order, store)?;
+            let written = self.write_all(tasks.collect(), &shared, order, store, tell)?;
             for call in written {
                 starts.remove(&call.summary.id);
                 self.calls.insert(call.summary.id.clone(), call);
@@ -272,14 +274,21 @@ impl Build<'_> {
         shared: &Shared,
         order: &FileOrder,
         store: &Store,
+        tell: &(dyn Fn(Note) + Sync),
     ) -> Result<Vec<KnownCall>, Error> {
+        let of = tasks.len();
+        let n_written = AtomicUsize::new(0);
+        let write = |task| {
+            let written = self.write(task, shared, order, store);
+            let calls = n_written.fetch_add(1, Ordering::Relaxed) + 1;
+            tell(Note::Progress(Progress::Written { calls, of }));
+            written
+        };
         let n_threads = thread::available_parallelism().map_or(1, usize::from);
         let n_threads = n_threads.min(tasks.len());
         if n_threads <= 1 {
             let tasks = tasks.into_iter();
-            return tasks
-                .map(|task| self.write(task, shared, order, store))
-                .collect();
+            return tasks.map(write).collect();
         }
         let tasks = Mutex::new(tasks.into_iter());
         let work = || -> Result<Vec<KnownCall>, Error> {
@@ -287,7 +296,7 @@ impl Build<'_> {
             loop {
                 let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
                 match task {
-                    Some(task) => written.push(self.write(task, shared, order, store)?),
+                    Some(task) => written.push(write(task)?),
                     None => return Ok(written),
                 }
             }

@@ -1,7 +1,7 @@
 //! Log files to calls, with an account of every line: all that is there, or what came since the last time.
 
-use super::Error;
 use super::state::{Account, KnownFile, Place, Store};
+use super::{Error, Note, Progress};
 use crate::beacon::{Beacon, Refusal, Scanner};
 use crate::call::{Call, Calls, FileNumber, Gathered, call_id};
 use crate::log::cursor::Cursor;
@@ -12,6 +12,9 @@ use std::io;
 
 /// Calls in memory, about; those that have had no beacon for longest are put into the store until they have another.
 const MEMORY_BYTES_MAX: usize = 192 << 20;
+
+/// After so many beacons it is told how far reading is.
+const TELL_BEACONS: u64 = 10_000;
 
 /// What the logs hold, apart from the calls. `lines` = `beacons` + all that was skipped. Of the files that are there now.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -164,6 +167,9 @@ impl Touched {
 
 /// Reads files and puts together what is in them.
 pub(super) struct Gatherer<'a> {
+    tell: &'a (dyn Fn(Note) + Sync),
+    /// Beacons read.
+    beacons: u64,
     store: &'a Store,
     /// Calls of before, by id.
     before: &'a HashMap<String, Place>,
@@ -172,8 +178,14 @@ pub(super) struct Gatherer<'a> {
 }
 
 impl<'a> Gatherer<'a> {
-    pub(super) fn new(store: &'a Store, before: &'a HashMap<String, Place>) -> Gatherer<'a> {
+    pub(super) fn new(
+        store: &'a Store,
+        before: &'a HashMap<String, Place>,
+        tell: &'a (dyn Fn(Note) + Sync),
+    ) -> Gatherer<'a> {
         Gatherer {
+            tell,
+            beacons: 0,
             store,
             before,
             calls: Calls::default(),
@@ -192,6 +204,11 @@ impl<'a> Gatherer<'a> {
         let from = known.map_or(0, |known| known.cursor.consumed);
         let mut failed = None;
         let extent = account.read(opened, from, |beacon| {
+            self.beacons += 1;
+            if self.beacons.is_multiple_of(TELL_BEACONS) {
+                let beacons = self.beacons;
+                (self.tell)(Note::Progress(Progress::Read { beacons }));
+            }
             if failed.is_none() {
                 failed = self.add(beacon, number).err();
             }
@@ -217,6 +234,7 @@ impl<'a> Gatherer<'a> {
             before,
             calls,
             let_go,
+            ..
         } = self;
         calls.add_with(beacon, file, |room, meeting_session_id| {
             if before.is_empty() && let_go.is_empty() {

@@ -126,11 +126,30 @@ impl Settings<'_> {
     }
 }
 
+/// How far a build is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Beacons that were read.
+    Read {
+        /// Until now.
+        beacons: u64,
+    },
+    /// Calls that were written.
+    Written {
+        /// Until now.
+        calls: usize,
+        /// Of all that have to be.
+        of: usize,
+    },
+}
+
 /// What the user should hear of while a report is built.
 #[derive(Debug)]
 pub enum Note {
     /// Another build of the same report is at work: this one comes after it.
     Waiting,
+    /// So far.
+    Progress(Progress),
     /// All logs are read, for this reason.
     StartOver(String),
     /// Nothing can be remembered for the next build.
@@ -156,7 +175,7 @@ pub fn read(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
 /// # Errors
 ///
 /// Where a log cannot be read or a file cannot be written. Lines that are no beacons are counted, never an error.
-pub fn build(settings: &Settings<'_>, tell: &dyn Fn(Note)) -> Result<Built, Error> {
+pub fn build(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<Built, Error> {
     match build::build(settings, tell) {
         Err(Error::Remembered(cause)) if !settings.starts_over() => {
             tell(Note::StartOver(format!(

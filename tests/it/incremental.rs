@@ -6,12 +6,12 @@ use fastrand::Rng;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Mutex;
 
 const T: i64 = 1_795_449_870_000;
 
@@ -37,16 +37,17 @@ fn build(
         now_ms: T,
     };
     change(&mut settings);
-    let heard = RefCell::new(Vec::new());
-    report::build(&settings, &|note| heard.borrow_mut().push(said(note))).unwrap();
-    heard.into_inner()
+    let heard = Mutex::new(Vec::new());
+    report::build(&settings, &|note| heard.lock().unwrap().extend(said(note))).unwrap();
+    heard.into_inner().unwrap()
 }
 
-fn said(note: Note) -> String {
-    match note {
+fn said(note: Note) -> Option<String> {
+    Some(match note {
+        Note::Progress(_) => return None,
         Note::StartOver(reason) => reason,
         other => format!("{other:?}"),
-    }
+    })
 }
 
 /// All files of a folder with their content.

@@ -71,6 +71,7 @@ const DOORS: &[(&str, &str)] = &[
     ("minijinja", "site"),
     ("ruzstd", "log"),
     ("glob", "log"),
+    ("indicatif", "cmd"),
     ("memchr", "beacon"),
     ("memchr", "log"),
     ("rustix", "collector"),

@@ -82,7 +82,7 @@ struct Home {
 
 impl State {
     /// Waits until no other build of this report is at work, and reads what the last one left.
-    pub(super) fn open(settings: &Settings<'_>, tell: &dyn Fn(Note)) -> io::Result<State> {
+    pub(super) fn open(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> io::Result<State> {
         let folder = folder(settings);
         match State::at(&folder, settings, tell) {
             Ok(state) => Ok(state),
@@ -102,7 +102,11 @@ impl State {
         })
     }
 
-    fn at(folder: &Path, settings: &Settings<'_>, tell: &dyn Fn(Note)) -> io::Result<State> {
+    fn at(
+        folder: &Path,
+        settings: &Settings<'_>,
+        tell: &(dyn Fn(Note) + Sync),
+    ) -> io::Result<State> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(FOLDER_MODE).create(folder)?;
         let lock = lock(&folder.join(LOCK), tell)?;
@@ -175,7 +179,7 @@ impl State {
     }
 
     /// Remembers. What cannot be written costs the next build time, nothing else.
-    pub(super) fn commit(mut self, tell: &dyn Fn(Note)) {
+    pub(super) fn commit(mut self, tell: &(dyn Fn(Note) + Sync)) {
         let Some(home) = self.home.take() else {
             return;
         };
@@ -252,7 +256,7 @@ fn doubt(known: &Known, settings: &Settings<'_>) -> Option<&'static str> {
 }
 
 /// The right to build, as long as the file is held. It is no harm when it is left behind.
-fn lock(path: &Path, tell: &dyn Fn(Note)) -> io::Result<File> {
+fn lock(path: &Path, tell: &(dyn Fn(Note) + Sync)) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     let file = options.mode(FILE_MODE).open(path)?;
