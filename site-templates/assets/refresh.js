@@ -21,29 +21,36 @@
     // Other scripts and styles: only the browser can load those. It keeps the scroll position on a reload.
     if (fresh.dataset.assets !== main().dataset.assets) return location.reload();
     const { scrollX, scrollY } = window;
-    const path = focusPath();
+    const place = focusPlace();
     main().replaceWith(document.adoptNode(fresh));
     document.title = next.title;
     document.dispatchEvent(new Event("reportchange"));
     window.scrollTo(scrollX, scrollY);
-    focusAgain(path);
+    const focused = place?.();
+    if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
   };
 
-  /** Where the focus is, as positions among siblings. */
-  const focusPath = () => {
-    /** @type {number[]} */
-    const path = [];
+  /**
+   * Where the focus is: an id, the address of a link, or else positions among siblings. Rows of a table move when a newer one comes.
+   * @returns {(() => Element | null | undefined) | undefined} finds it again
+   */
+  const focusPlace = () => {
     let element = /** @type {Element | null} */ (document.activeElement);
     if (!element || !main().contains(element)) return undefined;
+    const { id } = element;
+    const href = element.getAttribute("href");
+    if (id) {
+      const caret = element instanceof HTMLInputElement && element.type === "search" ? [element.selectionStart, element.selectionEnd] : undefined;
+      return () => {
+        const again = document.getElementById(id);
+        if (caret && again instanceof HTMLInputElement) again.setSelectionRange(caret[0], caret[1]);
+        return again;
+      };
+    }
+    /** @type {number[]} */
+    const path = [];
     for (; element && element !== main(); element = element.parentElement) path.unshift([...(element.parentElement?.children ?? [])].indexOf(element));
-    return path;
-  };
-
-  /** @param {number[] | undefined} path */
-  const focusAgain = (path) => {
-    let element = /** @type {Element | undefined} */ (main());
-    for (const at of path ?? []) element = element?.children[at];
-    if (path && element instanceof HTMLElement) element.focus({ preventScroll: true });
+    return () => (href === null ? null : main().querySelector(`a[href="${CSS.escape(href)}"]`)) ?? path.reduce((/** @type {Element | undefined} */ at, nth) => at?.children[nth], main());
   };
 
   const look = async () => {

@@ -1,6 +1,7 @@
 //! What pages show: texts and numbers ready for the templates, which hold layout alone.
 
 mod call;
+mod calls;
 mod delivery;
 mod over_all;
 mod overview;

@@ -1,19 +1,23 @@
 //! The overview: a sentence, totals, every call in a table, and how good the data are.
 
+use super::super::Error;
 use super::super::gather::LogStats;
 use super::super::numbers::Numbers;
 use super::super::totals::Totals;
-use super::super::{Error, data};
+use super::calls::{self, Row};
 use super::over_all::{OverAll, over_all};
-use super::ribbon::{Ribbon, ribbon};
-use super::{Verdict, delivery, level, verdict};
+use super::{Verdict, delivery, in_words};
 use crate::beacon::Refusal;
 use crate::call::{CallSummary, Quality};
 use crate::digest::fingerprint;
 use crate::metric::Unit;
 use crate::site;
 use crate::units::{self, counted};
+use jiff::tz::TimeZone;
 use serde::Serialize;
+
+/// Rows of the table that a page with scripts shows at first; `overview-state.js` has the same.
+const FIRST: usize = 100;
 
 #[derive(Serialize)]
 struct Overview<'a> {
@@ -23,7 +27,13 @@ struct Overview<'a> {
     headline: String,
     detail: String,
     tiles: Vec<Tile>,
+    /// Rows of the table, and how many of them a page with scripts shows at first.
     calls: Vec<Row>,
+    n_calls: String,
+    qualities: Vec<Verdict>,
+    first: usize,
+    /// The calls for scripts, as JSON.
+    calls_data: String,
     numbers: OverAll,
     data: Vec<Fact>,
     arrived: String,
@@ -49,28 +59,6 @@ struct Fact {
     value: String,
 }
 
-#[derive(Serialize)]
-struct Row {
-    page: String,
-    room: String,
-    verdict: Verdict,
-    started: String,
-    started_iso: String,
-    duration: String,
-    people: usize,
-    loss: Cell,
-    round_trip: Cell,
-    issue: String,
-    ribbon: Option<Ribbon>,
-}
-
-/// A number in a table and the threshold that it is beyond.
-#[derive(Serialize)]
-struct Cell {
-    text: String,
-    level: &'static str,
-}
-
 /// `index.html`.
 pub(in crate::report) fn overview(
     log: &LogStats,
@@ -90,7 +78,18 @@ pub(in crate::report) fn overview(
         headline,
         detail,
         tiles: tiles(calls, totals),
-        calls: calls.iter().map(row).collect(),
+        calls: calls.iter().map(calls::row).collect(),
+        n_calls: counted(calls.len() as u64, "call", "calls"),
+        qualities: [
+            Quality::Good,
+            Quality::Fair,
+            Quality::Poor,
+            Quality::Unknown,
+        ]
+        .map(|quality| in_words(quality, None))
+        .into(),
+        first: FIRST,
+        calls_data: calls::for_scripts(calls, &TimeZone::UTC),
         numbers: over_all(numbers),
         data: facts(log, totals),
         arrived: delivery::arrived(totals.delivery, log.beacons),
@@ -284,52 +283,5 @@ fn changed(log: &LogStats) -> String {
             counted(*n, "line was", "lines were"),
             if *n == 1 { "is" } else { "are" }
         ),
-    }
-}
-
-fn row(call: &CallSummary) -> Row {
-    let span = call.span_ms;
-    Row {
-        page: data::page_path(&call.id),
-        room: call.room_name(),
-        verdict: verdict(call.score),
-        started: span.map_or_else(
-            || units::MISSING.to_owned(),
-            |(start, _)| units::day_and_clock(start),
-        ),
-        started_iso: span
-            .map(|(start, _)| units::rfc3339(start))
-            .unwrap_or_default(),
-        duration: span.map_or_else(
-            || units::MISSING.to_owned(),
-            |(start, end)| units::duration(end - start),
-        ),
-        people: call.n_participants,
-        loss: worst_p95(call, &["totalSendPacketLoss", "totalRecvPacketLoss"]),
-        round_trip: worst_p95(call, &["networkRoundTripTime"]),
-        issue: call.worst_issue.map_or_else(
-            || units::MISSING.to_owned(),
-            |issue_type| issue_type.title().to_owned(),
-        ),
-        ribbon: span.map(|span| {
-            let spells = call.spells.iter().copied();
-            ribbon(span, span, spells, call.score.is_some())
-        }),
-    }
-}
-
-/// The largest p95 of any participant in any of `metrics`.
-fn worst_p95(call: &CallSummary, metrics: &[&str]) -> Cell {
-    let theirs = call.worst_p95.iter();
-    let theirs = theirs.filter(|(metric, _)| metrics.contains(&metric.def().id));
-    match theirs.max_by(|a, b| a.1.total_cmp(&b.1)) {
-        Some((metric, value)) => Cell {
-            text: units::quantity(metric.def().unit, *value),
-            level: level(metric.def().thresholds, *value),
-        },
-        None => Cell {
-            text: units::MISSING.to_owned(),
-            level: "",
-        },
     }
 }

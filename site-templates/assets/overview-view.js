@@ -1,0 +1,268 @@
+// @ts-check
+// What a reader does with the table of all calls: sort, search, filter, copy a link, save. All of it stands in the address, so
+// that the back button undoes it. Rows come from the page as they are; only those on show are in the document, however many
+// calls there are. A classic script: a report opened from disk cannot load modules.
+"use strict";
+
+(() => {
+  const global = /** @type {any} */ (globalThis);
+  const states = global.callMetricsOverview;
+  const exporter = global.callMetricsExport;
+  const saving = global.callMetricsSaving;
+  /** Who types on is not done: one step of the history. */
+  const SETTLE_MS = 400;
+  /** Rows that are put into the document at once; more of them a frame later. */
+  const SLICE = 200;
+  /** The same where the page is a newer one: what was scrolled to should be there. */
+  const SLICE_AGAIN = 800;
+  /** More rooms than this are searched for, not picked from a list. */
+  const ROOMS_MAX = 1000;
+  const SAID_MS = 1500;
+
+  /** @type {any} */
+  let page;
+  /** @type {any} */
+  let state;
+  /** Rows in the order of the page's data. @type {HTMLTableRowElement[]} */
+  let rows = [];
+  /** Calls on show. @type {any[]} */
+  let found = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let settling;
+  /** Of the drawing that goes on: a newer one ends it. */
+  let drawing = 0;
+  let scrolledLeft = 0;
+  let isOpen = false;
+
+  /** @template {HTMLElement} T @param {string} id @returns {T} */
+  const by = (id) => /** @type {T} */ (document.getElementById(id));
+  /** @template {Element} T @param {string} selector @returns {T[]} */
+  const all = (selector) => /** @type {T[]} */ ([...document.querySelectorAll(selector)]);
+
+  /** A new choice: shown, and kept in the address. @param {any} change @param {boolean} [settle] one of a quick series: the last one counts */
+  const choose = (change, settle = false) => {
+    // Another choice begins with few rows.
+    state = { ...state, rows: states.ROWS, ...change };
+    show();
+    clearTimeout(settling);
+    if (settle) settling = setTimeout(remember, SETTLE_MS); else remember();
+  };
+  const address = () => {
+    const hash = states.format(state);
+    return location.href.replace(/#.*/, "") + (hash ? `#${hash}` : "");
+  };
+  const remember = () => {
+    clearTimeout(settling);
+    if (address() !== location.href) history.pushState(null, "", address());
+  };
+  const recall = () => {
+    if (!page) return;
+    const asked = states.parse(location.hash, page);
+    if (states.format(asked) === states.format(state)) return;
+    clearTimeout(settling);
+    state = asked;
+    show();
+  };
+
+  /** Everything that shows a choice. */
+  const show = (/** @type {number | undefined} */ first = undefined) => {
+    found = states.shown(page.calls, state);
+    draw(first);
+    controls();
+    heads();
+  };
+
+  /** @param {number} [first] rows that are drawn at once */
+  const draw = (first = SLICE) => {
+    const body = by("calls-body");
+    const now = ++drawing;
+    const wanted = found.slice(0, state.rows).map((call) => rows[call.at]);
+    body.replaceChildren(...wanted.slice(0, first));
+    const more = (/** @type {number} */ from) => {
+      if (now !== drawing || from >= wanted.length) return;
+      body.append(...wanted.slice(from, from + SLICE));
+      requestAnimationFrame(() => more(from + SLICE));
+    };
+    requestAnimationFrame(() => more(first));
+    by("calls-none").hidden = found.length > 0;
+    by("calls-scroll").hidden = found.length === 0;
+    by("calls-rest").hidden = found.length <= state.rows;
+    by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
+  };
+
+  const controls = () => {
+    const said = states.told(found.length, page.calls.length);
+    if (by("calls-said").textContent !== said) by("calls-said").textContent = said;
+    const set = (/** @type {string} */ id, /** @type {string} */ value) => {
+      const control = /** @type {HTMLInputElement} */ (by(id));
+      if (control.value !== value) control.value = value;
+    };
+    set("find-text", state.text);
+    set("find-from", state.from);
+    set("find-to", state.to);
+    // Rooms are told apart by their place among all: a value of ours, whatever they are called.
+    const room = page.rooms.indexOf(state.room);
+    if (room >= ROOMS_MAX && !document.querySelector(`#find-room option[value="${room + 1}"]`)) by("find-room").append(roomOption(state.room, room));
+    set("find-room", room < 0 ? "" : String(room + 1));
+    set("find-issue", state.issue);
+    set("find-sort", state.sort);
+    by("find-order").textContent = state.up ? "↑ Smallest first" : "↓ Largest first";
+    const counts = states.counts(page.calls, state);
+    for (const button of all("[data-quality]")) {
+      const quality = /** @type {HTMLElement} */ (button).dataset.quality ?? "";
+      button.setAttribute("aria-pressed", String(state.quality.includes(quality)));
+      const count = button.querySelector(".count");
+      if (count) count.textContent = String(counts[quality]);
+    }
+    const filtered = states.filters(state);
+    by("find-clear").hidden = !filtered;
+    by("find-more").classList.toggle("on", filtered);
+    for (const button of all("[data-do=csv], [data-do=json]")) button.toggleAttribute("disabled", found.length === 0);
+  };
+
+  const heads = () => {
+    for (const head of all("th[data-sort]")) {
+      const isIt = /** @type {HTMLElement} */ (head).dataset.sort === state.sort;
+      if (isIt) head.setAttribute("aria-sort", state.up ? "ascending" : "descending"); else head.removeAttribute("aria-sort");
+    }
+  };
+
+  /** @param {string} value @param {string} text */
+  const option = (value, text) => {
+    const one = document.createElement("option");
+    [one.value, one.textContent] = [value, text];
+    return one;
+  };
+  /** An option holds text alone: invisible marks keep a name's direction to itself. @param {string} room @param {number} at */
+  const roomOption = (room, at) => option(String(at + 1), room.trim() === "" ? "(no name)" : `\u2068${room}\u2069`);
+
+  /** Heads become buttons, lists get their entries. */
+  const furnish = () => {
+    const sort = by("find-sort");
+    for (const head of /** @type {HTMLElement[]} */ (all("th[data-sort]"))) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.id = `sort-${head.dataset.sort}`;
+      button.append(...head.childNodes);
+      head.append(button);
+      sort.append(option(head.dataset.sort ?? "", head.textContent?.trim() ?? ""));
+    }
+    for (const [id, title] of page.types) by("find-issue").append(option(id, title));
+    by("find-issue").append(option("none", "no issue"));
+    by("find-room").append(...page.rooms.slice(0, ROOMS_MAX).map(roomOption));
+    for (const control of all(".only-script")) control.removeAttribute("hidden");
+  };
+
+  /** On a phone filters lie behind a button. @param {HTMLElement} button */
+  const opened = (button) => {
+    by("find").classList.toggle("open", isOpen);
+    button.setAttribute("aria-expanded", String(isOpen));
+  };
+
+  /** Says on the button that it is done. @param {HTMLElement} button @param {string} word */
+  const done = (button, word) => {
+    button.dataset.said ??= button.textContent ?? "";
+    button.textContent = word;
+    by("find-told").textContent = word;
+    setTimeout(() => { button.textContent = button.dataset.said ?? ""; }, SAID_MS);
+  };
+
+  /** @type {Record<string, (button: HTMLButtonElement) => void>} */
+  const DO = {
+    link: (button) => {
+      remember();
+      saving.copy(address()).then(() => done(button, "Copied"));
+    },
+    csv: () => saving.save("calls.csv", new Blob([exporter.csv(states.table(found))], { type: "text/csv" })),
+    json: () => saving.save("calls.json", new Blob([`${JSON.stringify(states.json(found, page.calls.length), null, 1)}\n`], { type: "application/json" })),
+    clear: () => {
+      choose(states.cleared(state));
+      by("find-text").focus();
+    },
+    order: () => choose({ up: !state.up }),
+    more: () => {
+      const last = by("calls-body").lastElementChild;
+      choose({ rows: state.rows * 2 });
+      // On with the keyboard where the new rows begin, when there is nothing more to ask for.
+      if (by("calls-rest").hidden) /** @type {HTMLElement | null} */ (last?.querySelector("a"))?.focus({ preventScroll: true });
+    },
+    filters: (button) => {
+      isOpen = !isOpen;
+      opened(button);
+    },
+  };
+
+  document.addEventListener("click", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    for (const menu of all("details.more[open]")) if (!menu.contains(target)) menu.removeAttribute("open");
+    if (!page) return;
+    const link = /** @type {HTMLAnchorElement | null} */ (target.closest?.("a[data-calls]"));
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      // A link to some of the calls: to the table with them.
+      event.preventDefault();
+      choose(states.parse(link.hash, page));
+      by("calls").scrollIntoView();
+      by("calls-title").focus({ preventScroll: true });
+      return;
+    }
+    const button = /** @type {HTMLButtonElement | null} */ (target.closest?.("button"));
+    if (!button) return;
+    const head = /** @type {HTMLElement | null} */ (button.closest("th[data-sort]"));
+    if (head) choose(states.sorted(state, head.dataset.sort));
+    else if (button.dataset.quality) choose({ quality: states.toggled(state.quality, button.dataset.quality) });
+    else if (button.dataset.do) {
+      DO[button.dataset.do]?.(button);
+      const menu = button.closest("details.more");
+      if (menu && button.dataset.do !== "link") {
+        menu.removeAttribute("open");
+        /** @type {HTMLElement | null} */ (menu.querySelector("summary"))?.focus();
+      }
+    }
+  });
+
+  /** @type {Record<string, (value: string) => void>} */
+  const FIND = {
+    "find-text": (text) => choose({ text: states.searchable(text) }, true),
+    "find-from": (from) => choose({ from }, true),
+    "find-to": (to) => choose({ to }, true),
+    "find-room": (place) => choose({ room: page.rooms[Number(place) - 1] ?? null }),
+    "find-issue": (issue) => choose({ issue }),
+    "find-sort": (sort) => choose(states.sorted({ ...state, sort: "" }, sort)),
+  };
+  document.addEventListener("input", (event) => {
+    const control = /** @type {HTMLInputElement} */ (event.target);
+    if (page) FIND[control.id]?.(control.value);
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = document.querySelector("details.more[open]");
+    if (event.key === "Escape" && menu) {
+      menu.removeAttribute("open");
+      /** @type {HTMLElement | null} */ (menu.querySelector("summary"))?.focus();
+    }
+  });
+  document.addEventListener("scroll", (event) => {
+    if (event.target instanceof Element && event.target.id === "calls-scroll") scrolledLeft = event.target.scrollLeft;
+  }, { capture: true, passive: true });
+
+  const start = () => {
+    const source = document.getElementById("calls-data");
+    if (!source?.textContent) return;
+    page = states.read(source.textContent);
+    rows = all("#calls tbody tr");
+    for (const later of all("#calls tbody.later")) later.remove();
+    // What was chosen stays when a newer build takes the place of the page; typing may be ahead of the address.
+    const isAgain = state !== undefined;
+    state = states.parse(isAgain ? states.format(state) : location.hash, page);
+    furnish();
+    opened(by("find-more"));
+    show(isAgain ? SLICE_AGAIN : SLICE);
+    by("calls-scroll").scrollLeft = scrolledLeft;
+  };
+
+  addEventListener("hashchange", recall);
+  addEventListener("popstate", recall);
+  // refresh.js put a newer build of this page in place.
+  document.addEventListener("reportchange", start);
+  start();
+})();

@@ -1,0 +1,245 @@
+//! The table of all calls: a row for each, and beside the rows what a script sorts and filters them by. Texts alone are the
+//! template's; what is in the data of a script is the same numbers, not yet words.
+
+use super::ribbon::{Ribbon, ribbon};
+use super::{Verdict, for_script, level, verdict};
+use crate::call::{CallSummary, IssueType};
+use crate::report::data;
+use crate::units;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// Loss and round-trip time of a call: of these metrics the largest p95 of anybody.
+const LOSS: &[&str] = &["totalSendPacketLoss", "totalRecvPacketLoss"];
+const ROUND_TRIP: &[&str] = &["networkRoundTripTime"];
+
+#[derive(Serialize)]
+pub(super) struct Row {
+    page: String,
+    room: String,
+    verdict: Verdict,
+    started: String,
+    started_iso: String,
+    duration: String,
+    people: usize,
+    loss: Cell,
+    round_trip: Cell,
+    issue: String,
+    ribbon: Option<Ribbon>,
+}
+
+/// A number in a table and the threshold that it is beyond.
+#[derive(Serialize)]
+pub(super) struct Cell {
+    text: String,
+    level: &'static str,
+}
+
+/// What scripts know of the calls, in the order of the rows. Each list has one entry a call; what is not known is null.
+#[derive(Serialize)]
+struct Data<'a> {
+    id: Vec<&'a str>,
+    room: Vec<String>,
+    /// ms since the epoch.
+    start: Vec<Option<i64>>,
+    /// The day in the calendar on which it began: `2026-11-23`.
+    day: Vec<Option<String>>,
+    duration: Vec<Option<i64>>,
+    people: Vec<usize>,
+    score: Vec<Option<u8>>,
+    quality: Vec<&'static str>,
+    loss: Vec<Option<f64>>,
+    rtt: Vec<Option<f64>>,
+    /// Places in `types`, the worst issue first.
+    issues: Vec<Vec<usize>>,
+    /// The share of the call in which somebody was in trouble, 0–1.
+    trouble: Vec<Option<f64>>,
+    /// Ids and titles of all issues that any call has.
+    types: Vec<(&'static str, &'static str)>,
+}
+
+pub(super) fn row(call: &CallSummary) -> Row {
+    let span = call.span_ms;
+    let missing = || units::MISSING.to_owned();
+    Row {
+        page: data::page_path(&call.id),
+        room: call.room_name(),
+        verdict: verdict(call.score),
+        started: span.map_or_else(missing, |(start, _)| units::day_and_clock(start)),
+        started_iso: span
+            .map(|(start, _)| units::rfc3339(start))
+            .unwrap_or_default(),
+        duration: span.map_or_else(missing, |(start, end)| units::duration(end - start)),
+        people: call.n_participants,
+        loss: cell(call, LOSS),
+        round_trip: cell(call, ROUND_TRIP),
+        issue: call
+            .worst_issue
+            .map_or_else(missing, |issue_type| issue_type.title().to_owned()),
+        ribbon: span.map(|span| {
+            let spells = call.spells.iter().copied();
+            ribbon(span, span, spells, call.score.is_some())
+        }),
+    }
+}
+
+/// The data of all calls as JSON that can stand inside a `<script>`. `zone`: where days begin.
+pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
+    let types: BTreeSet<IssueType> = calls.iter().flat_map(issue_types).collect();
+    let types: Vec<IssueType> = types.into_iter().collect();
+    let column = |metrics| {
+        calls
+            .iter()
+            .map(move |call| rounded(worst_p95(call, metrics)?.1))
+    };
+    let day = |call: &CallSummary| {
+        let (date, _) = units::day_of(call.span_ms?.0, zone)?;
+        Some(date.to_string())
+    };
+    let data = Data {
+        id: calls.iter().map(|call| call.id.as_str()).collect(),
+        room: calls.iter().map(CallSummary::room_name).collect(),
+        start: calls.iter().map(|call| Some(call.span_ms?.0)).collect(),
+        day: calls.iter().map(day).collect(),
+        duration: calls
+            .iter()
+            .map(|call| call.span_ms.map(|(start, end)| end - start))
+            .collect(),
+        people: calls.iter().map(|call| call.n_participants).collect(),
+        score: calls
+            .iter()
+            .map(|call| call.score.map(|score| score.value()))
+            .collect(),
+        quality: calls.iter().map(|call| call.quality().word()).collect(),
+        loss: column(LOSS).collect(),
+        rtt: column(ROUND_TRIP).collect(),
+        issues: calls
+            .iter()
+            .map(|call| {
+                let theirs = issue_types(call).into_iter();
+                theirs
+                    .filter_map(|one| types.binary_search(&one).ok())
+                    .collect()
+            })
+            .collect(),
+        trouble: calls.iter().map(trouble).collect(),
+        types: types.iter().map(|one| (one.id(), one.title())).collect(),
+    };
+    for_script(serde_json::to_string(&data).unwrap_or_default())
+}
+
+/// What was wrong in a call, each once, the worst first.
+pub(super) fn issue_types(call: &CallSummary) -> Vec<IssueType> {
+    let spells = call.spells.iter().map(|spell| spell.issue_type);
+    let others: BTreeSet<IssueType> = spells
+        .filter(|one| Some(*one) != call.worst_issue)
+        .collect();
+    call.worst_issue.into_iter().chain(others).collect()
+}
+
+/// The share of the call in which somebody was in trouble. `None`: nothing was measured.
+fn trouble(call: &CallSummary) -> Option<f64> {
+    let (start_ms, end_ms) = call.span_ms?;
+    call.score?;
+    let mut spells: Vec<(i64, i64)> = call
+        .spells
+        .iter()
+        .map(|spell| (spell.start_ms, spell.end_ms))
+        .collect();
+    spells.sort_unstable();
+    let (mut sum_ms, mut until_ms) = (0_i64, i64::MIN);
+    for (from_ms, to_ms) in spells {
+        let from_ms = from_ms.max(until_ms);
+        sum_ms = sum_ms.saturating_add(to_ms.saturating_sub(from_ms).max(0));
+        until_ms = until_ms.max(to_ms);
+    }
+    rounded(sum_ms as f64 / end_ms.saturating_sub(start_ms).max(1) as f64)
+}
+
+/// As exact as anybody needs it, in few digits.
+fn rounded(value: f64) -> Option<f64> {
+    let value = (value * 1e6).round() / 1e6;
+    value.is_finite().then_some(value)
+}
+
+/// The largest p95 of any participant in any of `metrics`.
+fn worst_p95(call: &CallSummary, metrics: &[&str]) -> Option<(crate::metric::MetricId, f64)> {
+    let theirs = call.worst_p95.iter().copied();
+    let theirs = theirs.filter(|(metric, _)| metrics.contains(&metric.def().id));
+    theirs.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+fn cell(call: &CallSummary, metrics: &[&str]) -> Cell {
+    match worst_p95(call, metrics) {
+        Some((metric, value)) => Cell {
+            text: units::quantity(metric.def().unit, value),
+            level: level(metric.def().thresholds, value),
+        },
+        None => Cell {
+            text: units::MISSING.to_owned(),
+            level: "",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::parse;
+    use crate::call::{self, Calls};
+
+    const START_MS: i64 = 1_795_435_200_000;
+
+    /// One call: readings every 2 s with this loss.
+    fn summary(room: &str, losses: &[f64]) -> CallSummary {
+        let mut calls = Calls::default();
+        for (nth, loss) in losses.iter().enumerate() {
+            let t = START_MS + 2_000 * nth as i64;
+            let line = format!(
+                r#"{{"room":{},"meetingSessionId":"m","sessionId":"s","stats":{{"latest":{{"timestamp":{t},"totalSendPacketLoss":{loss}}}}}}}"#,
+                serde_json::to_string(room).unwrap()
+            );
+            calls.add(&parse(line.as_bytes()).unwrap(), 0);
+        }
+        let line = r#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{}}"#;
+        if losses.is_empty() {
+            calls.add(&parse(line.as_bytes()).unwrap(), 0);
+        }
+        let call = &calls.finish()[0];
+        CallSummary::of(call, &call::assess(call))
+    }
+
+    #[test]
+    fn scripts_get_a_row_of_numbers_for_each_call_and_null_for_what_is_not_known() {
+        let mut losses = vec![0.0; 51];
+        losses[10..30].fill(0.5);
+        let calls = [summary("</script>a", &losses), summary("r", &[])];
+        let json = for_scripts(&calls, &TimeZone::UTC);
+        assert!(!json.contains('<'), "{json}");
+        let data: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(data["room"][0], "</script>a");
+        assert_eq!(data["day"], serde_json::json!(["2026-11-23", null]));
+        assert_eq!(data["loss"], serde_json::json!([0.5, null]));
+        assert_eq!(data["duration"], serde_json::json!([100_000, null]));
+        assert_eq!(data["quality"][1], "unknown");
+        assert_eq!(
+            data["types"],
+            serde_json::json!([["send-packet-loss", "Upload loss"]])
+        );
+        assert_eq!(data["issues"], serde_json::json!([[0], []]));
+        let trouble = data["trouble"][0].as_f64().unwrap();
+        assert!((0.3..0.6).contains(&trouble), "{trouble}");
+        assert!(data["trouble"][1].is_null());
+    }
+
+    #[test]
+    fn spells_of_several_people_at_once_are_one_time_of_trouble() {
+        let mut losses = vec![0.0; 51];
+        losses[10..30].fill(0.5);
+        let mut call = summary("r", &losses);
+        let alone = trouble(&call);
+        call.spells = call.spells.repeat(3);
+        assert_eq!(trouble(&call), alone);
+    }
+}
