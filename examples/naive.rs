@@ -1,15 +1,17 @@
 //! The collector that one writes in half an hour: bare tiny_http, append, 204. The control of `tests/reliability` (what it
 //! withstands is no proof of anything) and the rival of `benches`. Must not get better: no sync, no gate, no repair.
 //!
-//! `naive LOG [ADDRESS] [--ack-first] [--own-offset]`: `--ack-first` answers first and writes from a queue, as one does who
-//! wants to be fast; `--own-offset` forgets that other programs may shorten the log, and does not open it to append.
+//! `naive LOG [ADDRESS] [FLAGS]`: `--ack-first` answers first and writes from a queue, as one does who wants to be fast;
+//! `--own-offset` forgets that other programs may shorten the log, and does not open it to append; `--brake` takes no more
+//! than a beacon each millisecond, by the clock on the wall; `--lock` makes `LOG.lock`, and there must be none.
 //! `GET /log` is the log, for who wants to look.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write, stdout};
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, SystemTime};
 use tiny_http::{Method, Request, Response, Server};
 
 const WORKERS: usize = 4;
@@ -20,6 +22,8 @@ struct Log {
     path: String,
     file: File,
     queue: Option<Sender<Vec<u8>>>,
+    /// When the next beacon may come.
+    brake: Option<Mutex<SystemTime>>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -29,6 +33,9 @@ fn main() -> Result<(), Failure> {
     let is_set = |flag: &str| flags.iter().any(|given| given == flag);
     let path = words.first().ok_or("usage: naive LOG [ADDRESS] [FLAGS]")?;
     let address = words.get(1).map_or("127.0.0.1:0", String::as_str);
+    if is_set("--lock") {
+        File::create_new(format!("{path}.lock"))?;
+    }
     let mut options = OpenOptions::new();
     options.create(true);
     let mut file = if is_set("--own-offset") {
@@ -44,6 +51,7 @@ fn main() -> Result<(), Failure> {
         path: path.clone(),
         file,
         queue: queue.transpose()?,
+        brake: is_set("--brake").then(|| Mutex::new(SystemTime::now())),
     });
     let server = Arc::new(Server::http(address)?);
     writeln!(stdout(), "listening on http://{}", server.server_addr())?;
@@ -79,6 +87,17 @@ fn answer(mut request: Request, log: &Log) -> Result<(), Failure> {
     if request.method() == &Method::Get && request.url() == "/log" {
         request.respond(Response::from_file(File::open(&log.path)?))?;
         return Ok(());
+    }
+    if let Some(next) = &log.brake {
+        let (mut next, now) = (
+            next.lock().map_err(|_| "a worker panicked")?,
+            SystemTime::now(),
+        );
+        if now < *next {
+            request.respond(Response::empty(429))?;
+            return Ok(());
+        }
+        *next = now + Duration::from_millis(1);
     }
     let mut line = Vec::new();
     request.as_reader().read_to_end(&mut line)?;

@@ -40,11 +40,12 @@ class Programs:
     def knows(self, flag):
         return flag in self.help
 
-    def usual(self):
-        """Flags that take what is not under test out of the way: one machine plays all clients, and small disks are meant to fill."""
+    def usual(self, given=()):
+        """Flags that take what is not under test out of the way: one machine plays all clients, and small disks are meant to fill.
+        Those that are `given` are under test."""
         args = []
         for flag, value in (("--min-free", "0"), ("--rate-per-address", "0"), ("--connections-per-address", "0")):
-            if self.knows(flag + " "):
+            if self.knows(flag + " ") and flag not in given:
                 args += [flag, value]
         return args
 
@@ -78,7 +79,7 @@ class Bench:
         """Our server with its log in `folder` (a new one by default). Killed when the row ends, if not before."""
         folder = folder or self.new_folder()
         command = [self.programs.ours, "serve", "--listen", listen, "--log", log or os.path.join(folder, "beacon.log")]
-        command += ["--public", self.path("public"), *self.programs.usual(), *args]
+        command += ["--public", self.path("public"), *self.programs.usual(args), *args]
         server = self.stack.enter_context(Server(command, options.pop("cwd", folder), **options))
         server.log = log or os.path.join(folder, "beacon.log")
         return server

@@ -1,13 +1,14 @@
 """C: the process stopped, its clock moved, its descriptors, memory and stderr taken away."""
 
+import glob
 import os
 import resource
 import signal
 import socket
 import struct
-import subprocess
 import time
 
+import server as servers
 import wire
 from load import Load, found
 from rows import Control, Outcome, row
@@ -70,8 +71,8 @@ def _(bench):
     return Control(f"naive: {panics} threads panic" + "".join(f", {text}" for text in wrong), 0 < panics or bool(wrong))
 
 
-@row("C2", "wall clock jumps ±1 h, −400 days, +10 years, while serving", ("faketime",), promise="no promise depends on the wall clock")
-def clock_jumps(bench):
+def with_clock(bench, start):
+    """Load while the wall clock jumps; the slowest return to service, what went wrong, the server."""
     clock = bench.path("clock")
 
     def jump(offset):
@@ -81,18 +82,25 @@ def clock_jumps(bench):
 
     jump("+0")
     env = {"LD_PRELOAD": bench.programs.faketime, "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1"}
-    server = bench.serve(env=env)
+    server = start(env)
     slowest, wrong = 0.0, []
     with Load(server.address, n_clients=4, pause_s=0.005) as load:
         for offset in ("+3600", "-3600", "-34560000", "+315360000", "+0"):
             time.sleep(0.3)
             jump(offset)
             moment = time.monotonic()
-            if not load.wait_for(lambda load: load.first_after(moment + 0.05) is not None, 10):
-                wrong.append(f"deaf after {offset} s")
+            if not load.wait_for(lambda load: load.first_after(moment + 0.05) is not None, 5):
+                wrong.append(f"no beacon is taken after {offset} s")
                 break
             slowest = max(slowest, load.first_after(moment))
         time.sleep(0.3)
+    return server, load, slowest, wrong
+
+
+@row("C2", "wall clock jumps ±1 h, −400 days, +10 years, while serving", ("faketime",), promise="no promise depends on the wall clock")
+def clock_jumps(bench):
+    # The brake is on, since it measures time: no more than one a millisecond, which these clients do not reach.
+    server, load, slowest, wrong = with_clock(bench, lambda env: bench.serve(env=env, args=("--rate-per-address", "1000")))
     with open(server.log) as file:
         times = [int(line.rsplit('"t":', 1)[1].split("}")[0].split(",")[0]) for line in file]
     if max(times, default=0) - min(times, default=0) < 300_000_000_000:
@@ -121,6 +129,13 @@ def starved(server, n_sockets, seconds):
         for stream in held:
             stream.close()
     return meanwhile, server.answers(HELLO, seconds)
+
+
+@clock_jumps.control
+def _(bench):
+    _, load, _, wrong = with_clock(bench, lambda env: bench.naive(args=["--brake"], env=env))
+    words = f"naive, with a brake by the wall clock: {'; '.join(wrong) or 'withstands it'}, {load.codes[429]:,} answered 429"
+    return Control(words, bool(wrong))
 
 
 @row("C3", "descriptors exhausted: limit 64, 80 connections", ("prlimit",), short=True, promise="running out of descriptors or threads passes with its cause")
@@ -191,10 +206,12 @@ def _(bench):
     return Control("naive: " + ("gone" if not is_alive else "deaf ever after" if recovered is None else "withstands it"), None if recovered else True)
 
 
-def with_stderr(bench, kind):
-    """Provokes messages on a stderr of `kind`; what went wrong."""
-    reader = writer = None
-    folder = bench.new_folder()
+STDERRS = ("closed", "full", "blocked")
+
+
+def stderr_of(kind):
+    """A stderr of `kind`, and the end that nobody reads, where it must stay open."""
+    reader = None
     if kind == "full":
         writer = os.open("/dev/full", os.O_WRONLY)
     else:
@@ -210,6 +227,13 @@ def with_stderr(bench, kind):
             except BlockingIOError:
                 pass
             os.set_blocking(writer, True)
+    return reader, writer
+
+
+def with_stderr(bench, kind):
+    """Provokes messages on a stderr of `kind`; what went wrong."""
+    reader, writer = stderr_of(kind)
+    folder = bench.new_folder()
     try:
         server = bench.serve(folder, prefix=["prlimit", "--fsize=100000:unlimited"], stderr=writer)
     finally:
@@ -231,24 +255,65 @@ def with_stderr(bench, kind):
 def stderr(bench):
     acknowledged = lost = 0
     wrong = []
-    for kind in ("closed", "full", "blocked"):
+    for kind in STDERRS:
         load, n_lost, more = with_stderr(bench, kind)
         acknowledged, lost, wrong = acknowledged + len(load.acknowledged), lost + n_lost, wrong + more
     return Outcome("3 kinds", not wrong and not lost, "; ".join(wrong) or "serves on, stops with exit 0", acknowledged, lost)
 
 
-@row("C6", "killed while it holds a socket folder, started again 20 times", short=True)
-def restarts(bench):
-    """What a kill leaves behind must not pile up in the way of the next start."""
-    folder = bench.new_folder()
-    port = None
-    for _ in range(bench.n(5, 20)):
-        server = bench.serve(folder)
-        port = server.address[1]
-        if server.answers(HELLO, 10) is None:
-            return Outcome("1", False, "deaf after a restart")
+@stderr.control
+def _(bench):
+    """Its log is on a full device, so it has something to say of each beacon."""
+    deaf = []
+    for kind in STDERRS:
+        reader, writer = stderr_of(kind)
+        folder = bench.new_folder()
+        os.symlink("/dev/full", os.path.join(folder, "beacon.log"))
+        try:
+            server = bench.naive(folder, stderr=writer)
+        finally:
+            os.close(writer)
+        # More than it has workers.
+        statuses = [wire.status_of(server.address, HELLO, 1.0) for _ in range(6)]
+        if statuses[-1] == 0:
+            deaf.append(kind)
         server.kill()
-    begin = time.monotonic()
-    again = subprocess.run([bench.programs.ours, "build-report", "--log", server.log, "--out", bench.path("out")], capture_output=True, text=True, timeout=60, check=False)
-    took = time.monotonic() - begin
-    return Outcome(f"{bench.n(5, 20)} starts", again.returncode == 0 and port is not None, again.stdout.strip()[:100], recovered=f"{took * 1e3:.0f} ms to report")
+        if reader is not None:
+            os.close(reader)
+    return Control(f"naive: deaf ever after with a stderr that is {', '.join(deaf) or 'none of them'}", deaf == list(STDERRS))
+
+
+def kept_starting(start, folder, n_starts):
+    """Starts and kills; how many starts came up and answered before one did not."""
+    for n in range(n_starts):
+        try:
+            server = start(folder)
+        except servers.Gone:
+            return n
+        is_well = server.answers(HELLO, 10) is not None
+        server.kill()
+        if not is_well:
+            return n
+    return n_starts
+
+
+@row("C6", "killed and started again at once, 20 times, then once more a minute later", short=True)
+def restarts(bench):
+    """What a kill leaves behind, a lock and the folder of a socket, must neither stand in the way of the next start nor pile up."""
+    folder, n_starts = bench.new_folder(), bench.n(5, 20)
+    n_well = kept_starting(bench.serve, folder, n_starts)
+    left = glob.glob(os.path.join(folder, "call-metrics-*"))
+    for path in left:
+        os.utime(path, (time.time() - 120,) * 2)
+    server = bench.serve(folder)
+    n_left = len(glob.glob(os.path.join(folder, "call-metrics-*"))) - 1
+    code, _ = server.stop()
+    holds = n_well == n_starts and 0 < len(left) and n_left == 0 and code == 0
+    return Outcome(f"{n_starts} kills", holds, f"{n_well} came up; {len(left)} folders of dead sockets, then {n_left}")
+
+
+@restarts.control
+def _(bench):
+    """A lock that is a file which must not be there."""
+    n_well = kept_starting(lambda folder: bench.naive(folder, ["--lock"]), bench.new_folder(), 3)
+    return Control(f"naive, with a file for a lock: {n_well} of 3 starts came up", n_well < 3)
