@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import subprocess
+import signal
 import sys
 import time
 import traceback
@@ -98,6 +99,9 @@ def update_readme(text):
 
 
 def main():
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        # Under nohup the programs would ignore it too, and some rows are about it. A handler is not inherited.
+        signal.signal(signal.SIGHUP, lambda *_: None)
     args = arguments()
     picked = chosen(args)
     programs = Programs(args.bin, args.naive)
