@@ -50,7 +50,7 @@ fn said(note: Note) -> Option<String> {
     })
 }
 
-/// All files of a folder with their content.
+/// All files of a folder with their content, but for what a build that was killed left half written: it is swept later.
 fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -59,7 +59,7 @@ fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if !path.display().to_string().contains("/.new-") {
                 let name = path.strip_prefix(folder).unwrap().display().to_string();
                 found.insert(name, fs::read(&path).unwrap());
             }
