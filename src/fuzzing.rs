@@ -113,7 +113,7 @@ pub fn log_reader(data: &[u8]) {
 fn lines(path: &Path) -> (Vec<Option<Vec<u8>>>, bool) {
     let mut found = Vec::new();
     let file = Opened::of(path.to_owned()).expect("a file of ours");
-    let extent = read_lines(&file, 0, |line| {
+    let extent = read_lines(&file, .., |line| {
         found.push(match line {
             Line::Whole(text) => {
                 let _ = beacon::read(text);

@@ -103,6 +103,14 @@ impl<T: Ord> Latest<T> {
     }
 }
 
+impl<T: Ord> Latest<T> {
+    fn append(&mut self, later: Latest<T>) {
+        if let Some(value) = later.value {
+            self.say(later.at_ms, value);
+        }
+    }
+}
+
 /// Accounts of sessions that are in more than one call of a room, by call id and session id.
 #[derive(Debug, Default)]
 pub struct Shared(BTreeMap<(String, String), Option<Delivery>>);
@@ -240,25 +248,36 @@ impl Gathered {
     }
 
     fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
+        self.session(&beacon.session_id).add(beacon, file);
+    }
+
+    /// Takes over what was gathered of the same call from what stands behind all of this in the logs.
+    pub fn append(&mut self, later: Gathered) {
+        for session in later.sessions {
+            self.session(&session.session_id).append(session);
+        }
+    }
+
+    /// The session of that id, a new one where there is none.
+    fn session(&mut self, session_id: &str) -> &mut Session {
         // After a while on disk the index is gone: it is not stored.
         if self.by_session.len() != self.sessions.len() {
             let ids = self.sessions.iter().map(|session| &session.session_id);
             self.by_session = ids.cloned().zip(0..).collect();
         }
-        let at = match self.by_session.get(&*beacon.session_id) {
+        let at = match self.by_session.get(session_id) {
             Some(&at) => at,
             None => {
-                let session_id = beacon.session_id.as_ref().to_owned();
                 self.by_session
-                    .insert(session_id.clone(), self.sessions.len());
+                    .insert(session_id.to_owned(), self.sessions.len());
                 self.sessions.push(Session {
-                    session_id,
+                    session_id: session_id.to_owned(),
                     ..Session::default()
                 });
                 self.sessions.len() - 1
             }
         };
-        self.sessions[at].add(beacon, file);
+        &mut self.sessions[at]
     }
 
     /// The call. `shared`: of sessions that are in other calls too.
@@ -306,8 +325,7 @@ impl Gathered {
 impl Session {
     fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
         if let Some(received_ms) = beacon.received_ms {
-            let (first, last) = self.received_ms.unwrap_or((received_ms, received_ms));
-            self.received_ms = Some((first.min(received_ms), last.max(received_ms)));
+            self.received(received_ms, received_ms);
         }
         let newest_ms = || beacon.readings.iter().map(|one| one.timestamp_ms).max();
         let at_ms = beacon.received_ms.or_else(newest_ms);
@@ -328,11 +346,34 @@ impl Session {
         for reading in &beacon.readings {
             self.readings.push(reading);
         }
-        match self.files.last_mut() {
-            Some((last, n)) if *last == file => *n += beacon.readings.len(),
-            _ => self.files.push((file, beacon.readings.len())),
-        }
+        self.count(file, beacon.readings.len());
         self.arrivals.extend(Arrival::of(beacon));
+    }
+
+    fn append(&mut self, later: Session) {
+        if let Some((first, last)) = later.received_ms {
+            self.received(first, last);
+        }
+        self.name.append(later.name);
+        self.client.append(later.client);
+        self.readings.append(later.readings);
+        for (file, n) in later.files {
+            self.count(file, n);
+        }
+        self.arrivals.extend(later.arrivals);
+    }
+
+    fn received(&mut self, first_ms: i64, last_ms: i64) {
+        let (first, last) = self.received_ms.unwrap_or((first_ms, last_ms));
+        self.received_ms = Some((first.min(first_ms), last.max(last_ms)));
+    }
+
+    /// So many readings more are from `file`.
+    fn count(&mut self, file: FileNumber, n_readings: usize) {
+        match self.files.last_mut() {
+            Some((last, n)) if *last == file => *n += n_readings,
+            _ => self.files.push((file, n_readings)),
+        }
     }
 }
 

@@ -66,6 +66,19 @@ impl Series {
         }
     }
 
+    /// Takes over what was pushed to another one, as if it had been pushed to this one next.
+    pub fn append(&mut self, later: Series) {
+        let (before, after) = (self.len(), self.len() + later.len());
+        self.timestamps_ms.extend(later.timestamps_ms);
+        for (column, theirs) in self.columns.iter_mut().zip(later.columns) {
+            if !column.is_empty() || !theirs.is_empty() {
+                column.resize(before, f64::NAN);
+                column.extend(theirs);
+                column.resize(after, f64::NAN);
+            }
+        }
+    }
+
     /// Sorts by time and keeps the first of the readings of one instant: the one of least `rank`, of those the one that was
     /// pushed first. Gives the number of those dropped.
     pub fn settle(&mut self, rank: impl Fn(usize) -> usize) -> u64 {

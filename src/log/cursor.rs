@@ -118,7 +118,7 @@ mod tests {
 
     fn cursor(path: &Path) -> Cursor {
         let opened = Opened::of(path.into()).unwrap();
-        let extent = read_lines(&opened, 0, |_| ()).unwrap();
+        let extent = read_lines(&opened, .., |_| ()).unwrap();
         Cursor::of(&opened, &extent).unwrap()
     }
 

@@ -54,6 +54,15 @@ impl Opened {
             .and_then(|extension| extension.to_str())
     }
 
+    /// Its size on disk now.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not tell.
+    pub fn bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
     /// Whether its bytes are not its content.
     pub fn is_compressed(&self) -> bool {
         matches!(self.extension(), Some("gz" | "zst"))

@@ -2,7 +2,10 @@
 
 use super::opened::Opened;
 use flate2::bufread::MultiGzDecoder;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::{Bound, RangeBounds};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// Longest line that is handed on, in bytes. The collector takes 64 KiB; older ones took anything.
@@ -43,25 +46,37 @@ pub struct Extent {
     pub broken: Option<String>,
 }
 
-/// Calls `on_line` for every line of the file that ends in a newline, from the byte `from` of its content on, where a line
-/// begins. A last line without a newline is not there yet.
+/// Calls `on_line` for every line of the file that ends in a newline, of `range`: bytes of its content, from where a line begins to
+/// where another one does. A last line without a newline is not there yet. Several threads may read one file.
 ///
 /// # Errors
 ///
 /// Where the file cannot be read. Broken compression is no error but said in [`Extent::broken`].
 pub fn read_lines(
     opened: &Opened,
-    from: u64,
+    range: impl RangeBounds<u64>,
     on_line: impl FnMut(Line<'_>),
 ) -> Result<Extent, Error> {
+    let from = match range.start_bound() {
+        Bound::Included(&from) => from,
+        Bound::Excluded(&from) => from.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let until = match range.end_bound() {
+        Bound::Included(&until) => until.saturating_add(1),
+        Bound::Excluded(&until) => until,
+        Bound::Unbounded => u64::MAX,
+    };
     let read = |source| Error::Read {
         path: opened.path.clone(),
         source,
     };
     let bytes = opened.file.metadata().map_err(read)?.len();
     let mut consumed = from;
-    let outcome =
-        content(opened, from, BUFFER_BYTES).and_then(|input| lines(input, &mut consumed, on_line));
+    let outcome = content(opened, from, BUFFER_BYTES).and_then(|input| {
+        let input = input.take(until.saturating_sub(from));
+        lines(input, &mut consumed, on_line)
+    });
     let broken = match outcome {
         Ok(()) => None,
         Err(cause) if opened.is_compressed() => Some(cause.to_string()),
@@ -74,16 +89,42 @@ pub fn read_lines(
     })
 }
 
+/// Where the first line begins at the byte `at` or behind it. Where none does: the end of the file.
+///
+/// # Errors
+///
+/// Where the file cannot be read.
+pub fn line_start(opened: &Opened, at: u64) -> io::Result<u64> {
+    let Some(before) = at.checked_sub(1) else {
+        return Ok(0);
+    };
+    let mut input = content(opened, before, BUFFER_BYTES)?;
+    Ok(before + input.skip_until(b'\n')? as u64)
+}
+
+/// A file, read from a place of its own: two that read one handle do not move each other.
+struct ReadAt<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for ReadAt<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buffer, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
 /// The content of a file from the byte `from` on, decompressed, read so many bytes at a time.
 pub(super) fn content(
     opened: &Opened,
     from: u64,
     buffer_bytes: usize,
 ) -> io::Result<Box<dyn BufRead + '_>> {
-    let mut file = &opened.file;
+    let file = &opened.file;
     let at = if opened.is_compressed() { 0 } else { from };
-    file.seek(SeekFrom::Start(at))?;
-    let plain = BufReader::with_capacity(buffer_bytes, file);
+    let plain = BufReader::with_capacity(buffer_bytes, ReadAt { file, at });
     let mut decoder: Box<dyn Read + '_> = match opened.extension() {
         Some("gz") => Box::new(MultiGzDecoder::new(plain)),
         Some("zst") => Box::new(
@@ -196,7 +237,7 @@ mod tests {
 
     fn count(path: &std::path::Path) -> (usize, Option<String>) {
         let mut n = 0;
-        let extent = read_lines(&Opened::of(path.into()).unwrap(), 0, |_| n += 1).unwrap();
+        let extent = read_lines(&Opened::of(path.into()).unwrap(), .., |_| n += 1).unwrap();
         (n, extent.broken)
     }
 
@@ -243,8 +284,35 @@ mod tests {
             let opened = Opened::of(path).unwrap();
             for (from, n) in [(0, 3), (4, 2), (8, 1), (14, 0)] {
                 let mut found = 0;
-                let extent = read_lines(&opened, from, |_| found += 1).unwrap();
+                let extent = read_lines(&opened, from.., |_| found += 1).unwrap();
                 assert_eq!((found, extent.consumed), (n, 14), "{from}");
+            }
+        }
+    }
+
+    #[test]
+    fn stretches_that_begin_with_a_line_hold_every_line_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let text = "one\n\nthree\nfour and more\nfive\nnot there";
+        std::fs::write(&path, text).unwrap();
+        let opened = Opened::of(path).unwrap();
+        for cut in 0..=text.len() as u64 + 2 {
+            let middle = line_start(&opened, cut).unwrap();
+            let mut found = Vec::new();
+            let mut read = |range: (Bound<u64>, Bound<u64>)| {
+                let keep = |line: Line<'_>| found.push(format!("{line:?}"));
+                read_lines(&opened, range, keep).unwrap().consumed
+            };
+            read((Bound::Unbounded, Bound::Excluded(middle)));
+            let consumed = read((Bound::Included(middle), Bound::Unbounded));
+            assert_eq!(found.len(), 5, "{cut}: {found:?}");
+            assert!(
+                found[3].contains(&format!("{:?}", b"four and more")),
+                "{cut}"
+            );
+            if middle < 30 {
+                assert_eq!(consumed, 30, "{cut}");
             }
         }
     }

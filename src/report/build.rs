@@ -4,7 +4,7 @@
 //! (beacons are numbered through a session), and of those whose page leads to another call than before; then the overview; then what
 //! is to be remembered. Killed in between, the next build goes on from before this one and writes the same.
 
-use super::gather::{Gatherer, LogStats, Source, Touched};
+use super::gather::{self, LogStats, Source, Touched, Unread};
 use super::numbers::Numbers;
 use super::page::{Beside, Neighbours};
 use super::publish::{self, Site};
@@ -85,9 +85,14 @@ impl Build<'_> {
             .into_iter()
             .map(|known| (known.summary.id.clone(), known))
             .collect();
-        let mut gatherer = Gatherer::new(&state.store, &places, tell);
-        let files = read(&mut gatherer, &state.known.files, opened, found)?;
-        let mut touched = gatherer.finish();
+        let (files, mut touched) = read(
+            &state.known.files,
+            opened,
+            found,
+            &state.store,
+            &places,
+            tell,
+        )?;
         if let Some(old) = state.old.as_ref().filter(|_| !self.settings.prune) {
             keep(&mut touched, old, &state.known.files, &state.store)?;
         }
@@ -372,21 +377,23 @@ fn keep(
     Ok(())
 }
 
-/// Reads what is new in all files; gives what is known of them, those that are gone first.
+/// Reads what is new in all files; gives what is known of them, those that are gone first, and the calls that had a beacon.
 fn read(
-    gatherer: &mut Gatherer<'_>,
     known: &[KnownFile],
     opened: &[Opened],
     found: &[Option<usize>],
-) -> Result<Vec<KnownFile>, Error> {
+    store: &Store,
+    places: &HashMap<String, Place>,
+    tell: &(dyn Fn(Note) + Sync),
+) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
     let is_here: BTreeSet<usize> = found.iter().flatten().copied().collect();
-    let mut files: Vec<KnownFile> = known
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !is_here.contains(at))
-        .map(|(_, file)| file.gone())
-        .collect();
+    let gone = known.iter().enumerate();
+    let gone = gone.filter(|(at, _)| !is_here.contains(at));
+    let mut files: Vec<KnownFile> = gone.map(|(_, file)| file.gone()).collect();
     let mut next: FileNumber = known.iter().map(|file| file.number + 1).max().unwrap_or(0);
+    let mut unread = Vec::new();
+    // `None`: to be read.
+    let mut here = Vec::with_capacity(opened.len());
     for (opened, found) in opened.iter().zip(found) {
         let known = found.map(|at| &known[at]);
         let number = known.map_or(next, |known| known.number);
@@ -396,15 +403,29 @@ fn read(
             .map(|known| known.cursor.is_at_end(opened))
             .transpose()
             .map_err(Error::Remembered)?;
-        files.push(match known {
-            Some(known) if is_at_end == Some(true) => KnownFile {
-                is_gone: false,
-                ..known.clone()
-            },
-            known => gatherer.read(opened, number, known)?,
-        });
+        here.push(
+            known
+                .filter(|_| is_at_end == Some(true))
+                .map(|known| KnownFile {
+                    is_gone: false,
+                    ..known.clone()
+                }),
+        );
+        if is_at_end != Some(true) {
+            unread.push(Unread {
+                opened,
+                number,
+                known,
+            });
+        }
     }
-    Ok(files)
+    let (read, touched) = gather::read(&unread, store, places, tell)?;
+    let mut read = read.into_iter();
+    files.extend(
+        here.into_iter()
+            .filter_map(|known| known.or_else(|| read.next())),
+    );
+    Ok((files, touched))
 }
 
 /// Shows the call of `source` to `look`.

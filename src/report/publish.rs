@@ -51,13 +51,15 @@ pub(super) fn sweep(out: &Path) {
             continue;
         };
         for entry in entries.filter_map(Result::ok) {
-            let is_left = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+            if !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                continue;
+            }
             let age = entry
                 .metadata()
                 .and_then(|meta| meta.modified())
                 .ok()
                 .and_then(|at| at.elapsed().ok());
-            if is_left && age.is_some_and(|age| ABANDONED < age) {
+            if age.is_some_and(|age| ABANDONED < age) {
                 // A leftover that cannot be removed harms nobody: it is never linked to.
                 let _ = fs::remove_file(entry.path());
             }

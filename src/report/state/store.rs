@@ -45,7 +45,7 @@ impl Store {
     }
 
     /// One that ends with the process.
-    pub(super) fn temporary() -> io::Result<Store> {
+    pub(in crate::report) fn temporary() -> io::Result<Store> {
         Ok(Store::over(tempfile::tempfile()?, 0))
     }
 

@@ -147,7 +147,7 @@ fn whatever_happens_between_two_steps_of_opening_no_line_is_missed_or_doubled() 
         .unwrap();
         let mut found = Vec::new();
         for file in opened {
-            reader::read_lines(&file, 0, |line| {
+            reader::read_lines(&file, .., |line| {
                 let Line::Whole(text) = line else { panic!() };
                 found.push(std::str::from_utf8(text).unwrap().parse::<usize>().unwrap());
             })
@@ -171,7 +171,7 @@ fn whatever_happens_between_two_steps_of_opening_no_line_is_missed_or_doubled() 
 
 fn read_gz(path: &Path) -> usize {
     let mut n = 0;
-    reader::read_lines(&opened::Opened::of(path.into()).unwrap(), 0, |_| n += 1).unwrap();
+    reader::read_lines(&opened::Opened::of(path.into()).unwrap(), .., |_| n += 1).unwrap();
     n
 }
 
