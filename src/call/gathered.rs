@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a call costs besides its readings, about; likewise a session.
@@ -118,21 +117,6 @@ pub struct Shared(BTreeMap<(String, String), Option<Delivery>>);
 impl Calls {
     /// Takes over one beacon of a file. Beacons of one file come in their order.
     pub fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
-        let nothing = |_: &str, _: &str| Ok::<_, Infallible>(None);
-        let Ok(()) = self.add_with(beacon, file, nothing);
-    }
-
-    /// As [`Calls::add`]. `recall`: asked for a call, by room and meeting session, that is not here but may have been before.
-    ///
-    /// # Errors
-    ///
-    /// Those of `recall`.
-    pub fn add_with<E>(
-        &mut self,
-        beacon: &Beacon<'_>,
-        file: FileNumber,
-        recall: impl FnOnce(&str, &str) -> Result<Option<Gathered>, E>,
-    ) -> Result<(), E> {
         let (room, meeting) = (&*beacon.room, &*beacon.meeting_session_id);
         let known = self
             .by_room
@@ -140,20 +124,16 @@ impl Calls {
             .and_then(|meetings| meetings.get(meeting));
         let at = match known {
             Some(&at) => at,
-            None => {
-                let gathered = recall(room, meeting)?.unwrap_or_else(|| Gathered {
-                    room: room.to_owned(),
-                    meeting_session_id: meeting.to_owned(),
-                    ..Gathered::default()
-                });
-                self.insert(gathered)
-            }
+            None => self.insert(Gathered {
+                room: room.to_owned(),
+                meeting_session_id: meeting.to_owned(),
+                ..Gathered::default()
+            }),
         };
         self.n_beacons += 1;
         self.touched[at] = self.n_beacons;
         self.bytes += BEACON_BYTES + READING_BYTES * beacon.readings.len();
         self.calls[at].add(beacon, file);
-        Ok(())
     }
 
     /// Takes a call over as it was gathered before. There must be none of that room and meeting session. Gives its place.

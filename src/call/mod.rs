@@ -24,7 +24,7 @@ pub use presence::{Presence, gap_ms, presence};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};
 pub use sketch::{RELATIVE_ERROR, Sketch, ZERO_BELOW};
-pub use summary::{CallSummary, Spell};
+pub use summary::{CallSummary, Spell, sketches};
 pub use verdict::Verdict;
 
 use crate::digest::fingerprint;

@@ -8,7 +8,7 @@ use crate::metric::MetricId;
 use serde::{Deserialize, Serialize};
 
 /// A call without its readings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallSummary {
     /// As [`Call::id`].
     pub id: String,
@@ -40,8 +40,6 @@ pub struct CallSummary {
     pub worst_p95: Vec<(MetricId, f64)>,
     /// Time that people of each [`Quality`] spent in the call, in the order of its variants; `participant_ms` together.
     pub quality_ms: [i64; 4],
-    /// All readings of all people, of each metric that anybody has, in the order of the table.
-    pub sketches: Vec<(MetricId, Sketch)>,
 }
 
 /// A spell of trouble: an issue without whose it was.
@@ -90,7 +88,6 @@ impl CallSummary {
             sentence: assessment.verdict.sentence.clone(),
             worst_p95: worst_p95(assessment),
             quality_ms: quality_ms(call, assessment),
-            sketches: sketches(call),
         }
     }
 
@@ -116,7 +113,8 @@ fn quality_ms(call: &Call, assessment: &Assessment) -> [i64; 4] {
     quality_ms
 }
 
-fn sketches(call: &Call) -> Vec<(MetricId, Sketch)> {
+/// All readings of all people, of each metric that anybody has, in the order of the table.
+pub fn sketches(call: &Call) -> Vec<(MetricId, Sketch)> {
     let measured = |metric: MetricId| -> Vec<f64> {
         let people = call.participants.iter();
         let columns = people.filter_map(|participant| participant.series.column(metric));

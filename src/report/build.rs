@@ -4,6 +4,7 @@
 //! (beacons are numbered through a session), and of those whose page leads to another call than before; then the overview; then what
 //! is to be remembered. Killed in between, the next build goes on from before this one and writes the same.
 
+use super::days::{DayStart, day_of};
 use super::gather::{self, LogStats, Source, Touched, Unread};
 use super::numbers::Numbers;
 use super::page::{Beside, Neighbours};
@@ -45,6 +46,7 @@ pub(super) fn build(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Re
             rewrite: settings.rewrite(),
         },
         calls: BTreeMap::new(),
+        changed_days: BTreeSet::new(),
     }
     .run(state, &opened, &files.found, tell)
 }
@@ -54,6 +56,8 @@ struct Build<'a> {
     site: Site<'a>,
     /// By id.
     calls: BTreeMap<String, KnownCall>,
+    /// Days on which a call begins, or began until now, whose readings have changed.
+    changed_days: BTreeSet<DayStart>,
 }
 
 /// A call to be written.
@@ -105,34 +109,42 @@ impl Build<'_> {
         self.write_calls(touched, &order, &state.store, tell)?;
         let here = files.iter().filter(|file| !file.is_gone);
         let log = LogStats::of(here.map(|file| &file.account));
-        let mut summaries: Vec<CallSummary> = self
-            .calls
-            .values()
-            .map(|call| call.summary.clone())
-            .collect();
-        summaries.sort_by_cached_key(|call| {
-            let start = call.span_ms.map(|(start, _)| start);
-            (Reverse(start), call.id.clone())
+        let mut days = std::mem::take(&mut state.known.days);
+        let (calls, zone) = (self.calls.values(), self.settings.zone);
+        days.renew(&self.changed_days, calls, zone, &state.store)
+            .map_err(Error::Remembered)?;
+        let mut calls: Vec<KnownCall> = std::mem::take(&mut self.calls).into_values().collect();
+        calls.sort_by_cached_key(|call| {
+            let start = call.summary.span_ms.map(|(start, _)| start);
+            (Reverse(start), call.summary.id.clone())
         });
+        let take = |call: &mut KnownCall| std::mem::take(&mut call.summary);
+        let summaries: Vec<CallSummary> = calls.iter_mut().map(take).collect();
         let totals = Totals::new(&summaries);
         if is_news {
             let now_ms = self.settings.now_ms;
-            let numbers = Numbers::new(&summaries, self.settings.zone);
+            let numbers = Numbers::new(&summaries, &days, zone);
             let report = data::report(&log, &summaries, &totals, &numbers, now_ms);
             self.site.put("data/report.json", &report)?;
             let overview = page::overview(&log, &summaries, &totals, &numbers, now_ms)?;
             self.site.put("index.html", overview.as_bytes())?;
         }
         if self.settings.prune {
-            publish::prune(self.settings.out, |id| self.calls.contains_key(id));
+            let ids: HashSet<&str> = summaries.iter().map(|call| call.id.as_str()).collect();
+            publish::prune(self.settings.out, |id| ids.contains(id));
         }
+        let n_calls = summaries.len();
         if is_news {
+            for (call, summary) in calls.iter_mut().zip(summaries) {
+                call.summary = summary;
+            }
             state.known.files = files;
-            state.known.calls = self.calls.into_values().collect();
+            state.known.calls = calls;
+            state.known.days = days;
             state.commit(tell);
         }
         Ok(Built {
-            calls: summaries.len(),
+            calls: n_calls,
             participants: totals.participants,
             samples: totals.samples,
             log,
@@ -211,7 +223,11 @@ impl Build<'_> {
             let written = self.write_all(tasks.collect(), &shared, order, store, tell)?;
             for call in written {
                 starts.remove(&call.summary.id);
-                self.calls.insert(call.summary.id.clone(), call);
+                let day = |call: &KnownCall| day_of(&call.summary, self.settings.zone);
+                self.changed_days.insert(day(&call));
+                if let Some(before) = self.calls.insert(call.summary.id.clone(), call) {
+                    self.changed_days.insert(day(&before));
+                }
             }
             neighbours = self.neighbours(&starts);
         }
@@ -341,6 +357,9 @@ impl Build<'_> {
         };
         let sessions = gathered.session_keys().collect();
         let call: Call = gathered.finish(shared, order);
+        let sketches = store
+            .put_sketches(&call::sketches(&call))
+            .map_err(Error::Remembered)?;
         let assessment = call::assess(&call);
         let data = data::call(&call, &assessment);
         self.site.put(&data::data_path(&id), &data)?;
@@ -353,6 +372,7 @@ impl Build<'_> {
         Ok(KnownCall {
             summary: CallSummary::of(&call, &assessment),
             place,
+            sketches,
             sessions,
             files,
             neighbours,

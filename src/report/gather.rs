@@ -1,26 +1,21 @@
 //! Log files to calls, with an account of every line: all that is there, or what came since the last time.
 
+mod reading;
 mod share;
 
 use super::state::{Account, KnownFile, Place, Store};
-use super::{Error, Note, Progress};
+use super::{Error, Note};
 use crate::beacon::{Beacon, Refusal, Scanner};
-use crate::call::{Call, Calls, FileNumber, Gathered, call_id};
-use crate::log::cursor::Cursor;
+use crate::call::{Call, Calls, FileNumber, Gathered};
 use crate::log::opened::{self, Opened};
 use crate::log::reader::{self, Extent, Line};
-use share::Stretch;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::RangeBounds;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Calls in memory, about; those that have had no beacon for longest are put into the store until they have another.
+/// Calls in memory while logs are read, about; those that have had no beacon for longest are put into the store.
 const MEMORY_BYTES_MAX: usize = 192 << 20;
-
-/// After so many beacons it is told how far reading is.
-const TELL_BEACONS: u64 = 10_000;
 
 /// What the logs hold, apart from the calls. `lines` = `beacons` + all that was skipped. Of the files that are there now.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -216,14 +211,6 @@ impl Unread<'_> {
     }
 }
 
-/// What was found in a stretch of a file.
-struct Found {
-    /// Of all files that are read.
-    file: usize,
-    account: Account,
-    extent: Extent,
-}
-
 /// Reads what is new in `files`, in the order of the logs, on all cores where it is much. `before`: where the calls of builds before
 /// are, by id. Gives the files, and the calls that had a beacon, by id.
 pub(super) fn read(
@@ -234,260 +221,5 @@ pub(super) fn read(
 ) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let shares = share::divide(files, n_threads, share::BYTES_MIN).map_err(Error::Remembered)?;
-    read_shares(files, shares, store, before, tell)
-}
-
-fn read_shares(
-    files: &[Unread<'_>],
-    shares: Vec<Vec<Stretch>>,
-    store: &Store,
-    before: &HashMap<String, Place>,
-    tell: &(dyn Fn(Note) + Sync),
-) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
-    let beacons = AtomicU64::new(0);
-    let bytes_max = MEMORY_BYTES_MAX / shares.len().max(1);
-    let read = |share: Vec<Stretch>| {
-        let mut gatherer = Gatherer {
-            tell,
-            beacons: &beacons,
-            store,
-            bytes_max,
-            calls: Calls::default(),
-            let_go: HashMap::new(),
-        };
-        let found = share
-            .into_iter()
-            .map(|stretch| gatherer.read(&files[stretch.file], stretch))
-            .collect::<Result<Vec<Found>, Error>>()?;
-        Ok((found, gatherer.finish()))
-    };
-    let mut accounts: Vec<(Account, Extent)> = files
-        .iter()
-        .map(|file| {
-            let account = file.known.map(|known| known.account.clone());
-            (account.unwrap_or_default(), Extent::default())
-        })
-        .collect();
-    let mut parts = Vec::with_capacity(shares.len());
-    for (found, touched) in on_threads(shares, read)? {
-        for Found {
-            file,
-            account,
-            extent,
-        } in found
-        {
-            accounts[file].0.append(account);
-            accounts[file].1 = extent;
-        }
-        parts.push(touched);
-    }
-    let known = |(file, (account, extent)): (&Unread<'_>, (Account, Extent))| {
-        let cursor = Cursor::of(file.opened, &extent).map_err(|source| reader::Error::Read {
-            path: file.opened.path.clone(),
-            source,
-        })?;
-        Ok(KnownFile {
-            number: file.number,
-            cursor,
-            account,
-            is_gone: false,
-        })
-    };
-    let known = files.iter().zip(accounts).map(known);
-    let known = known.collect::<Result<Vec<KnownFile>, Error>>()?;
-    let touched = together(parts, store, before).map_err(Error::Remembered)?;
-    Ok((known, touched))
-}
-
-/// Does `work` for each item, on a thread of its own where there are several. Keeps their order.
-fn on_threads<T: Send, R: Send>(
-    items: Vec<T>,
-    work: impl Fn(T) -> Result<R, Error> + Sync,
-) -> Result<Vec<R>, Error> {
-    if items.len() <= 1 {
-        return items.into_iter().map(work).collect();
-    }
-    thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = items
-            .into_iter()
-            .map(|item| scope.spawn(move || work(item)))
-            .collect();
-        let joined = threads.into_iter().map(|thread| {
-            let result = thread.join();
-            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        joined.collect()
-    })
-}
-
-/// Puts together what was found of each call: by builds before, and in one part of the logs after the other.
-fn together(
-    parts: Vec<BTreeMap<String, Touched>>,
-    store: &Store,
-    before: &HashMap<String, Place>,
-) -> io::Result<BTreeMap<String, Touched>> {
-    let mut held_bytes: usize = parts
-        .iter()
-        .flat_map(BTreeMap::values)
-        .map(Touched::bytes)
-        .sum();
-    let mut all: BTreeMap<String, Touched> = BTreeMap::new();
-    for (id, touched) in parts.into_iter().flatten() {
-        let here = all.remove(&id);
-        held_bytes -= here.as_ref().map_or(0, Touched::bytes);
-        let earlier = match here {
-            Some(here) => Some(here.source),
-            None => before.get(&id).copied().map(Source::Stored),
-        };
-        let touched = match earlier {
-            None => touched,
-            Some(earlier) => {
-                held_bytes -= touched.bytes();
-                let mut call = earlier.into_call(store)?;
-                call.append(touched.source.into_call(store)?);
-                if held_bytes + call.bytes() <= MEMORY_BYTES_MAX {
-                    held_bytes += call.bytes();
-                    Touched::held(call)
-                } else {
-                    Touched::stored(call, store)?
-                }
-            }
-        };
-        all.insert(id, touched);
-    }
-    Ok(all)
-}
-
-/// Reads a share of the files and puts together what is in it.
-struct Gatherer<'a> {
-    tell: &'a (dyn Fn(Note) + Sync),
-    /// Beacons read, in all shares.
-    beacons: &'a AtomicU64,
-    store: &'a Store,
-    /// Calls in memory, about.
-    bytes_max: usize,
-    calls: Calls,
-    let_go: HashMap<String, Touched>,
-}
-
-impl Gatherer<'_> {
-    fn read(&mut self, file: &Unread<'_>, stretch: Stretch) -> Result<Found, Error> {
-        let mut account = Account::default();
-        let mut failed = None;
-        let extent = account.read(file.opened, stretch.range, |beacon| {
-            let beacons = self.beacons.fetch_add(1, Ordering::Relaxed) + 1;
-            if beacons.is_multiple_of(TELL_BEACONS) {
-                (self.tell)(Note::Progress(Progress::Read { beacons }));
-            }
-            if failed.is_none() {
-                failed = self.add(beacon, file.number).err();
-            }
-        })?;
-        if let Some(cause) = failed {
-            return Err(Error::Remembered(cause));
-        }
-        Ok(Found {
-            file: stretch.file,
-            account,
-            extent,
-        })
-    }
-
-    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) -> io::Result<()> {
-        let (store, let_go) = (self.store, &mut self.let_go);
-        self.calls
-            .add_with(beacon, file, |room, meeting_session_id| {
-                if let_go.is_empty() {
-                    return Ok(None);
-                }
-                let touched = let_go.remove(&call_id(room, meeting_session_id));
-                touched
-                    .map(|touched| touched.source.into_call(store))
-                    .transpose()
-            })?;
-        if self.bytes_max < self.calls.bytes() {
-            for call in self.calls.let_go() {
-                self.let_go.insert(call.id(), Touched::stored(call, store)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// The calls that had a beacon, by id.
-    fn finish(self) -> BTreeMap<String, Touched> {
-        let held = self.calls.into_gathered().into_iter();
-        let held = held.map(|call| (call.id(), Touched::held(call)));
-        held.chain(self.let_go).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::call::{FileOrder, Shared};
-
-    const NOON_MS: i64 = 1_795_435_200_000;
-
-    /// Beacons of two collectors: calls that go on from file to file, people who come back, instants that come twice with other values,
-    /// lines that are no beacons.
-    fn logs(folder: &std::path::Path) -> Vec<Opened> {
-        let line = |nth: i64| {
-            let t = NOON_MS + nth % 97 * 2_000;
-            format!(
-                r#"{{"room":"r{}","meetingSessionId":"m","sessionId":"s{}","userName":"n{nth}","stats":{{"latest":{{"timestamp":{t},"recvBitsPerSecond":{nth}}}}},"seq":{nth},"_rx":{{"t":{t}}}}}"#,
-                nth % 7,
-                nth % 3
-            ) + if nth % 11 == 0 { "\nno beacon\n" } else { "\n" }
-        };
-        let file = |(name, nths): (&str, std::ops::Range<i64>)| {
-            let path = folder.join(name);
-            std::fs::write(&path, nths.map(line).collect::<String>()).unwrap();
-            Opened::of(path).unwrap()
-        };
-        let files = [("a", 0..90), ("b", 60..64), ("c", 64..64), ("d", 40..200)];
-        files.into_iter().map(file).collect()
-    }
-
-    #[test]
-    fn however_many_threads_read_the_calls_are_the_same() {
-        let folder = tempfile::tempdir().unwrap();
-        let opened = logs(folder.path());
-        let files: Vec<Unread<'_>> = opened
-            .iter()
-            .zip(0..)
-            .map(|(opened, number)| Unread {
-                opened,
-                number,
-                known: None,
-            })
-            .collect();
-        let read = |n_threads: usize| {
-            let store = Store::temporary().unwrap();
-            let shares = share::divide(&files, n_threads, 1).unwrap();
-            assert_eq!(shares.len(), n_threads);
-            let (known, touched) =
-                read_shares(&files, shares, &store, &HashMap::new(), &|_| ()).unwrap();
-            let order: FileOrder = (0..4).collect();
-            let calls: Vec<String> = touched
-                .into_values()
-                .map(|touched| {
-                    let call = touched.source.into_call(&store).unwrap();
-                    format!("{:?}", call.finish(&Shared::default(), &order))
-                })
-                .collect();
-            (known, calls)
-        };
-        let (known, calls) = read(1);
-        assert_eq!(calls.len(), 7);
-        let lines: Vec<u64> = known.iter().map(|file| file.account.lines).collect();
-        assert_eq!(lines, [99, 4, 0, 175]);
-        for n_threads in 2..9 {
-            assert_eq!(
-                read(n_threads),
-                (known.clone(), calls.clone()),
-                "{n_threads}"
-            );
-        }
-    }
+    reading::read(files, shares, MEMORY_BYTES_MAX, store, before, tell)
 }

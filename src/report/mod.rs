@@ -6,6 +6,7 @@
 mod build;
 mod charts;
 mod data;
+mod days;
 mod gather;
 mod numbers;
 mod page;

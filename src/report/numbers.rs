@@ -1,9 +1,10 @@
-//! Numbers over all calls and over each day, from summaries of calls alone.
+//! Numbers over all calls and over each day, from summaries of calls and the readings of each day added up.
 //!
 //! A call belongs to the day on which it began, whole. Percentiles are those of sketches (see [`RELATIVE_ERROR`]).
 
-use crate::call::{CallSummary, Quality, Sketch};
-use crate::metric::MetricId;
+use super::days::{Days, day_of};
+use super::state::Sketches;
+use crate::call::{CallSummary, Quality};
 use crate::units;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -50,7 +51,7 @@ pub(super) struct Sums {
     /// Time that people of each [`Quality`] spent in calls, in the order of its variants.
     quality_ms: [i64; 4],
     /// Of each metric that anybody measured, all readings together, in the order of the table.
-    pub(super) metrics: Vec<(MetricId, Sketch)>,
+    pub(super) metrics: Sketches,
 }
 
 /// One room.
@@ -65,28 +66,31 @@ pub(super) struct Room<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    /// `calls`: newest first. `zone`: where days begin.
-    pub(super) fn new(calls: &'a [CallSummary], zone: &TimeZone) -> Numbers<'a> {
-        let mut by_day: BTreeMap<(Date, i64), Vec<&CallSummary>> = BTreeMap::new();
+    /// `calls`: newest first. `zone`: where days begin, those of `days` too.
+    pub(super) fn new(calls: &'a [CallSummary], days: &Days, zone: &TimeZone) -> Numbers<'a> {
+        let mut by_day: BTreeMap<i64, Vec<&CallSummary>> = BTreeMap::new();
         for call in calls {
-            let start_ms = call.span_ms.map(|(start_ms, _)| start_ms);
-            if let Some(day) = start_ms.and_then(|start_ms| units::day_of(start_ms, zone)) {
-                by_day.entry(day).or_default().push(call);
+            if let Some(start_ms) = day_of(call, zone) {
+                by_day.entry(start_ms).or_default().push(call);
             }
         }
         let mut worst_calls: Vec<&CallSummary> =
             calls.iter().filter(|call| call.score.is_some()).collect();
         worst_calls.sort_by_key(|call| call.score);
         worst_calls.truncate(LISTED_MAX);
-        let day = |((date, start_ms), calls): ((Date, i64), Vec<&CallSummary>)| Day {
-            date,
-            start_ms,
-            sums: Sums::over(&calls),
+        let day = |(start_ms, calls): (i64, Vec<&CallSummary>)| {
+            let (date, _) = units::day_of(start_ms, zone)?;
+            let sums = Sums::over(&calls, days.of(Some(start_ms)));
+            Some(Day {
+                date,
+                start_ms,
+                sums,
+            })
         };
         Numbers {
             zone: zone.iana_name().unwrap_or("UTC").to_owned(),
-            all: Sums::over(&calls.iter().collect::<Vec<_>>()),
-            days: by_day.into_iter().map(day).collect(),
+            all: Sums::over(&calls.iter().collect::<Vec<_>>(), days.all()),
+            days: by_day.into_iter().filter_map(day).collect(),
             busiest_rooms: busiest_rooms(calls),
             worst_calls,
         }
@@ -94,23 +98,19 @@ impl<'a> Numbers<'a> {
 }
 
 impl Sums {
-    fn over(calls: &[&CallSummary]) -> Sums {
+    /// `metrics`: of all readings of `calls`.
+    fn over(calls: &[&CallSummary], metrics: Sketches) -> Sums {
         let mut sums = Sums {
             calls: calls.len(),
+            metrics,
             ..Sums::default()
         };
-        let mut sketches: BTreeMap<MetricId, Vec<&Sketch>> = BTreeMap::new();
         for call in calls {
             sums.participants += call.n_participants;
             for (sum, ms) in sums.quality_ms.iter_mut().zip(call.quality_ms) {
                 *sum = sum.saturating_add(ms);
             }
-            for (metric, sketch) in &call.sketches {
-                sketches.entry(*metric).or_default().push(sketch);
-            }
         }
-        let together = |(metric, sketches)| Some((metric, Sketch::sum::<'_>(sketches)?));
-        sums.metrics = sketches.into_iter().filter_map(together).collect();
         sums
     }
 
@@ -155,13 +155,13 @@ fn busiest_rooms(calls: &[CallSummary]) -> Vec<Room<'_>> {
 mod tests {
     use super::*;
     use crate::beacon::parse;
-    use crate::call::{self, Call, Calls};
+    use crate::call::{self, Call, Calls, Sketch};
 
     const NOON_MS: i64 = 1_795_435_200_000;
     const HOUR_MS: i64 = 3_600_000;
 
     /// Calls of one person each: room, hours after noon, losses at one reading a minute.
-    fn summaries(of: &[(&str, i64, &[f64])]) -> Vec<CallSummary> {
+    fn summaries(of: &[(&str, i64, &[f64])], zone: &TimeZone) -> (Vec<CallSummary>, Days) {
         let mut calls = Calls::default();
         for (nth, (room, hours, losses)) in of.iter().enumerate() {
             for (minute, loss) in losses.iter().enumerate() {
@@ -174,19 +174,25 @@ mod tests {
         }
         let line = r#"{"room":"timeless","meetingSessionId":"m","sessionId":"s","stats":{}}"#;
         calls.add(&parse(line.as_bytes()).unwrap(), 0);
-        let summary = |call: &Call| CallSummary::of(call, &call::assess(call));
-        calls.finish().iter().map(summary).collect()
+        let summary = |call: &Call| {
+            let summary = CallSummary::of(call, &call::assess(call));
+            (summary, call::sketches(call))
+        };
+        let calls: Vec<_> = calls.finish().iter().map(summary).collect();
+        let days = Days::over(&calls, zone);
+        (calls.into_iter().map(|(call, _)| call).collect(), days)
     }
 
     #[test]
     fn a_call_counts_on_the_day_on_which_it_began_where_the_zone_says() {
-        let calls = summaries(&[
+        let calls: &[(&str, i64, &[f64])] = &[
             ("a", 0, &[0.0, 0.0]),
             ("a", 11, &[0.0; 120]),
             ("b", 12, &[0.5, 0.5, 0.5]),
-        ]);
+        ];
         let days = |zone: &TimeZone| -> Vec<(String, i64, usize)> {
-            let numbers = Numbers::new(&calls, zone);
+            let (calls, days) = summaries(calls, zone);
+            let numbers = Numbers::new(&calls, &days, zone);
             let days = numbers.days.iter();
             days.map(|day| {
                 (
@@ -211,12 +217,15 @@ mod tests {
 
     #[test]
     fn minutes_are_told_by_how_they_were_and_rooms_and_calls_by_rank() {
-        let calls = summaries(&[
-            ("busy", 0, &[0.0; 11]),
-            ("busy", 1, &[0.0; 11]),
-            ("lossy", 2, &[0.5; 6]),
-        ]);
-        let numbers = Numbers::new(&calls, &TimeZone::UTC);
+        let (calls, days) = summaries(
+            &[
+                ("busy", 0, &[0.0; 11]),
+                ("busy", 1, &[0.0; 11]),
+                ("lossy", 2, &[0.5; 6]),
+            ],
+            &TimeZone::UTC,
+        );
+        let numbers = Numbers::new(&calls, &days, &TimeZone::UTC);
         let minutes = |quality| numbers.all.of_ms(quality) / 60_000;
         assert_eq!((minutes(Quality::Good), minutes(Quality::Poor)), (20, 5));
         assert_eq!(numbers.all.share(Quality::Poor), Some(0.2));
@@ -237,12 +246,15 @@ mod tests {
 
     #[test]
     fn days_together_are_all() {
-        let calls = summaries(&[
-            ("a", 0, &[0.1, 0.2]),
-            ("b", 30, &[0.3]),
-            ("c", 60, &[0.4; 9]),
-        ]);
-        let numbers = Numbers::new(&calls, &TimeZone::UTC);
+        let (calls, days) = summaries(
+            &[
+                ("a", 0, &[0.1, 0.2]),
+                ("b", 30, &[0.3]),
+                ("c", 60, &[0.4; 9]),
+            ],
+            &TimeZone::UTC,
+        );
+        let numbers = Numbers::new(&calls, &days, &TimeZone::UTC);
         assert_eq!(numbers.days.len(), 3);
         let days = numbers.days.iter();
         let together =
@@ -252,7 +264,7 @@ mod tests {
 
     #[test]
     fn of_no_calls_there_is_nothing() {
-        let numbers = Numbers::new(&[], &TimeZone::UTC);
+        let numbers = Numbers::new(&[], &Days::default(), &TimeZone::UTC);
         assert!(numbers.days.is_empty() && numbers.all.metrics.is_empty());
         assert_eq!(numbers.all.share(Quality::Good), None);
     }

@@ -1,6 +1,7 @@
 //! What is known from the builds before: how far each file was read, what is kept of each call and where. Written last and as a whole:
 //! a build that is killed before has not happened.
 
+use super::super::days::Days;
 use super::store::{FILE_MODE, Place, damaged};
 use crate::beacon::Refusal;
 use crate::call::{CallSummary, FileNumber};
@@ -32,6 +33,8 @@ pub(in crate::report) struct Known {
     pub(in crate::report) files: Vec<KnownFile>,
     /// Calls in any order.
     pub(in crate::report) calls: Vec<KnownCall>,
+    /// Their readings by day.
+    pub(in crate::report) days: Days,
 }
 
 /// A file of the logs.
@@ -72,6 +75,8 @@ pub(in crate::report) struct Account {
 pub(in crate::report) struct KnownCall {
     pub(in crate::report) summary: CallSummary,
     pub(in crate::report) place: Place,
+    /// Where its [`super::Sketches`] are.
+    pub(in crate::report) sketches: Place,
     /// [`crate::call::session_key`] of everybody in it.
     pub(in crate::report) sessions: Vec<u64>,
     /// The calls of its room that its page leads to: the one before and the one after it.

@@ -7,7 +7,7 @@ mod store;
 
 pub(super) use files::{Recognised, recognised};
 pub(super) use manifest::{Account, Known, KnownCall, KnownFile};
-pub(super) use store::{Place, Store};
+pub(super) use store::{Place, Sketches, Store};
 
 use super::{Note, Settings};
 use crate::call::{FileNumber, Gathered};
@@ -193,11 +193,13 @@ impl State {
 
     fn commit_to(&mut self, home: &Home) -> io::Result<()> {
         let mut name = home.store.clone();
-        let used: u64 = self.known.calls.iter().map(|call| call.place.bytes()).sum();
+        let bytes = |call: &KnownCall| call.place.bytes() + call.sketches.bytes();
+        let used: u64 = self.known.calls.iter().map(bytes).sum();
         if 2 * used + WASTE_BYTES_MAX < self.store.end() {
             let (store, new_name) = new_store(&home.folder)?;
             for call in &mut self.known.calls {
                 call.place = store.put(&self.store.get(call.place)?)?;
+                call.sketches = store.put_sketches(&self.store.get_sketches(call.sketches)?)?;
             }
             (self.store, name) = (store, new_name);
         }

@@ -1,7 +1,9 @@
-//! Calls as they were gathered, one after the other in a file that is only appended to. What is not in it as it was written is an
-//! error, never a wrong call.
+//! Calls as they were gathered, and the sketches of their readings, one after the other in a file that is only appended to. What is not
+//! in it as it was written is an error, never a wrong call.
 
-use crate::call::Gathered;
+use crate::call::{Gathered, Sketch};
+use crate::metric::MetricId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -9,12 +11,16 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Before each call: its length and its checksum.
+/// Before each record: its length with its kind, and its checksum.
 const HEAD_BYTES: usize = 8;
+/// A call as it was gathered.
+const CALL: u32 = 0;
+/// The sketches of a call.
+const SKETCHES: u32 = 1 << 31;
 /// What people say in calls is not in there, but who was in them is.
 pub(super) const FILE_MODE: u32 = 0o600;
 
-/// Where a call lies in the store.
+/// Where a record lies in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::report) struct Place {
     at: u64,
@@ -26,6 +32,15 @@ impl Place {
     pub(super) fn bytes(self) -> u64 {
         u64::from(self.n_bytes) + HEAD_BYTES as u64
     }
+}
+
+/// All readings of all people of a call, of each metric that anybody has, in the order of the table.
+pub(in crate::report) type Sketches = Vec<(MetricId, Sketch)>;
+
+struct Record {
+    kind: u32,
+    bytes: Vec<u8>,
+    place: Place,
 }
 
 /// The file. May be shared between threads.
@@ -71,11 +86,33 @@ impl Store {
 
     /// Appends a call.
     pub(in crate::report) fn put(&self, call: &Gathered) -> io::Result<Place> {
+        self.append(CALL, call)
+    }
+
+    /// Reads a call back.
+    pub(in crate::report) fn get(&self, place: Place) -> io::Result<Gathered> {
+        self.take(CALL, place)
+    }
+
+    /// Appends the sketches of a call.
+    pub(in crate::report) fn put_sketches(&self, sketches: &Sketches) -> io::Result<Place> {
+        self.append(SKETCHES, sketches)
+    }
+
+    /// Reads the sketches of a call back.
+    pub(in crate::report) fn get_sketches(&self, place: Place) -> io::Result<Sketches> {
+        self.take(SKETCHES, place)
+    }
+
+    fn append(&self, kind: u32, value: &impl Serialize) -> io::Result<Place> {
         let mut bytes = vec![0; HEAD_BYTES];
-        bytes = postcard::to_extend(call, bytes).map_err(io::Error::other)?;
+        bytes = postcard::to_extend(value, bytes).map_err(io::Error::other)?;
         let n_bytes = u32::try_from(bytes.len() - HEAD_BYTES).map_err(io::Error::other)?;
-        let checksum = crc32c::crc32c(&bytes[HEAD_BYTES..]);
-        bytes[..4].copy_from_slice(&n_bytes.to_le_bytes());
+        if SKETCHES <= n_bytes {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let checksum = crc32c::crc32c_append(kind, &bytes[HEAD_BYTES..]);
+        bytes[..4].copy_from_slice(&(kind | n_bytes).to_le_bytes());
         bytes[4..HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
         let n_all = bytes.len() as u64;
         let at = self.end.fetch_add(n_all, Ordering::AcqRel);
@@ -83,47 +120,46 @@ impl Store {
         Ok(Place { at, n_bytes })
     }
 
-    /// Reads a call back.
-    pub(in crate::report) fn get(&self, place: Place) -> io::Result<Gathered> {
-        self.read(place.at).and_then(|(call, theirs)| {
-            if theirs == place {
-                Ok(call)
-            } else {
-                Err(damaged())
-            }
-        })
+    fn take<T: DeserializeOwned>(&self, kind: u32, place: Place) -> io::Result<T> {
+        let record = self.read(place.at)?;
+        if (record.kind, record.place) != (kind, place) {
+            return Err(damaged());
+        }
+        postcard::from_bytes(&record.bytes).map_err(|_| damaged())
     }
 
-    fn read(&self, at: u64) -> io::Result<(Gathered, Place)> {
+    fn read(&self, at: u64) -> io::Result<Record> {
         let mut head = [0; HEAD_BYTES];
         self.file.read_exact_at(&mut head, at)?;
-        let (n_bytes, checksum) = head.split_at(4);
+        let (length, checksum) = head.split_at(4);
         let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        let n_bytes = number(n_bytes);
+        let (kind, n_bytes) = (number(length) & SKETCHES, number(length) & !SKETCHES);
         if self.file.metadata()?.len() < at + HEAD_BYTES as u64 + u64::from(n_bytes) {
             return Err(damaged());
         }
         let mut bytes = vec![0; n_bytes as usize];
         self.file
             .read_exact_at(&mut bytes, at + HEAD_BYTES as u64)?;
-        if crc32c::crc32c(&bytes) != number(checksum) {
+        if crc32c::crc32c_append(kind, &bytes) != number(checksum) {
             return Err(damaged());
         }
-        let call = postcard::from_bytes(&bytes).map_err(|_| damaged())?;
-        Ok((call, Place { at, n_bytes }))
+        let place = Place { at, n_bytes };
+        Ok(Record { kind, bytes, place })
     }
 
-    /// All calls up to the end or to the first that is damaged; of a call that was put again, each time.
+    /// All calls up to the end or to the first record that is damaged; of a call that was put again, each time.
     pub(super) fn all(&self) -> impl Iterator<Item = (Gathered, Place)> {
         let mut at = 0;
-        std::iter::from_fn(move || {
+        let records = std::iter::from_fn(move || {
             if self.end() <= at {
                 return None;
             }
-            let (call, place) = self.read(at).ok()?;
-            at += place.bytes();
-            Some((call, place))
-        })
+            let record = self.read(at).ok()?;
+            at += record.place.bytes();
+            Some(record)
+        });
+        let calls = records.filter(|record| record.kind == CALL);
+        calls.map_while(|record| Some((postcard::from_bytes(&record.bytes).ok()?, record.place)))
     }
 
     /// Returns when all of it is on disk.
@@ -157,9 +193,13 @@ mod tests {
         let path = folder.path().join("calls");
         let store = Store::create(&path).unwrap();
         let a = store.put(&call("a")).unwrap();
+        let sketches = vec![(MetricId::all().next().unwrap(), Sketch::of(&[1.0]).unwrap())];
+        let between = store.put_sketches(&sketches).unwrap();
         let b = store.put(&call("b")).unwrap();
         let end = store.end();
         assert_eq!(store.get(b).unwrap().room, "b");
+        assert_eq!(store.get_sketches(between).unwrap(), sketches);
+        assert!(store.get(between).is_err() && store.get_sketches(b).is_err());
         store.put(&call("c")).unwrap();
 
         let store = Store::open(&path, end).unwrap();

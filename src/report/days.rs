@@ -1,0 +1,83 @@
+//! The readings of all calls that began on one day, added up: a build adds up anew the days of calls that changed, and no others.
+
+use super::state::{KnownCall, Sketches, Store};
+use crate::call::{CallSummary, Sketch};
+use crate::metric::MetricId;
+use crate::units;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+/// When the day of a call began, ms since the epoch. `None`: its time is not known.
+pub(super) type DayStart = Option<i64>;
+
+/// Each day on which a call began.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Days(BTreeMap<DayStart, Sketches>);
+
+/// The day of a call, where days begin as `zone` says.
+pub(super) fn day_of(call: &CallSummary, zone: &TimeZone) -> DayStart {
+    let (start_ms, _) = call.span_ms?;
+    units::day_of(start_ms, zone).map(|(_, day_start_ms)| day_start_ms)
+}
+
+impl Days {
+    /// Adds up anew the days `changed`, from all calls there are.
+    pub(super) fn renew<'a>(
+        &mut self,
+        changed: &BTreeSet<DayStart>,
+        calls: impl Iterator<Item = &'a KnownCall>,
+        zone: &TimeZone,
+        store: &Store,
+    ) -> io::Result<()> {
+        let mut by_day: BTreeMap<DayStart, Vec<Sketches>> = BTreeMap::new();
+        for call in calls {
+            let day = day_of(&call.summary, zone);
+            if changed.contains(&day) {
+                let sketches = store.get_sketches(call.sketches)?;
+                by_day.entry(day).or_default().push(sketches);
+            }
+        }
+        for day in changed {
+            self.0.remove(day);
+        }
+        for (day, sketches) in by_day {
+            self.0.insert(day, sum(sketches.iter()));
+        }
+        Ok(())
+    }
+
+    /// Of the calls of one day.
+    pub(super) fn of(&self, day: DayStart) -> Sketches {
+        self.0.get(&day).cloned().unwrap_or_default()
+    }
+
+    /// Of all calls.
+    pub(super) fn all(&self) -> Sketches {
+        sum(self.0.values())
+    }
+}
+
+fn sum<'a>(all: impl Iterator<Item = &'a Sketches>) -> Sketches {
+    let mut by_metric: BTreeMap<MetricId, Vec<&Sketch>> = BTreeMap::new();
+    for (metric, sketch) in all.flatten() {
+        by_metric.entry(*metric).or_default().push(sketch);
+    }
+    let sum = |(metric, sketches)| Some((metric, Sketch::sum::<'_>(sketches)?));
+    by_metric.into_iter().filter_map(sum).collect()
+}
+
+#[cfg(test)]
+impl Days {
+    /// Of calls with their sketches.
+    pub(super) fn over(calls: &[(CallSummary, Sketches)], zone: &TimeZone) -> Days {
+        let mut by_day: BTreeMap<DayStart, Vec<&Sketches>> = BTreeMap::new();
+        for (call, sketches) in calls {
+            let day = by_day.entry(day_of(call, zone)).or_default();
+            day.push(sketches);
+        }
+        let days = by_day.into_iter();
+        Days(days.map(|(day, all)| (day, sum(all.into_iter()))).collect())
+    }
+}

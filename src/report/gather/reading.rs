@@ -1,0 +1,284 @@
+//! Reads shares of the logs side by side, in bounded memory: a call that is too much for it is kept in the store in parts, which are put
+//! together when all is read.
+
+use super::super::state::{Account, KnownFile, Place, Store};
+use super::super::{Error, Note, Progress};
+use super::share::Stretch;
+use super::{Source, Touched, Unread};
+use crate::call::Calls;
+use crate::log::cursor::Cursor;
+use crate::log::reader::{self, Extent};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+/// After so many beacons it is told how far reading is.
+const TELL_BEACONS: u64 = 10_000;
+
+/// What was found in a stretch of a file.
+struct Found {
+    /// Of all files that are read.
+    file: usize,
+    account: Account,
+    extent: Extent,
+}
+
+/// Reads `shares` of `files`, each on a thread of its own, with calls of so many bytes in memory, about. As [`super::read`].
+pub(super) fn read(
+    files: &[Unread<'_>],
+    shares: Vec<Vec<Stretch>>,
+    bytes_max: usize,
+    store: &Store,
+    before: &HashMap<String, Place>,
+    tell: &(dyn Fn(Note) + Sync),
+) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
+    let beacons = AtomicU64::new(0);
+    let share_bytes_max = bytes_max / shares.len().max(1);
+    let read = |share: Vec<Stretch>| {
+        let mut gatherer = Gatherer {
+            tell,
+            beacons: &beacons,
+            store,
+            bytes_max: share_bytes_max,
+            calls: Calls::default(),
+            let_go: Parts::new(),
+        };
+        let found = share
+            .into_iter()
+            .map(|stretch| gatherer.read(&files[stretch.file], stretch))
+            .collect::<Result<Vec<Found>, Error>>()?;
+        Ok((found, gatherer.finish()))
+    };
+    let mut accounts: Vec<(Account, Extent)> = files
+        .iter()
+        .map(|file| {
+            let account = file.known.map(|known| known.account.clone());
+            (account.unwrap_or_default(), Extent::default())
+        })
+        .collect();
+    let mut parts = Vec::with_capacity(shares.len());
+    for (found, touched) in on_threads(shares, read)? {
+        for Found {
+            file,
+            account,
+            extent,
+        } in found
+        {
+            accounts[file].0.append(account);
+            accounts[file].1 = extent;
+        }
+        parts.push(touched);
+    }
+    let known = |(file, (account, extent)): (&Unread<'_>, (Account, Extent))| {
+        let cursor = Cursor::of(file.opened, &extent).map_err(|source| reader::Error::Read {
+            path: file.opened.path.clone(),
+            source,
+        })?;
+        Ok(KnownFile {
+            number: file.number,
+            cursor,
+            account,
+            is_gone: false,
+        })
+    };
+    let known = files.iter().zip(accounts).map(known);
+    let known = known.collect::<Result<Vec<KnownFile>, Error>>()?;
+    let touched = together(parts, bytes_max, store, before).map_err(Error::Remembered)?;
+    Ok((known, touched))
+}
+
+/// Does `work` for each item, on a thread of its own where there are several. Keeps their order.
+fn on_threads<T: Send, R: Send>(
+    items: Vec<T>,
+    work: impl Fn(T) -> Result<R, Error> + Sync,
+) -> Result<Vec<R>, Error> {
+    if items.len() <= 1 {
+        return items.into_iter().map(work).collect();
+    }
+    thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = items
+            .into_iter()
+            .map(|item| scope.spawn(move || work(item)))
+            .collect();
+        let joined = threads.into_iter().map(|thread| {
+            let result = thread.join();
+            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        joined.collect()
+    })
+}
+
+/// The parts of calls, by id, each in the order of the logs.
+type Parts = BTreeMap<String, Vec<Touched>>;
+
+/// Puts together what is known of each call: from builds before, and from one part of the logs after the other.
+fn together(
+    shares: Vec<Parts>,
+    bytes_max: usize,
+    store: &Store,
+    before: &HashMap<String, Place>,
+) -> io::Result<BTreeMap<String, Touched>> {
+    let mut all = Parts::new();
+    for (id, parts) in shares.into_iter().flatten() {
+        all.entry(id).or_default().extend(parts);
+    }
+    let mut held_bytes: usize = all.values().flatten().map(Touched::bytes).sum();
+    let mut calls = BTreeMap::new();
+    for (id, mut parts) in all {
+        let earlier = before.get(&id);
+        let call = if let (None, 1) = (earlier, parts.len()) {
+            parts.pop()
+        } else {
+            held_bytes -= parts.iter().map(Touched::bytes).sum::<usize>();
+            let earlier = earlier.map(|place| Source::Stored(*place));
+            let sources = parts.into_iter().map(|part| part.source);
+            let mut sources = earlier.into_iter().chain(sources);
+            let first = sources.next().map(|first| first.into_call(store));
+            let Some(mut call) = first.transpose()? else {
+                continue;
+            };
+            for later in sources {
+                call.append(later.into_call(store)?);
+            }
+            if held_bytes + call.bytes() <= bytes_max {
+                held_bytes += call.bytes();
+                Some(Touched::held(call))
+            } else {
+                Some(Touched::stored(call, store)?)
+            }
+        };
+        calls.extend(call.map(|call| (id, call)));
+    }
+    Ok(calls)
+}
+
+/// Reads a share of the files and puts together what is in it.
+struct Gatherer<'a> {
+    tell: &'a (dyn Fn(Note) + Sync),
+    /// Beacons read, in all shares.
+    beacons: &'a AtomicU64,
+    store: &'a Store,
+    /// Calls in memory, about.
+    bytes_max: usize,
+    calls: Calls,
+    /// Parts of calls that were put into the store. Those that go on begin anew.
+    let_go: Parts,
+}
+
+impl Gatherer<'_> {
+    fn read(&mut self, file: &Unread<'_>, stretch: Stretch) -> Result<Found, Error> {
+        let mut account = Account::default();
+        let mut failed = None;
+        let extent = account.read(file.opened, stretch.range, |beacon| {
+            let beacons = self.beacons.fetch_add(1, Ordering::Relaxed) + 1;
+            if beacons.is_multiple_of(TELL_BEACONS) {
+                (self.tell)(Note::Progress(Progress::Read { beacons }));
+            }
+            self.calls.add(beacon, file.number);
+            if self.bytes_max < self.calls.bytes() && failed.is_none() {
+                failed = self.let_go().err();
+            }
+        })?;
+        if let Some(cause) = failed {
+            return Err(Error::Remembered(cause));
+        }
+        Ok(Found {
+            file: stretch.file,
+            account,
+            extent,
+        })
+    }
+
+    fn let_go(&mut self) -> io::Result<()> {
+        for call in self.calls.let_go() {
+            let parts = self.let_go.entry(call.id()).or_default();
+            parts.push(Touched::stored(call, self.store)?);
+        }
+        Ok(())
+    }
+
+    /// The calls that had a beacon.
+    fn finish(mut self) -> Parts {
+        for call in self.calls.into_gathered() {
+            let parts = self.let_go.entry(call.id()).or_default();
+            parts.push(Touched::held(call));
+        }
+        self.let_go
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::share;
+    use super::*;
+    use crate::call::{FileOrder, Shared};
+    use crate::log::opened::Opened;
+
+    const NOON_MS: i64 = 1_795_435_200_000;
+
+    /// Beacons of two collectors: calls that go on from file to file, people who come back, instants that come twice with other values,
+    /// lines that are no beacons.
+    fn logs(folder: &std::path::Path) -> Vec<Opened> {
+        let line = |nth: i64| {
+            let t = NOON_MS + nth % 97 * 2_000;
+            format!(
+                r#"{{"room":"r{}","meetingSessionId":"m","sessionId":"s{}","userName":"n{nth}","stats":{{"latest":{{"timestamp":{t},"recvBitsPerSecond":{nth}}}}},"seq":{nth},"_rx":{{"t":{t}}}}}"#,
+                nth % 7,
+                nth % 3
+            ) + if nth % 11 == 0 { "\nno beacon\n" } else { "\n" }
+        };
+        let file = |(name, nths): (&str, std::ops::Range<i64>)| {
+            let path = folder.join(name);
+            std::fs::write(&path, nths.map(line).collect::<String>()).unwrap();
+            Opened::of(path).unwrap()
+        };
+        let files = [("a", 0..90), ("b", 60..64), ("c", 64..64), ("d", 40..200)];
+        files.into_iter().map(file).collect()
+    }
+
+    #[test]
+    fn however_many_threads_read_and_however_little_is_held_the_calls_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = logs(folder.path());
+        let files: Vec<Unread<'_>> = opened
+            .iter()
+            .zip(0..)
+            .map(|(opened, number)| Unread {
+                opened,
+                number,
+                known: None,
+            })
+            .collect();
+        let read = |n_threads: usize, bytes_max: usize| {
+            let store = Store::temporary().unwrap();
+            let shares = share::divide(&files, n_threads, 1).unwrap();
+            assert_eq!(shares.len(), n_threads);
+            let before = HashMap::new();
+            let (known, touched) =
+                super::read(&files, shares, bytes_max, &store, &before, &|_| ()).unwrap();
+            let order: FileOrder = (0..4).collect();
+            let calls: Vec<String> = touched
+                .into_values()
+                .map(|touched| {
+                    let call = touched.source.into_call(&store).unwrap();
+                    format!("{:?}", call.finish(&Shared::default(), &order))
+                })
+                .collect();
+            (known, calls)
+        };
+        let (known, calls) = read(1, usize::MAX);
+        assert_eq!(calls.len(), 7);
+        let lines: Vec<u64> = known.iter().map(|file| file.account.lines).collect();
+        assert_eq!(lines, [99, 4, 0, 175]);
+        for (n_threads, bytes_max) in [(1, 1), (1, 9_000), (2, usize::MAX), (3, 30_000), (8, 1)] {
+            let other = read(n_threads, bytes_max);
+            assert_eq!(
+                other,
+                (known.clone(), calls.clone()),
+                "{n_threads} {bytes_max}"
+            );
+        }
+    }
+}
