@@ -71,6 +71,11 @@ pub(super) fn measured_within(participant: &Participant, issue: &Issue) -> bool 
     timestamps_ms.get(first).is_some_and(|&t| t <= issue.end_ms)
 }
 
+/// At the same time, however briefly.
+pub(super) fn meet(a: &Issue, b: &Issue) -> bool {
+    a.start_ms <= b.end_ms && b.start_ms <= a.end_ms
+}
+
 /// At the same time for at least half of the shorter one.
 pub(super) fn overlap(a: &Issue, b: &Issue) -> bool {
     let common = a.end_ms.min(b.end_ms) - a.start_ms.max(b.start_ms);

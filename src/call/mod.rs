@@ -160,20 +160,24 @@ pub struct Person {
 /// Draws the conclusions.
 pub fn assess(call: &Call) -> Assessment {
     let mut all = Vec::new();
+    let mut is_fair_at_most = false;
     let person = |participant: &Participant| {
         let readings = score::readings(&participant.series);
         all.extend_from_slice(&readings);
+        let is_poor = score::is_poor_at_times(&readings);
+        is_fair_at_most |= is_poor;
         let n_readings = participant.series.len();
         let summary = |(metric, column): (MetricId, Column<'_>)| {
             Some((metric, describe(column.measured(), n_readings)?))
         };
         Person {
-            score: score::together(readings),
+            score: capped(score::together(readings), is_poor),
             summaries: participant.series.metrics().filter_map(summary).collect(),
         }
     };
     let people: Vec<Person> = call.participants.iter().map(person).collect();
-    let score = score::together(all);
+    // However many others were fine.
+    let score = capped(score::together(all), is_fair_at_most);
     let (mut issues, issues_left_out) = issue::find(call);
     blame::blame(call, &mut issues);
     let scores: Vec<Option<Score>> = people.iter().map(|person| person.score).collect();
@@ -184,6 +188,14 @@ pub fn assess(call: &Call) -> Assessment {
         issues,
         issues_left_out,
         verdict,
+    }
+}
+
+fn capped(score: Option<Score>, is_fair_at_most: bool) -> Option<Score> {
+    if is_fair_at_most {
+        score.map(Score::fair_at_most)
+    } else {
+        score
     }
 }
 
@@ -253,6 +265,28 @@ mod tests {
         assert_eq!(people, ["b", "a"]);
         assert_eq!((found[1].samples(), found[1].duplicates), (2, 1));
         assert_eq!(found[1].span_ms(), Some((t + 5, t + 9)));
+    }
+
+    #[test]
+    fn a_call_is_not_good_while_somebody_had_a_poor_time_in_it() {
+        let mut lines = Vec::new();
+        for person in 0..20 {
+            for at in 0..100 {
+                let t = 1_795_449_870_000_i64 + at * 2_000;
+                let loss = if person == 0 && at < 6 { 0.3 } else { 0.0 };
+                lines.push(format!(
+                    r#"{{"room":"r","meetingSessionId":"m","sessionId":"s{person:02}","stats":{{"latest":{{"timestamp":{t},"totalRecvPacketLoss":{loss}}}}}}}"#
+                ));
+            }
+        }
+        let call = &calls(&lines.iter().map(String::as_str).collect::<Vec<_>>())[0];
+        let assessment = assess(call);
+        let of = |score| (Quality::of(score), score.map(Score::value));
+        let people = assessment.people.iter().map(|person| of(person.score));
+        let people: Vec<_> = people.collect();
+        assert_eq!(people[0].0, Quality::Fair, "{people:?}");
+        assert!(people[1..].iter().all(|one| one.0 == Quality::Good));
+        assert_eq!(of(assessment.score), (Quality::Fair, Some(GOOD_MIN - 1)));
     }
 
     #[test]

@@ -1,19 +1,24 @@
 //! How good it was, 0 to 100, from what was measured and from nothing else.
 //!
 //! Each reading is scored in parts, audio, video and network, as far as any input of a part is there; a participant and a call
-//! are as good as half their mean and half their worst tenth. The audio part has the shape and constants of ITU-T G.107
+//! are as good as half their mean and half their worst tenth, and never good where somebody's worst twentieth was poor: who had to
+//! leave the room to be heard does not call that good. The audio part has the shape and constants of ITU-T G.107
 //! (the E-model) and is an estimate. Bitrates are no input: a muted camera is not a fault. No input at all: unknown.
 
 use super::describe::percentile;
 use super::series::Series;
 use crate::metric::MetricId;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// From this score on it was good.
 pub const GOOD_MIN: u8 = 80;
 /// From this score on it was fair, below poor.
 pub const FAIR_MIN: u8 = 60;
+
+/// One reading of so many that is poor keeps the whole from being good.
+const POOR_SHARE: usize = 20;
 
 /// 0 (unusable) to 100; the audio scale ends at 4.5 of 5, so that 98 is the best there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,6 +28,11 @@ impl Score {
     /// The number.
     pub fn value(self) -> u8 {
         self.0
+    }
+
+    /// The same, but not good.
+    pub(super) fn fair_at_most(self) -> Score {
+        Score(self.0.min(GOOD_MIN - 1))
     }
 }
 
@@ -63,8 +73,20 @@ impl Quality {
 
 /// Scores of the readings of a participant that hold any input, 0–100 each.
 pub(super) fn readings(series: &Series) -> Vec<f64> {
+    readings_of(series, 0..series.len())
+}
+
+/// The same, of those between two instants.
+pub(super) fn readings_within(series: &Series, start_ms: i64, end_ms: i64) -> Vec<f64> {
+    let timestamps_ms = series.timestamps_ms();
+    let first = timestamps_ms.partition_point(|&t| t < start_ms);
+    let behind = timestamps_ms.partition_point(|&t| t <= end_ms);
+    readings_of(series, first..behind.max(first))
+}
+
+fn readings_of(series: &Series, range: Range<usize>) -> Vec<f64> {
     let inputs = &*INPUTS;
-    (0..series.len())
+    range
         .filter_map(|at| {
             let get = |metric: MetricId| series.value(metric, at);
             let rtt_s = get(inputs.round_trip);
@@ -104,6 +126,12 @@ pub(super) fn together(mut readings: Vec<f64>) -> Option<Score> {
     readings.sort_by(f64::total_cmp);
     let value = 0.5 * mean + 0.5 * percentile(&readings, 0.10);
     Some(Score((value + 0.5).floor().clamp(0.0, 100.0) as u8))
+}
+
+/// Whether a twentieth of one person's readings or more was poor: too much for a call to be called good.
+pub(super) fn is_poor_at_times(readings: &[f64]) -> bool {
+    let n_poor = readings.iter().filter(|&&one| one < f64::from(FAIR_MIN));
+    !readings.is_empty() && readings.len() <= POOR_SHARE * n_poor.count()
 }
 
 struct Inputs {
@@ -265,6 +293,20 @@ mod tests {
         assert_eq!(together(scores(19, 1)).unwrap().value(), 95);
         assert_eq!(together(scores(15, 5)).unwrap().value(), 41);
         assert_eq!(together(vec![]), None);
+    }
+
+    #[test]
+    fn a_twentieth_of_poor_readings_is_too_much() {
+        let scores = |good: usize, bad: usize| [vec![97.0; good], vec![55.0; bad]].concat();
+        assert!(!is_poor_at_times(&[]));
+        assert!(!is_poor_at_times(&scores(20, 1)));
+        assert!(is_poor_at_times(&scores(19, 1)));
+        assert!(
+            is_poor_at_times(&scores(1_900, 100)),
+            "however often it was measured"
+        );
+        let capped = |good, bad| together(scores(good, bad)).unwrap().fair_at_most().value();
+        assert_eq!((capped(19, 1), capped(1, 19)), (GOOD_MIN - 1, 56));
     }
 
     fn one(values: &[(&str, f64)]) -> Option<f64> {

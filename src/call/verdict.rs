@@ -1,8 +1,8 @@
 //! The one sentence that says how a call was.
 
-use super::blame::{measured, measured_within, overlap, troubled};
+use super::blame::{measured, measured_within, meet, troubled};
 use super::issue::{Cause, Issue, IssueType, Side, worst};
-use super::score::{Quality, Score};
+use super::score::{self, Quality, Score};
 use super::{Call, Participant, shown};
 use crate::metric::Unit;
 use crate::units;
@@ -149,26 +149,31 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
     }
 }
 
-/// What is known of everybody else at that time.
+/// What is known of everybody else at that time. Who had trouble for a part of it was not fine, nor who had a bad reading now and then.
 fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
-    let others = || {
-        call.participants
-            .iter()
-            .enumerate()
-            .filter(|(at, other)| *at != issue.participant && measured_within(other, issue))
+    let people = call.participants.iter().enumerate();
+    let others: Vec<(usize, &Participant)> = people
+        .filter(|(at, other)| *at != issue.participant && measured_within(other, issue))
+        .collect();
+    let is_troubled = |at: usize| {
+        let theirs = issues.iter().filter(|other| other.participant == at);
+        theirs.into_iter().any(|other| meet(issue, other))
     };
-    let troubled = others()
-        .filter(|(at, _)| {
-            issues
-                .iter()
-                .any(|other| other.participant == *at && overlap(issue, other))
-        })
-        .count();
-    match (others().count(), troubled) {
+    let n_troubled = others.iter().filter(|(at, _)| is_troubled(*at)).count();
+    let is_fine = |(_, other): &(usize, &Participant)| {
+        let readings = score::readings_within(&other.series, issue.start_ms, issue.end_ms);
+        !score::is_poor_at_times(&readings)
+            && Quality::of(score::together(readings)) == Quality::Good
+    };
+    let all_fine = n_troubled == 0 && others.iter().all(is_fine);
+    match (others.len(), n_troubled) {
         (0, _) => String::new(),
+        (1, 0) if !all_fine => "; the other one was not quite free of it".to_owned(),
+        (_, 0) if !all_fine => "; not all others were free of it".to_owned(),
         (1, 0) if call.participants.len() == 2 => "; the other one was fine".to_owned(),
         (1, 0) => "; the only other person there then was fine".to_owned(),
         (_, 0) => "; everyone else was fine".to_owned(),
+        (1, _) => "; the other one had trouble too".to_owned(),
         (n, troubled) => format!("; {troubled} of the {n} others had trouble too"),
     }
 }
@@ -178,8 +183,8 @@ mod tests {
     use super::*;
     use crate::beacon::Reading;
     use crate::call::blame::blame;
+    use crate::call::issue;
     use crate::call::series::Series;
-    use crate::call::{issue, score};
     use crate::metric::{METRIC_COUNT, MetricId};
 
     /// A call of people with ten minutes of readings, each with a metric that is `bad` in minutes 3 to 5.
@@ -266,6 +271,46 @@ mod tests {
             None,
             "3 of 4 people had trouble from 16:03 to 16:05, so it was the room or the service, not one person's line.",
         );
+    }
+
+    #[test]
+    fn nobody_is_called_fine_who_was_not() {
+        let metric = MetricId::from_wire("totalRecvPacketLoss").unwrap();
+        let set = |call: &mut Call, person: usize, is_bad: &dyn Fn(i64) -> bool, loss: f64| {
+            let mut series = Series::default();
+            for n in 0..300_i64 {
+                let mut values = [None; METRIC_COUNT];
+                values[metric.index()] = Some(if is_bad(n) { loss } else { 0.001 });
+                series.push(&Reading {
+                    timestamp_ms: 1_795_449_600_000 + n * 2_000,
+                    values,
+                });
+            }
+            call.participants[person].series = series;
+        };
+        let sentence = |call: &Call| {
+            let (mut issues, _) = issue::find(call);
+            blame(call, &mut issues);
+            let sentence = verdict(call, &issues, &scores(call)).sentence;
+            let (_, others) = sentence.split_once("16:05").unwrap();
+            others.to_owned()
+        };
+        let loss = Some(("totalRecvPacketLoss", 0.2));
+        let mut one = call(&[loss, None, None, None]);
+        assert_eq!(sentence(&one), "; everyone else was fine.");
+        // Long before and a little into it: less than half of either.
+        set(&mut one, 1, &|n| (30..105).contains(&n), 0.06);
+        assert_eq!(sentence(&one), "; 1 of the 3 others had trouble too.");
+        // One of five is never an issue; one of forty is nothing.
+        set(&mut one, 1, &|n| n % 5 == 0, 0.3);
+        assert_eq!(sentence(&one), "; not all others were free of it.");
+        set(&mut one, 1, &|n| n % 40 == 0, 0.3);
+        assert_eq!(sentence(&one), "; everyone else was fine.");
+        let mut two = call(&[loss, None]);
+        set(&mut two, 1, &|n| (60..105).contains(&n), 0.06);
+        assert_eq!(sentence(&two), "; the other one had trouble too.");
+        set(&mut two, 1, &|n| n % 5 == 0, 0.3);
+        assert_eq!(sentence(&two), "; the other one was not quite free of it.");
     }
 
     #[test]
