@@ -91,6 +91,9 @@ pub struct BuildReportArgs {
     /// Where days begin.
     #[command(flatten)]
     pub zone: ZoneArgs,
+    /// What metrics are held to.
+    #[command(flatten)]
+    pub standards: ThresholdsArgs,
 }
 
 /// Where days begin.
@@ -104,6 +107,14 @@ pub struct ZoneArgs {
         default_value = "UTC"
     )]
     pub tz: String,
+}
+
+/// What metrics are held to.
+#[derive(Debug, Args)]
+pub struct ThresholdsArgs {
+    /// JSON file with other thresholds than Daily's, such as {"networkRoundTripTime": {"fair": 0.2, "poor": 0.4}}
+    #[arg(long, env = "CALL_METRICS_THRESHOLDS", value_name = "FILE")]
+    pub thresholds: Option<PathBuf>,
 }
 
 /// Arguments of `sample-log`.

@@ -6,6 +6,7 @@ mod reach;
 mod rooms;
 mod secret;
 mod serve;
+mod thresholds;
 mod values;
 
 pub use access::{Look, PageTokens, Send};
@@ -16,6 +17,7 @@ pub use secret::Secret;
 pub use serve::{CallPage, Limits, Listen, Log, Serve};
 
 use crate::cli::{BuildReportArgs, LogFormatArg, SampleLogArgs, ZoneArgs};
+use crate::metric::Standards;
 use crate::notice::Format;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
@@ -105,6 +107,8 @@ pub struct BuildReport {
     pub single_file: Option<String>,
     /// Where days begin.
     pub zone: TimeZone,
+    /// From where on metrics are an issue.
+    pub standards: Standards,
 }
 
 /// Settings of `sample-log`.
@@ -136,7 +140,7 @@ impl BuildReport {
     ///
     /// # Errors
     ///
-    /// Where `--tz` is no time zone.
+    /// Where `--tz` is no time zone or `--thresholds` no file of thresholds.
     pub fn of(args: BuildReportArgs) -> Result<BuildReport, Error> {
         Ok(BuildReport {
             logs: args.log,
@@ -147,6 +151,7 @@ impl BuildReport {
             state: args.state,
             single_file: args.single_file.filter(|id| !id.is_empty()),
             zone: zone(&args.zone)?,
+            standards: thresholds::standards(&args.standards)?,
         })
     }
 }

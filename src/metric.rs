@@ -120,7 +120,7 @@ impl Group {
 }
 
 /// Where a metric stops being good. Values at or above `fair` are fair, at or above `poor` are poor.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
     /// In the metric's unit.
     pub fair: f64,
@@ -128,6 +128,46 @@ pub struct Thresholds {
     pub poor: f64,
     /// Who says so.
     pub source: &'static str,
+}
+
+/// The thresholds in force: those of the table, unless others were set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standards([Option<Thresholds>; METRIC_COUNT]);
+
+impl Default for Standards {
+    fn default() -> Standards {
+        Standards(std::array::from_fn(|row| METRICS[row].thresholds.copied()))
+    }
+}
+
+impl Standards {
+    /// Those of a metric. `None`: its value alone judges nothing.
+    pub fn of(&self, metric: MetricId) -> Option<&Thresholds> {
+        self.0[metric.index()].as_ref()
+    }
+
+    /// Sets others for a metric that the table judges.
+    ///
+    /// # Errors
+    ///
+    /// In words, where they make no sense.
+    pub fn set(&mut self, metric: MetricId, fair: f64, poor: f64) -> Result<(), &'static str> {
+        let Some(thresholds) = &mut self.0[metric.index()] else {
+            return Err("its value alone judges nothing: a low bitrate may be a muted camera");
+        };
+        if !(fair.is_finite() && poor.is_finite() && 0.0 < fair) {
+            return Err("thresholds are above 0");
+        }
+        if poor < fair {
+            return Err("`poor` is below `fair`");
+        }
+        *thresholds = Thresholds {
+            fair,
+            poor,
+            source: "set by --thresholds",
+        };
+        Ok(())
+    }
 }
 
 /// Daily's own limits of packet loss, as its call-quality test uses them.
@@ -218,6 +258,32 @@ mod tests {
                 assert_ne!(a.id, b.id);
                 assert_ne!(a.title, b.title);
             }
+        }
+    }
+
+    #[test]
+    fn limits_are_those_of_the_table_until_others_are_set() {
+        let metric = |id| MetricId::from_wire(id).unwrap();
+        let mut standards = Standards::default();
+        let of = |standards: &Standards, id| standards.of(metric(id)).map(|t| (t.fair, t.poor));
+        assert_eq!(of(&standards, "totalSendPacketLoss"), Some((0.05, 0.10)));
+        assert_eq!(of(&standards, "sendBitsPerSecond"), None);
+        standards
+            .set(metric("totalSendPacketLoss"), 0.02, 0.02)
+            .unwrap();
+        assert_eq!(of(&standards, "totalSendPacketLoss"), Some((0.02, 0.02)));
+        assert_eq!(of(&standards, "totalRecvPacketLoss"), Some((0.05, 0.10)));
+        for (id, fair, poor) in [
+            ("sendBitsPerSecond", 1.0, 2.0),
+            ("totalSendPacketLoss", 0.2, 0.1),
+            ("totalSendPacketLoss", 0.0, 0.1),
+            ("totalSendPacketLoss", f64::NAN, 0.1),
+            ("totalSendPacketLoss", 0.1, f64::INFINITY),
+        ] {
+            assert!(
+                standards.set(metric(id), fair, poor).is_err(),
+                "{id} {fair} {poor}"
+            );
         }
     }
 

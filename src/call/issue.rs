@@ -3,7 +3,7 @@
 use super::score::Quality;
 use super::series::Series;
 use super::{Call, Participant};
-use crate::metric::{MetricId, Thresholds};
+use crate::metric::{MetricId, Standards, Thresholds};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -174,11 +174,11 @@ pub fn worst(issues: &[Issue]) -> Option<&Issue> {
 }
 
 /// The issues of a call, in order of their start, and the number of those left out: the worst [`ISSUES_MAX`] are kept.
-pub(super) fn find(call: &Call) -> (Vec<Issue>, usize) {
+pub(super) fn find(call: &Call, standards: &Standards) -> (Vec<Issue>, usize) {
     let mut issues: Vec<Issue> = Vec::new();
     for (participant, Participant { series, .. }) in call.participants.iter().enumerate() {
         for issue_type in IssueType::ALL {
-            issues.extend(spells(issue_type, participant, series));
+            issues.extend(spells(issue_type, participant, series, standards));
         }
     }
     let left_out = issues.len().saturating_sub(ISSUES_MAX);
@@ -190,13 +190,21 @@ pub(super) fn find(call: &Call) -> (Vec<Issue>, usize) {
     (issues, left_out)
 }
 
-fn spells(issue_type: IssueType, participant: usize, series: &Series) -> Vec<Issue> {
+fn spells(
+    issue_type: IssueType,
+    participant: usize,
+    series: &Series,
+    standards: &Standards,
+) -> Vec<Issue> {
     let metrics: Vec<MetricId> = issue_type
         .metrics()
         .iter()
         .filter_map(|id| MetricId::from_wire(id))
         .collect();
-    let Some(thresholds) = metrics.first().and_then(|metric| metric.def().thresholds) else {
+    let mut measured = metrics
+        .iter()
+        .filter(|metric| series.column(**metric).is_some());
+    let Some(thresholds) = measured.next().and_then(|metric| standards.of(*metric)) else {
         return Vec::new();
     };
     let columns: Vec<_> = metrics
@@ -436,7 +444,7 @@ mod tests {
             }],
             duplicates: 0,
         };
-        let (issues, left_out) = find(&call);
+        let (issues, left_out) = find(&call, &Standards::default());
         assert_eq!((issues.len(), left_out), (ISSUES_MAX, 2_000 - ISSUES_MAX));
         assert!(
             issues.iter().any(|issue| issue.severity == Severity::Bad),

@@ -28,7 +28,7 @@ pub use summary::{CallSummary, Spell, sketches};
 pub use verdict::Verdict;
 
 use crate::digest::fingerprint;
-use crate::metric::MetricId;
+use crate::metric::{MetricId, Standards};
 use crate::plain::is_hostile;
 
 /// Characters of the room that a call's id begins with.
@@ -146,6 +146,8 @@ pub struct Assessment {
     pub issues_left_out: usize,
     /// In a sentence.
     pub verdict: Verdict,
+    /// By which it was judged.
+    pub standards: Standards,
 }
 
 /// What is concluded of one participant.
@@ -157,8 +159,8 @@ pub struct Person {
     pub summaries: Vec<(MetricId, Summary)>,
 }
 
-/// Draws the conclusions.
-pub fn assess(call: &Call) -> Assessment {
+/// Draws the conclusions. `standards`: from where on a metric is an issue; the score is not theirs.
+pub fn assess(call: &Call, standards: &Standards) -> Assessment {
     let mut all = Vec::new();
     let mut is_fair_at_most = false;
     let person = |participant: &Participant| {
@@ -178,7 +180,7 @@ pub fn assess(call: &Call) -> Assessment {
     let people: Vec<Person> = call.participants.iter().map(person).collect();
     // However many others were fine.
     let score = capped(score::together(all), is_fair_at_most);
-    let (mut issues, issues_left_out) = issue::find(call);
+    let (mut issues, issues_left_out) = issue::find(call, standards);
     blame::blame(call, &mut issues);
     let scores: Vec<Option<Score>> = people.iter().map(|person| person.score).collect();
     let verdict = verdict::verdict(call, &issues, &scores);
@@ -188,6 +190,7 @@ pub fn assess(call: &Call) -> Assessment {
         issues,
         issues_left_out,
         verdict,
+        standards: standards.clone(),
     }
 }
 
@@ -280,7 +283,7 @@ mod tests {
             }
         }
         let call = &calls(&lines.iter().map(String::as_str).collect::<Vec<_>>())[0];
-        let assessment = assess(call);
+        let assessment = assess(call, &Standards::default());
         let of = |score| (Quality::of(score), score.map(Score::value));
         let people = assessment.people.iter().map(|person| of(person.score));
         let people: Vec<_> = people.collect();

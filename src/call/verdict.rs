@@ -185,7 +185,7 @@ mod tests {
     use crate::call::blame::blame;
     use crate::call::issue;
     use crate::call::series::Series;
-    use crate::metric::{METRIC_COUNT, MetricId};
+    use crate::metric::{METRIC_COUNT, MetricId, Standards};
 
     /// A call of people with ten minutes of readings, each with a metric that is `bad` in minutes 3 to 5.
     fn call(people: &[Option<(&str, f64)>]) -> Call {
@@ -234,7 +234,7 @@ mod tests {
         sentence: &str,
     ) {
         let call = call(people);
-        let (mut issues, _) = issue::find(&call);
+        let (mut issues, _) = issue::find(&call, &Standards::default());
         blame(&call, &mut issues);
         let scores = scores(&call);
         let verdict = verdict(&call, &issues, &scores);
@@ -289,7 +289,7 @@ mod tests {
             call.participants[person].series = series;
         };
         let sentence = |call: &Call| {
-            let (mut issues, _) = issue::find(call);
+            let (mut issues, _) = issue::find(call, &Standards::default());
             blame(call, &mut issues);
             let sentence = verdict(call, &issues, &scores(call)).sentence;
             let (_, others) = sentence.split_once("16:05").unwrap();

@@ -1,6 +1,6 @@
 //! Arguments of `check`.
 
-use super::switch;
+use super::{ThresholdsArgs, switch};
 use clap::Args;
 
 /// Arguments of `check`.
@@ -35,4 +35,7 @@ pub struct CheckArgs {
     /// Print one JSON object instead of text
     #[arg(long, env = "CALL_METRICS_JSON", value_parser = switch)]
     pub json: bool,
+    /// What metrics are held to.
+    #[command(flatten)]
+    pub standards: ThresholdsArgs,
 }

@@ -1,6 +1,6 @@
 //! The flags of `serve`, in the groups that its help shows.
 
-use super::{ZoneArgs, switch};
+use super::{ThresholdsArgs, ZoneArgs, switch};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -25,6 +25,9 @@ pub struct ServeArgs {
     /// Of the report.
     #[command(flatten)]
     pub zone: ZoneArgs,
+    /// Of the report.
+    #[command(flatten)]
+    pub standards: ThresholdsArgs,
     /// How requests reach us.
     #[command(flatten)]
     pub reach: ReachArgs,

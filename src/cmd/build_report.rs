@@ -22,7 +22,8 @@ pub(super) fn run(settings: &BuildReport, notices: &Notices) -> Result<(), Failu
     // All segments of a log are open at the same time.
     raise_open_files();
     if let Some(id) = &settings.single_file {
-        let path = report::single_file(&settings.logs, &settings.out, id).map_err(explained)?;
+        let path = report::single_file(&settings.logs, &settings.out, &settings.standards, id)
+            .map_err(explained)?;
         return on_stdout(&format!("1 call -> {}\n", path.display()));
     }
     if !settings.watch {
@@ -64,6 +65,7 @@ fn build(
         full: settings.full,
         prune: settings.prune,
         zone: &settings.zone,
+        standards: &settings.standards,
         now_ms: now_ms() as i64,
     };
     let bar = Bar::new(!settings.watch && notices.are_words());

@@ -32,7 +32,7 @@ pub(super) fn run(settings: &Check, notices: &Notices) -> Result<ExitCode, Failu
             span_ms.is_some_and(|(_, end_ms)| since_ms <= end_ms)
         });
     }
-    let judgements = rules::judge(&settings.rules, &calls);
+    let judgements = rules::judge(&settings.rules, &calls, &settings.standards);
     let idle = settings.rules.iter().zip(&judgements);
     for (rule, _) in idle.filter(|(_, judgement)| judgement.judged == 0) {
         let message = format!("no call tells whether `{}` holds", rule.text);

@@ -121,6 +121,7 @@ fn keep_fresh(
         state: None,
         single_file: None,
         zone: settings.zone.clone(),
+        standards: settings.standards.clone(),
     };
     let (stop, notices) = (stop.clone(), notices.clone());
     std::thread::Builder::new()

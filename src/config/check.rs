@@ -1,7 +1,8 @@
 //! Checked settings of `check`.
 
-use super::{Error, error};
+use super::{Error, error, thresholds};
 use crate::cli::CheckArgs;
+use crate::metric::Standards;
 use crate::rules::Rule;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
@@ -16,6 +17,8 @@ pub struct Check {
     pub since: Option<Since>,
     /// One JSON object instead of text.
     pub json: bool,
+    /// From where on metrics are an issue.
+    pub standards: Standards,
 }
 
 /// From when on calls count.
@@ -42,7 +45,7 @@ impl Check {
     ///
     /// # Errors
     ///
-    /// Where a rule is none, or `--since` is no time.
+    /// Where a rule is none, `--since` no time or `--thresholds` no file of thresholds.
     pub fn of(args: CheckArgs) -> Result<Check, Error> {
         let rule = |text: &String| {
             Rule::parse(text).map_err(|wrong| error("--rule", text, &wrong, wrong.hint.clone()))
@@ -52,6 +55,7 @@ impl Check {
             since: args.since.as_deref().map(since).transpose()?,
             logs: args.log,
             json: args.json,
+            standards: thresholds::standards(&args.standards)?,
         })
     }
 }

@@ -4,9 +4,10 @@ use super::access::{Look, Send, look, send};
 use super::reach::{Reach, reach};
 use super::rooms::{Rooms, rooms};
 use super::values::{interval, listen, origin_of, size};
-use super::{Environment, Error, error, zone};
+use super::{Environment, Error, error, thresholds, zone};
 use crate::cli::{CallPageArgs, DurabilityArg, LimitArgs, LogArgs, ServeArgs};
 use crate::log::writer::{Durability, Keep, Rotation};
+use crate::metric::Standards;
 use jiff::tz::TimeZone;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub struct Serve {
     pub watch: bool,
     /// Where the report's days begin.
     pub zone: TimeZone,
+    /// From where on metrics are an issue, in the report.
+    pub standards: Standards,
     /// How requests reach us.
     pub reach: Reach,
     /// The beacon log.
@@ -108,6 +111,7 @@ impl Serve {
             public: args.public,
             watch: args.watch,
             zone: zone(&args.zone)?,
+            standards: thresholds::standards(&args.standards)?,
             reach: reach(&args.reach)?,
             log: log(args.log)?,
             send: send(&args.send, &environment, &mut warnings)?,

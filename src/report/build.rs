@@ -123,7 +123,7 @@ impl Build<'_> {
         let totals = Totals::new(&summaries);
         if is_news {
             let now_ms = self.settings.now_ms;
-            let numbers = Numbers::new(&summaries, &days, zone);
+            let numbers = Numbers::new(&summaries, &days, zone, self.settings.standards);
             let report = data::report(&log, &summaries, &totals, &numbers, now_ms);
             self.site.put("data/report.json", &report)?;
             let overview = page::overview(&log, &summaries, &totals, &numbers, now_ms)?;
@@ -360,7 +360,7 @@ impl Build<'_> {
         let sketches = store
             .put_sketches(&call::sketches(&call))
             .map_err(Error::Remembered)?;
-        let assessment = call::assess(&call);
+        let assessment = call::assess(&call, self.settings.standards);
         let data = data::call(&call, &assessment);
         self.site.put(&data::data_path(&id), &data)?;
         let beside = Beside {

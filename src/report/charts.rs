@@ -4,7 +4,7 @@
 //! theme's colours and the formatters. What charming cannot say is merged on top.
 
 use super::data::rounded;
-use crate::metric::Metric;
+use crate::metric::Thresholds;
 use charming::Chart;
 use charming::component::{Axis, Grid};
 use charming::element::{AxisType, SplitLine};
@@ -32,11 +32,9 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// The range for values between `min` and `max` of `metric`.
-    pub(super) fn of(metric: &Metric, min: f64, max: f64) -> Range {
-        let fair = metric
-            .thresholds
-            .map_or(0.0, |thresholds| thresholds.fair * 1.2);
+    /// The range for values between `min` and `max` of a metric with these thresholds.
+    pub(super) fn of(thresholds: Option<&Thresholds>, min: f64, max: f64) -> Range {
+        let fair = thresholds.map_or(0.0, |thresholds| thresholds.fair * 1.2);
         Range {
             low: if min < 0.0 { -nice(-min * 1.06) } else { 0.0 },
             // Who crossed it gets a badge on the peak.
@@ -163,13 +161,13 @@ mod tests {
     use super::*;
     use crate::metric::MetricId;
 
-    fn metric(id: &str) -> &'static Metric {
-        MetricId::from_wire(id).unwrap().def()
+    fn thresholds(id: &str) -> Option<&'static Thresholds> {
+        MetricId::from_wire(id).unwrap().def().thresholds
     }
 
     #[test]
     fn axes_start_at_zero_and_reach_the_first_threshold() {
-        let loss = metric("totalSendPacketLoss");
+        let loss = thresholds("totalSendPacketLoss");
         assert_eq!(
             Range::of(loss, 0.0, 0.0),
             Range {
@@ -184,7 +182,7 @@ mod tests {
                 top: 0.15
             }
         );
-        let bitrate = metric("sendBitsPerSecond");
+        let bitrate = thresholds("sendBitsPerSecond");
         assert_eq!(
             Range::of(bitrate, 2.0, 1.31e6),
             Range {

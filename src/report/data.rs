@@ -7,6 +7,7 @@ use crate::call::{
     self, Assessment, Call, CallSummary, Cause, Delivery, Issue, Participant, Person, Presence,
     Quality, Score, Summary,
 };
+use crate::metric::MetricId;
 use crate::units;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -46,8 +47,15 @@ pub(super) fn report(
         generated_at: String,
         log: Log<'a>,
         totals: OneTotals,
+        thresholds: BTreeMap<&'static str, OneThresholds>,
         numbers: OneNumbers<'a>,
         calls: Vec<Row<'a>>,
+    }
+    #[derive(Serialize)]
+    struct OneThresholds {
+        fair: f64,
+        poor: f64,
+        source: &'static str,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -97,6 +105,15 @@ pub(super) fn report(
         page: String,
         data: String,
     }
+    let thresholds = |metric: MetricId| {
+        let thresholds = numbers.standards.of(metric)?;
+        let one = OneThresholds {
+            fair: thresholds.fair,
+            poor: thresholds.poor,
+            source: thresholds.source,
+        };
+        Some((metric.def().id, one))
+    };
     fn row(call: &CallSummary) -> Row<'_> {
         Row {
             id: &call.id,
@@ -139,6 +156,7 @@ pub(super) fn report(
             participants: totals.participants,
             participant_seconds: totals.participant_ms as f64 / 1e3,
         },
+        thresholds: MetricId::all().filter_map(thresholds).collect(),
         numbers: OneNumbers::from(numbers),
         calls: calls.iter().map(row).collect(),
     };

@@ -22,6 +22,7 @@ pub use single::single_file;
 
 use crate::call::Call;
 use crate::log::{reader, segments};
+use crate::metric::Standards;
 use crate::site;
 use jiff::tz::TimeZone;
 use std::io;
@@ -107,6 +108,8 @@ pub struct Settings<'a> {
     pub prune: bool,
     /// Where days begin.
     pub zone: &'a TimeZone,
+    /// From where on metrics are an issue.
+    pub standards: &'a Standards,
     /// When this is, ms since the epoch.
     pub now_ms: i64,
 }
@@ -114,7 +117,8 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// Of everything that a report depends on besides its logs and the program.
     fn digest(&self) -> String {
-        self.zone.iana_name().unwrap_or("UTC").to_owned()
+        let zone = self.zone.iana_name().unwrap_or("UTC");
+        format!("{zone} {:?}", self.standards)
     }
 
     /// Whether not to go on where the last build ended.

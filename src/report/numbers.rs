@@ -5,6 +5,7 @@
 use super::days::{Days, day_of};
 use super::state::Sketches;
 use crate::call::{CallSummary, Quality};
+use crate::metric::Standards;
 use crate::units;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -19,8 +20,10 @@ const LISTED_MAX: usize = 10;
 /// Everything.
 #[derive(Debug)]
 pub(super) struct Numbers<'a> {
-    /// The name of the time zone whose days they are.
-    pub(super) zone: String,
+    /// The time zone whose days they are.
+    pub(super) time_zone: &'a TimeZone,
+    /// What metrics are held to.
+    pub(super) standards: &'a Standards,
     /// Over all calls.
     pub(super) all: Sums,
     /// Days on which a call began, the first one first. Calls of unknown time are in none.
@@ -67,7 +70,12 @@ pub(super) struct Room<'a> {
 
 impl<'a> Numbers<'a> {
     /// `calls`: newest first. `zone`: where days begin, those of `days` too.
-    pub(super) fn new(calls: &'a [CallSummary], days: &Days, zone: &TimeZone) -> Numbers<'a> {
+    pub(super) fn new(
+        calls: &'a [CallSummary],
+        days: &Days,
+        zone: &'a TimeZone,
+        standards: &'a Standards,
+    ) -> Numbers<'a> {
         let mut by_day: BTreeMap<i64, Vec<&CallSummary>> = BTreeMap::new();
         for call in calls {
             if let Some(start_ms) = day_of(call, zone) {
@@ -88,7 +96,8 @@ impl<'a> Numbers<'a> {
             })
         };
         Numbers {
-            zone: zone.iana_name().unwrap_or("UTC").to_owned(),
+            time_zone: zone,
+            standards,
             all: Sums::over(&calls.iter().collect::<Vec<_>>(), days.all()),
             days: by_day.into_iter().filter_map(day).collect(),
             busiest_rooms: busiest_rooms(calls),
@@ -175,7 +184,7 @@ mod tests {
         let line = r#"{"room":"timeless","meetingSessionId":"m","sessionId":"s","stats":{}}"#;
         calls.add(&parse(line.as_bytes()).unwrap(), 0);
         let summary = |call: &Call| {
-            let summary = CallSummary::of(call, &call::assess(call));
+            let summary = CallSummary::of(call, &call::assess(call, &Standards::default()));
             (summary, call::sketches(call))
         };
         let calls: Vec<_> = calls.finish().iter().map(summary).collect();
@@ -192,7 +201,8 @@ mod tests {
         ];
         let days = |zone: &TimeZone| -> Vec<(String, i64, usize)> {
             let (calls, days) = summaries(calls, zone);
-            let numbers = Numbers::new(&calls, &days, zone);
+            let standards = Standards::default();
+            let numbers = Numbers::new(&calls, &days, zone, &standards);
             let days = numbers.days.iter();
             days.map(|day| {
                 (
@@ -225,7 +235,8 @@ mod tests {
             ],
             &TimeZone::UTC,
         );
-        let numbers = Numbers::new(&calls, &days, &TimeZone::UTC);
+        let (zone, standards) = (TimeZone::UTC, Standards::default());
+        let numbers = Numbers::new(&calls, &days, &zone, &standards);
         let minutes = |quality| numbers.all.of_ms(quality) / 60_000;
         assert_eq!((minutes(Quality::Good), minutes(Quality::Poor)), (20, 5));
         assert_eq!(numbers.all.share(Quality::Poor), Some(0.2));
@@ -254,7 +265,8 @@ mod tests {
             ],
             &TimeZone::UTC,
         );
-        let numbers = Numbers::new(&calls, &days, &TimeZone::UTC);
+        let (zone, standards) = (TimeZone::UTC, Standards::default());
+        let numbers = Numbers::new(&calls, &days, &zone, &standards);
         assert_eq!(numbers.days.len(), 3);
         let days = numbers.days.iter();
         let together =
@@ -264,7 +276,8 @@ mod tests {
 
     #[test]
     fn of_no_calls_there_is_nothing() {
-        let numbers = Numbers::new(&[], &Days::default(), &TimeZone::UTC);
+        let (days, zone, standards) = (Days::default(), TimeZone::UTC, Standards::default());
+        let numbers = Numbers::new(&[], &days, &zone, &standards);
         assert!(numbers.days.is_empty() && numbers.all.metrics.is_empty());
         assert_eq!(numbers.all.share(Quality::Good), None);
     }

@@ -5,6 +5,7 @@ use super::publish::{Rewrite, Site};
 use super::{Error, gather, page};
 use crate::call;
 use crate::digest::sha256;
+use crate::metric::Standards;
 use crate::site;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,13 +17,18 @@ use std::path::{Path, PathBuf};
 /// # Errors
 ///
 /// Where a log cannot be read, no call has this id, or the file cannot be written.
-pub fn single_file(logs: &[String], out: &Path, id: &str) -> Result<PathBuf, Error> {
+pub fn single_file(
+    logs: &[String],
+    out: &Path,
+    standards: &Standards,
+    id: &str,
+) -> Result<PathBuf, Error> {
     let (calls, _) = gather::gather(logs)?;
     let call = calls
         .into_iter()
         .find(|call| call.id == id)
         .ok_or_else(|| Error::NoCall(id.to_owned()))?;
-    let html = inlined(&page::single(&call, &call::assess(&call))?)?;
+    let html = inlined(&page::single(&call, &call::assess(&call, standards))?)?;
     let path = format!("single/{}.html", call.id);
     let site = Site {
         out,

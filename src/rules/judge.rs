@@ -2,7 +2,7 @@
 
 use super::{Aggregate, Rule, Value, Whole};
 use crate::call::{Assessment, Call, Score, assess, percentile};
-use crate::metric::MetricId;
+use crate::metric::{MetricId, Standards};
 
 /// How the calls fare under one rule.
 #[derive(Debug, PartialEq)]
@@ -32,7 +32,7 @@ pub struct Broken {
 }
 
 /// Judges all `calls` by each of `rules`: one judgement for each rule, in their order.
-pub fn judge(rules: &[Rule], calls: &[Call]) -> Vec<Judgement> {
+pub fn judge(rules: &[Rule], calls: &[Call], standards: &Standards) -> Vec<Judgement> {
     let new = |_| Judgement {
         judged: 0,
         absent: 0,
@@ -45,7 +45,7 @@ pub fn judge(rules: &[Rule], calls: &[Call]) -> Vec<Judgement> {
     };
     let is_assessed = rules.iter().any(needs_assessment);
     for (at, call) in calls.iter().enumerate() {
-        let assessment = is_assessed.then(|| assess(call));
+        let assessment = is_assessed.then(|| assess(call, standards));
         for (rule, judgement) in rules.iter().zip(&mut judgements) {
             match value(rule.value, call, assessment.as_ref()) {
                 None => judgement.absent += 1,
@@ -135,7 +135,7 @@ mod tests {
     /// `(judged, absent, broken calls with their values)`.
     fn judged(rule: &str, calls: &[Call]) -> (usize, usize, Vec<(usize, f64)>) {
         let rule = Rule::parse(rule).unwrap();
-        let judgement = judge(&[rule], calls).remove(0);
+        let judgement = judge(&[rule], calls, &Standards::default()).remove(0);
         let broken = judgement.broken.iter().map(|one| (one.call, one.value));
         (judgement.judged, judgement.absent, broken.collect())
     }

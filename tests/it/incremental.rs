@@ -1,6 +1,7 @@
 //! Builds that go on where the last one ended give the same bytes as one from the beginning, whatever happened to the logs.
 
 use crate::support::program::{Folder, beacon, files, wait_for};
+use call_metrics::metric::Standards;
 use call_metrics::report::{self, Note, Settings};
 use fastrand::Rng;
 use flate2::Compression;
@@ -22,6 +23,7 @@ fn build(
     out: &str,
     change: impl FnOnce(&mut Settings<'_>),
 ) -> Vec<String> {
+    let standards = Standards::default();
     let logs: Vec<String> = logs
         .iter()
         .map(|log| folder.path(log).display().to_string())
@@ -34,6 +36,7 @@ fn build(
         full: false,
         prune: false,
         zone: &jiff::tz::TimeZone::UTC,
+        standards: &standards,
         now_ms: T,
     };
     change(&mut settings);

@@ -481,3 +481,58 @@ fn days_begin_where_the_reader_says() {
         assert!(run.stderr.contains("`Mars/Olympus`") && run.stderr.contains("hint: write a name"));
     }
 }
+
+#[test]
+fn thresholds_are_those_of_the_file_everywhere() {
+    let folder = Folder::new();
+    let one = |at: i64| {
+        let t = T + at * 2_000;
+        format!(
+            r#"{{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{{"latest":{{"timestamp":{t},"networkRoundTripTime":0.25}}}}}}"#
+        ) + "\n"
+    };
+    folder.write("beacon.log", (0..20).map(one).collect::<String>());
+    let thresholds = r#"{"networkRoundTripTime": {"fair": 0.1, "poor": 0.2}}"#;
+    folder.write("own.json", thresholds);
+    let issues = |arguments: &str| {
+        let run = folder.run(&format!("build-report --out site {arguments}"));
+        assert_eq!(run.code, 0, "{run:?}");
+        let report = folder.json("site/data/report.json");
+        let call = &report["calls"][0];
+        let page = folder.read(&format!("site/{}", call["page"].as_str().unwrap()));
+        let data = folder.json(&format!("site/{}", call["data"].as_str().unwrap()));
+        let theirs = data["issues"].as_array().unwrap().iter();
+        let kinds: Vec<_> = theirs.map(|issue| issue["severity"].clone()).collect();
+        let says = page.contains("poor from 200");
+        (
+            kinds,
+            says,
+            report["thresholds"]["networkRoundTripTime"].clone(),
+        )
+    };
+    let daily = json!({"fair": 0.3, "poor": 0.6, "source": "Daily testCallQuality()"});
+    assert_eq!(issues(""), (vec![], false, daily.clone()));
+    // Nothing is new in the log.
+    let own = json!({"fair": 0.1, "poor": 0.2, "source": "set by --thresholds"});
+    assert_eq!(
+        issues("--thresholds own.json"),
+        (vec![json!("bad")], true, own)
+    );
+    assert_eq!(issues(""), (vec![], false, daily));
+    let check = |arguments: &str| {
+        let rule = "check --rule issues<1";
+        folder.run(&format!("{rule} {arguments}")).code
+    };
+    assert_eq!((check(""), check("--thresholds own.json")), (0, 1));
+    folder.write("wrong.json", "{\"networkRoundTripTime\": 1}");
+    for command in ["build-report", "serve", "check --rule issues<1"] {
+        for file in ["wrong.json", "none.json"] {
+            let run = folder.run(&format!("{command} --thresholds {file}"));
+            assert_eq!(run.code, 2, "{run:?}");
+            assert!(
+                run.stderr.contains(file) && run.stderr.contains("hint: "),
+                "{run:?}"
+            );
+        }
+    }
+}

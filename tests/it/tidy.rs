@@ -30,7 +30,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("fuzzing", &["beacon", "collector", "log"]),
     ("cli", &[]),
-    ("config", &["cli", "daily", "log", "notice", "rules"]),
+    (
+        "config",
+        &["cli", "daily", "log", "metric", "notice", "rules"],
+    ),
     (
         "cmd",
         &[

@@ -31,7 +31,7 @@ impl<'a> From<&'a Numbers<'a>> for OneNumbers<'a> {
         let calls = numbers.worst_calls.iter();
         OneNumbers {
             percentile_relative_error: RELATIVE_ERROR,
-            time_zone: &numbers.zone,
+            time_zone: numbers.time_zone.iana_name().unwrap_or("UTC"),
             all: OneSums::from(&numbers.all),
             days: days.collect(),
             busiest_rooms: numbers.busiest_rooms.iter().map(OneRoom::from).collect(),

@@ -4,6 +4,7 @@
 use super::ribbon::{Ribbon, ribbon};
 use super::{Verdict, for_script, level, verdict};
 use crate::call::{CallSummary, IssueType};
+use crate::metric::Standards;
 use crate::report::data;
 use crate::units;
 use jiff::tz::TimeZone;
@@ -59,7 +60,7 @@ struct Data<'a> {
     types: Vec<(&'static str, &'static str)>,
 }
 
-pub(super) fn row(call: &CallSummary) -> Row {
+pub(super) fn row(call: &CallSummary, standards: &Standards) -> Row {
     let span = call.span_ms;
     let missing = || units::MISSING.to_owned();
     Row {
@@ -72,8 +73,8 @@ pub(super) fn row(call: &CallSummary) -> Row {
             .unwrap_or_default(),
         duration: span.map_or_else(missing, |(start, end)| units::duration(end - start)),
         people: call.n_participants,
-        loss: cell(call, LOSS),
-        round_trip: cell(call, ROUND_TRIP),
+        loss: cell(call, LOSS, standards),
+        round_trip: cell(call, ROUND_TRIP, standards),
         issue: call
             .worst_issue
             .map_or_else(missing, |issue_type| issue_type.title().to_owned()),
@@ -170,11 +171,11 @@ fn worst_p95(call: &CallSummary, metrics: &[&str]) -> Option<(crate::metric::Met
     theirs.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn cell(call: &CallSummary, metrics: &[&str]) -> Cell {
+fn cell(call: &CallSummary, metrics: &[&str], standards: &Standards) -> Cell {
     match worst_p95(call, metrics) {
         Some((metric, value)) => Cell {
             text: units::quantity(metric.def().unit, value),
-            level: level(metric.def().thresholds, value),
+            level: level(standards.of(metric), value),
         },
         None => Cell {
             text: units::MISSING.to_owned(),
@@ -207,7 +208,7 @@ mod tests {
             calls.add(&parse(line.as_bytes()).unwrap(), 0);
         }
         let call = &calls.finish()[0];
-        CallSummary::of(call, &call::assess(call))
+        CallSummary::of(call, &call::assess(call, &Standards::default()))
     }
 
     #[test]

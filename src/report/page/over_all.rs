@@ -3,7 +3,7 @@
 use super::super::numbers::{Numbers, RELATIVE_ERROR, Sums};
 use super::level;
 use crate::call::{Quality, Sketch, room_name};
-use crate::metric::{MetricId, Unit};
+use crate::metric::{MetricId, Standards, Unit};
 use crate::units;
 use serde::Serialize;
 
@@ -54,7 +54,12 @@ pub(super) fn over_all(numbers: &Numbers<'_>) -> OverAll {
                 time: units::duration(room.participant_ms),
             })
             .collect(),
-        metrics: numbers.all.metrics.iter().map(row).collect(),
+        metrics: numbers
+            .all
+            .metrics
+            .iter()
+            .map(|metric| row(metric, numbers.standards))
+            .collect(),
         error: units::quantity(Unit::Ratio, RELATIVE_ERROR),
     }
 }
@@ -81,13 +86,14 @@ fn time(sums: &Sums) -> String {
     )
 }
 
-fn row((metric, sketch): &(MetricId, Sketch)) -> Row {
+fn row((metric, sketch): &(MetricId, Sketch), standards: &Standards) -> Row {
+    let thresholds = standards.of(*metric);
     let metric = metric.def();
     let cell = |q| {
         let value = sketch.quantile(q);
         Cell {
             text: units::quantity(metric.unit, value),
-            level: level(metric.thresholds, value),
+            level: level(thresholds, value),
         }
     };
     Row {

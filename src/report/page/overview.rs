@@ -13,7 +13,6 @@ use crate::digest::fingerprint;
 use crate::metric::Unit;
 use crate::site;
 use crate::units::{self, counted};
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 /// Rows of the table that a page with scripts shows at first; `overview-state.js` has the same.
@@ -78,7 +77,10 @@ pub(in crate::report) fn overview(
         headline,
         detail,
         tiles: tiles(calls, totals),
-        calls: calls.iter().map(calls::row).collect(),
+        calls: calls
+            .iter()
+            .map(|call| calls::row(call, numbers.standards))
+            .collect(),
         n_calls: counted(calls.len() as u64, "call", "calls"),
         qualities: [
             Quality::Good,
@@ -89,7 +91,7 @@ pub(in crate::report) fn overview(
         .map(|quality| in_words(quality, None))
         .into(),
         first: FIRST,
-        calls_data: calls::for_scripts(calls, &TimeZone::UTC),
+        calls_data: calls::for_scripts(calls, numbers.time_zone),
         numbers: over_all(numbers),
         data: facts(log, totals),
         arrived: delivery::arrived(totals.delivery, log.beacons),

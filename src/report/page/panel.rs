@@ -7,7 +7,7 @@ use super::super::thin::{self, Thinned};
 use super::level;
 use super::people::Badge;
 use crate::call::{Assessment, Call, Person, Summary, counts, edges, percentile};
-use crate::metric::{Group, MetricId, Unit};
+use crate::metric::{Group, MetricId, Thresholds, Unit};
 use crate::units::{self, counted};
 use serde::Serialize;
 
@@ -226,7 +226,8 @@ fn panel(
         .collect();
     let min = theirs.iter().map(|(_, s)| s.min).min_by(f64::total_cmp)?;
     let max = theirs.iter().map(|(_, s)| s.max).max_by(f64::total_cmp)?;
-    let range = Range::of(def, min, max);
+    let thresholds = assessment.standards.of(metric);
+    let range = Range::of(thresholds, min, max);
     let bins = edges(range.low, range.top);
 
     let mut pooled = Vec::new();
@@ -262,8 +263,8 @@ fn panel(
         id: def.id,
         title: def.title,
         unit: def.unit.symbol(),
-        fair: def.thresholds.map(|t| t.fair),
-        poor: def.thresholds.map(|t| t.poor),
+        fair: thresholds.map(|t| t.fair),
+        poor: thresholds.map(|t| t.poor),
         low: range.low,
         top: range.top,
         share_max,
@@ -299,7 +300,7 @@ fn panel(
         title,
         badge: None,
         value: quantity(value),
-        level: level(def.thresholds, value),
+        level: level(thresholds, value),
     };
     let mut facts = vec![fact("median", p50), fact("p95", p95)];
     if let Some((at, value)) = extreme.filter(|_| 1 < theirs.len()) {
@@ -331,7 +332,7 @@ fn panel(
             quantity(p95),
             quantity(max)
         ),
-        thresholds: def.thresholds.map_or_else(String::new, |t| {
+        thresholds: thresholds.map_or_else(String::new, |t| {
             format!(
                 "fair from {}, poor from {} ({})",
                 quantity(t.fair),
@@ -342,7 +343,7 @@ fn panel(
         facts,
         rows: theirs
             .iter()
-            .map(|(at, summary)| numbers_row(metric, &badges[*at], summary))
+            .map(|(at, summary)| numbers_row(metric, thresholds, &badges[*at], summary))
             .collect(),
     };
     Some((panel, drawn))
@@ -367,11 +368,16 @@ fn numbers(s: &Summary) -> Vec<Option<f64>> {
     numbers
 }
 
-fn numbers_row(metric: MetricId, badge: &Badge, s: &Summary) -> NumbersRow {
+fn numbers_row(
+    metric: MetricId,
+    thresholds: Option<&Thresholds>,
+    badge: &Badge,
+    s: &Summary,
+) -> NumbersRow {
     let plain = |text: String| NumbersCell { text, level: "" };
     let number = |value: f64| NumbersCell {
         text: units::quantity(metric.def().unit, value),
-        level: level(metric.def().thresholds, value),
+        level: level(thresholds, value),
     };
     let count = |value: usize| {
         if value == 0 {
@@ -408,6 +414,7 @@ mod tests {
     use crate::beacon::Reading;
     use crate::call::{Participant, Series, assess};
     use crate::metric::METRIC_COUNT;
+    use crate::metric::Standards;
 
     /// Everything measured, nothing alike: as heavy as readings get.
     fn participant(n: usize, hours: i64) -> Participant {
@@ -438,7 +445,7 @@ mod tests {
             participants: (0..n_people).map(|n| participant(n, hours)).collect(),
             duplicates: 0,
         };
-        let assessment = assess(&call);
+        let assessment = assess(&call, &Standards::default());
         let badges = people::badges(&call, &assessment);
         groups(&call, &assessment, &badges).1.len()
     }

@@ -323,6 +323,7 @@ mod tests {
     use crate::beacon::Reading;
     use crate::call::{Series, assess};
     use crate::metric::METRIC_COUNT;
+    use crate::metric::Standards;
 
     fn participant(name: &str, times_ms: &[i64], loss: f64) -> Participant {
         let mut series = Series::default();
@@ -367,7 +368,7 @@ mod tests {
             participant(&format!("s{n}"), &every_2_s(1_000_000, 60), loss)
         });
         let call = call(all.collect());
-        let badges = badges(&call, &assess(&call));
+        let badges = badges(&call, &assess(&call, &Standards::default()));
         let coloured = badges.iter().filter(|badge| badge.slot != "p-rest");
         assert_eq!(coloured.count(), COLOURS);
         assert_eq!(badges[10].slot, "p8");
@@ -380,7 +381,7 @@ mod tests {
         let mut times = every_2_s(1_000_000, 60);
         times.extend(every_2_s(1_600_000, 60));
         let call = call(vec![participant("s", &times, 0.0)]);
-        let assessment = assess(&call);
+        let assessment = assess(&call, &Standards::default());
         let badges = badges(&call, &assessment);
         let people = people(&call, &assessment, &badges);
         let lane = people[0].lane.as_ref().unwrap();
@@ -399,7 +400,7 @@ mod tests {
     #[test]
     fn one_reading_is_a_mark_that_can_be_seen() {
         let call = call(vec![participant("s", &[1_000_000], 0.0)]);
-        let assessment = assess(&call);
+        let assessment = assess(&call, &Standards::default());
         let people = people(&call, &assessment, &badges(&call, &assessment));
         let lane = people[0].lane.as_ref().unwrap();
         assert_eq!(

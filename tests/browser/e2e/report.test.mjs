@@ -96,6 +96,21 @@ test("on a phone nobody has to scroll sideways", async (t) => {
   watched.clean();
 });
 
+test("nor where rooms and people have endless names", async (t) => {
+  const endless = "N".repeat(300);
+  const beacons = ["https://example.daily.co/" + endless, endless, "اجتماع".repeat(60), "😀".repeat(120)].map((room, at) =>
+    beacon(columns(START + at * 3_600_000, 30), { room, meetingSessionId: endless + at, userName: endless }));
+  const { index, calls } = report(t, lines(beacons));
+  assert.equal(calls.length, 4);
+  const { page, watched } = await person(t, { offline: true, viewport: { width: 390, height: 844 } });
+  for (const address of [index, ...calls]) {
+    await page.goto(address);
+    if (address !== index) await charts(page);
+    assert.equal(await sideways(page), 0, address);
+  }
+  watched.clean();
+});
+
 test("the theme can be chosen, and stays", async (t) => {
   const { index, calls } = report(t, lines([beacon(columns(START, 30))]));
   const { page, watched } = await person(t, { offline: true, colorScheme: "light" });
