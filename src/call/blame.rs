@@ -2,7 +2,8 @@
 //!
 //! 1. At least three people were measured at the time and at least 60 % of them had trouble: everyone (the room or the service).
 //! 2. Two were measured and both had trouble: undecided, it may be either's line or what lies between.
-//! 3. One person's send loss is the person's uplink, receive loss or jitter the downlink, a round-trip time either: undecided.
+//! 3. One person's send loss is the person's uplink; receive loss, jitter or nothing received the downlink; a round-trip time either,
+//!    and of whom nothing is heard nothing is known: undecided.
 
 use super::issue::{Cause, Issue, IssueType, Side};
 use super::{Call, Participant};
@@ -42,8 +43,10 @@ fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
     } else {
         match issue.issue_type {
             IssueType::SendPacketLoss => his(Side::Uplink),
-            IssueType::RecvPacketLoss | IssueType::Jitter => his(Side::Downlink),
-            IssueType::RoundTripTime => his(Side::Undecided),
+            IssueType::RecvPacketLoss | IssueType::Jitter | IssueType::NoMedia => {
+                his(Side::Downlink)
+            }
+            IssueType::RoundTripTime | IssueType::Outage => his(Side::Undecided),
         }
     }
 }

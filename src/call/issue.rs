@@ -1,9 +1,10 @@
 //! What went wrong, when and for whom: spells in which a metric stays beyond its threshold, found with hysteresis.
 
+use super::absence;
 use super::score::Quality;
 use super::series::Series;
 use super::{Call, Participant};
-use crate::metric::{MetricId, Standards, Thresholds};
+use crate::metric::{MetricId, Standards, Thresholds, Unit};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -30,14 +31,20 @@ pub enum IssueType {
     RoundTripTime,
     /// Packets arrive unevenly.
     Jitter,
+    /// Nothing arrives, although others send: losses read 0 then.
+    NoMedia,
+    /// Somebody is not heard of, while others are.
+    Outage,
 }
 
 impl IssueType {
-    const ALL: [IssueType; 4] = [
+    const ALL: [IssueType; 6] = [
         IssueType::SendPacketLoss,
         IssueType::RecvPacketLoss,
         IssueType::RoundTripTime,
         IssueType::Jitter,
+        IssueType::NoMedia,
+        IssueType::Outage,
     ];
 
     /// As data files spell it.
@@ -47,6 +54,8 @@ impl IssueType {
             IssueType::RecvPacketLoss => "recv-packet-loss",
             IssueType::RoundTripTime => "round-trip-time",
             IssueType::Jitter => "jitter",
+            IssueType::NoMedia => "no-media",
+            IssueType::Outage => "outage",
         }
     }
 
@@ -57,6 +66,8 @@ impl IssueType {
             IssueType::RecvPacketLoss => "Download loss",
             IssueType::RoundTripTime => "Round-trip time",
             IssueType::Jitter => "Jitter",
+            IssueType::NoMedia => "Nothing received",
+            IssueType::Outage => "Not heard of",
         }
     }
 
@@ -67,6 +78,8 @@ impl IssueType {
             IssueType::RecvPacketLoss => &["totalRecvPacketLoss", "videoRecvPacketLoss"],
             IssueType::RoundTripTime => &["networkRoundTripTime"],
             IssueType::Jitter => &["audioRecvJitter", "videoRecvJitter"],
+            IssueType::NoMedia => &["recvBitsPerSecond"],
+            IssueType::Outage => &[],
         }
     }
 
@@ -75,6 +88,14 @@ impl IssueType {
         self.metrics()
             .first()
             .and_then(|id| MetricId::from_wire(id))
+    }
+
+    /// Of [`Issue::value`].
+    pub fn unit(self) -> Unit {
+        match self {
+            IssueType::SendPacketLoss | IssueType::RecvPacketLoss => Unit::Ratio,
+            _ => Unit::Second,
+        }
     }
 }
 
@@ -155,7 +176,7 @@ pub struct Issue {
     pub end_ms: i64,
     /// By `value`.
     pub severity: Severity,
-    /// Mean of the metric over the spell, in its unit.
+    /// Mean of the metric over the spell; how long it lasted, where no metric shows it. In [`IssueType::unit`].
     pub value: f64,
     /// Whose side it was on; undecided until all issues are known and `blame` has held them together.
     pub cause: Cause,
@@ -181,6 +202,7 @@ pub(super) fn find(call: &Call, standards: &Standards) -> (Vec<Issue>, usize) {
             issues.extend(spells(issue_type, participant, series, standards));
         }
     }
+    issues.extend(absence::find(call));
     let left_out = issues.len().saturating_sub(ISSUES_MAX);
     if 0 < left_out {
         issues.sort_by_key(|issue| Reverse(issue.rank()));
@@ -245,6 +267,21 @@ impl Spell {
     fn mean(&self) -> f64 {
         self.sum / f64::from(self.n)
     }
+}
+
+/// Spells in which a condition holds, raised and cleared like any other: first and last instant.
+pub(super) fn spells_of(readings: impl Iterator<Item = (i64, bool)>) -> Vec<(i64, i64)> {
+    const HOLDS: Thresholds = Thresholds {
+        fair: 1.0,
+        poor: 1.0,
+        source: "",
+    };
+    let mut detector = Detector::new(&HOLDS);
+    for (timestamp_ms, holds) in readings {
+        detector.feed(timestamp_ms, f64::from(u8::from(holds)));
+    }
+    let spells = detector.finish().into_iter();
+    spells.map(|spell| (spell.start_ms, spell.end_ms)).collect()
 }
 
 /// By the number that is shown, so that nobody reads "bad" beside a value that is not.
@@ -454,13 +491,13 @@ mod tests {
     }
 
     #[test]
-    fn every_type_has_a_metric_with_thresholds() {
+    fn metrics_have_thresholds_where_those_show_the_issue() {
         for issue_type in IssueType::ALL {
             for id in issue_type.metrics() {
-                assert!(
-                    MetricId::from_wire(id).unwrap().def().thresholds.is_some(),
-                    "{id}"
-                );
+                let metric = MetricId::from_wire(id).unwrap().def();
+                let is_by_threshold = issue_type != IssueType::NoMedia;
+                assert_eq!(metric.thresholds.is_some(), is_by_threshold, "{id}");
+                assert!(!is_by_threshold || metric.unit == issue_type.unit(), "{id}");
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Pure: no file, socket, clock or thread. A call is one meeting session in one room; a participant is one session id in it.
 
+mod absence;
 mod blame;
 mod delivery;
 mod describe;

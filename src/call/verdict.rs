@@ -4,7 +4,6 @@ use super::blame::{measured, measured_within, meet, troubled};
 use super::issue::{Cause, Issue, IssueType, Side, worst};
 use super::score::{self, Quality, Score};
 use super::{Call, Participant, shown};
-use crate::metric::Unit;
 use crate::units;
 
 /// Characters of a name in a sentence.
@@ -116,11 +115,7 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
             units::clock(issue.end_ms)
         )
     };
-    let unit = issue
-        .issue_type
-        .metric()
-        .map_or(Unit::Ratio, |metric| metric.def().unit);
-    let value = units::quantity(unit, issue.value);
+    let value = units::quantity(issue.issue_type.unit(), issue.value);
     let who = call
         .participants
         .get(issue.participant)
@@ -131,6 +126,8 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         IssueType::RecvPacketLoss => format!("{who} lost {value} of incoming packets"),
         IssueType::RoundTripTime => format!("{who} had a round-trip time of {value}"),
         IssueType::Jitter => format!("{who} had a jitter of {value}"),
+        IssueType::NoMedia => format!("{who} received nothing, although others were sending,"),
+        IssueType::Outage => format!("{who} was not heard of"),
     };
     match issue.cause.side {
         Side::Everyone => {

@@ -3,8 +3,7 @@
 //! the log may lack: what is told is what the readings show.
 
 use super::{Verdict, delivery, in_words, verdict};
-use crate::call::{Assessment, Call, Issue, Participant};
-use crate::metric::Unit;
+use crate::call::{Assessment, Call, Issue, IssueType, Participant};
 use crate::units;
 use serde::Serialize;
 
@@ -204,11 +203,11 @@ fn told(participant: &Participant, issues: &[&Issue]) -> String {
 }
 
 fn value(issue: &Issue) -> String {
-    let unit = issue
-        .issue_type
-        .metric()
-        .map_or(Unit::Ratio, |metric| metric.def().unit);
-    units::quantity(unit, issue.value)
+    match issue.issue_type {
+        // Every place that names them says how long they lasted.
+        IssueType::NoMedia | IssueType::Outage => String::new(),
+        other => units::quantity(other.unit(), issue.value),
+    }
 }
 
 fn lane(axis_ms: (i64, i64), participant: &Participant, mut issues: Vec<&Issue>) -> Option<Lane> {
