@@ -193,6 +193,7 @@ fn noted(note: Note, out: &Path) -> Option<Notice> {
 
 /// A report's error with what to do about it.
 pub(super) fn explained(error: report::Error) -> Failure {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     let hint = match &error {
         report::Error::Find(segments::Error::Missing(_)) => {
             "pass `--log PATH`; `call-metrics serve` makes a log, `call-metrics sample-log > sample.log` a made-up one"
@@ -211,6 +212,11 @@ pub(super) fn explained(error: report::Error) -> Failure {
         report::Error::NoCall(_) => {
             "the id is the name of the call's page: the last part of its address, without `.html`"
         }
+        report::Error::Write { source, .. }
+            if matches!(source.kind(), StorageFull | QuotaExceeded) =>
+        {
+            "make room on that disk, or pass `--out DIR` on another one; the next build goes on from the one before this"
+        }
         report::Error::Write { .. } => "pass `--out DIR` with a folder that you may write to",
         report::Error::Remembered(_) => {
             "see that there is room on the disk of the log and of the temporary folder, or pass `--state DIR`"
@@ -218,4 +224,22 @@ pub(super) fn explained(error: report::Error) -> Failure {
         report::Error::Render(_) => "this is a defect of call-metrics: please report it",
     };
     Failure::new(error, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_full_disk_asks_for_room_and_a_closed_folder_for_another() {
+        let hint = |kind: io::ErrorKind| {
+            let path = "site/index.html".into();
+            let source = kind.into();
+            explained(report::Error::Write { path, source }).hint
+        };
+        let says = |kind, words: &str| hint(kind).is_some_and(|hint| hint.contains(words));
+        assert!(says(io::ErrorKind::StorageFull, "make room"));
+        assert!(says(io::ErrorKind::PermissionDenied, "may write to"));
+    }
 }
