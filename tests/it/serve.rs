@@ -606,9 +606,7 @@ fn a_second_signal_ends_at_once_what_the_first_lets_finish() {
     while !message(&socket).starts_with("STOPPING=1") {}
     let run = server.stop("TERM");
     assert_eq!(run.code, 1, "{run:?}");
-    assert!(
-        run.stderr.contains("stopping") && !run.stderr.contains("stopped after"),
-        "{run:?}"
-    );
+    // Whether the words on the first one got out before the end is nobody's promise.
+    assert!(!run.stderr.contains("stopped after"), "{run:?}");
     fake.release();
 }
