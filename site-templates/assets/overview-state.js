@@ -6,8 +6,8 @@
 "use strict";
 
 /**
- * @typedef {{sort: string, up: boolean, text: string, from: string, to: string, room: string | null, quality: string[], issue: string, rows: number}} OverviewState
- * from, to: days as 2026-11-23, both included, empty for any; room: null for any; quality: empty for any; issue: a type's id,
+ * @typedef {{period: string, sort: string, up: boolean, text: string, from: string, to: string, room: string | null, quality: string[], issue: string, rows: number}} OverviewState
+ * period: the days that are summed up, empty for the shortest stretch there is; from, to: days as 2026-11-23, both included, empty for any; room: null for any; quality: empty for any; issue: a type's id,
  * "none", or empty for any; rows: how many are drawn at most
  * @typedef {{at: number, id: string, room: string, rank: number, folded: string, start: number | null, day: string | null, duration: number | null, people: number, score: number | null, quality: string, loss: number | null, rtt: number | null, issues: string[], title: string | null, trouble: number | null}} OverviewCall
  * at: the place of its row in the page; rank: of its room among all, by name; title: what its worst issue is called
@@ -17,6 +17,7 @@
 (() => {
   const QUALITIES = ["good", "fair", "poor", "unknown"];
   const NO_ISSUE = "none";
+  const PERIODS = ["7", "30", "all"];
   /** Rows that are drawn at first; the page's builder has the same number. Each wish for more doubles it. */
   const ROWS = 100;
   const ROWS_MAX = ROWS * 2 ** 12;
@@ -26,7 +27,7 @@
   const SORT = "started";
 
   /** @returns {OverviewState} */
-  const initial = () => ({ sort: SORT, up: COLUMNS[SORT], text: "", from: "", to: "", room: null, quality: [], issue: "", rows: ROWS });
+  const initial = () => ({ period: "", sort: SORT, up: COLUMNS[SORT], text: "", from: "", to: "", room: null, quality: [], issue: "", rows: ROWS });
 
   /** Without case, accents and widths. @param {string} text */
   const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
@@ -61,6 +62,7 @@
     const state = initial();
     const asked = new URLSearchParams(hash.replace(/^#/, ""));
     const word = (/** @type {string} */ name) => asked.get(name) ?? "";
+    if (PERIODS.includes(word("period"))) state.period = word("period");
     if (Object.hasOwn(COLUMNS, word("sort"))) [state.sort, state.up] = [word("sort"), COLUMNS[word("sort")]];
     if (["up", "down"].includes(word("order"))) state.up = word("order") === "up";
     state.text = searchable(word("text"));
@@ -79,6 +81,7 @@
   /** The hash without its #; empty for what everybody sees first. @param {OverviewState} state */
   const format = (state) => {
     const parts = new URLSearchParams();
+    if (state.period) parts.set("period", state.period);
     if (state.sort !== SORT) parts.set("sort", state.sort);
     if (state.up !== COLUMNS[state.sort]) parts.set("order", state.up ? "up" : "down");
     if (state.text) parts.set("text", state.text);
@@ -94,8 +97,8 @@
   /** Whether anything is left out. @param {OverviewState} state */
   const filters = (state) => state.text.trim() !== "" || state.from !== "" || state.to !== "" || state.room !== null || state.quality.length > 0 || state.issue !== "";
 
-  /** The same order without any filter. @param {OverviewState} state @returns {OverviewState} */
-  const cleared = (state) => ({ ...initial(), sort: state.sort, up: state.up });
+  /** The same days and order without any filter. @param {OverviewState} state @returns {OverviewState} */
+  const cleared = (state) => ({ ...initial(), period: state.period, sort: state.sort, up: state.up });
 
   /** After a click on a column: by it, or by it the other way round. @param {OverviewState} state @param {string} column */
   const sorted = (state, column) => ({ sort: column, up: state.sort === column ? !state.up : COLUMNS[column] });

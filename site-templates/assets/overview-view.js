@@ -70,6 +70,18 @@
     draw(first);
     controls();
     heads();
+    days();
+  };
+
+  /** The stretch of days that is summed up. A link may name one that this report is too short for. */
+  const days = () => {
+    const blocks = /** @type {HTMLElement[]} */ (all("[data-of-period]"));
+    const ids = blocks.map((block) => block.dataset.ofPeriod);
+    const id = ids.includes(state.period) ? state.period : ids[0];
+    for (const block of blocks) block.hidden = block.dataset.ofPeriod !== id;
+    for (const link of /** @type {HTMLElement[]} */ (all("a[data-period]"))) {
+      if (link.dataset.period === id) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+    }
   };
 
   /** @param {number} [first] rows that are drawn at once */
@@ -197,13 +209,18 @@
     const target = /** @type {Element} */ (event.target);
     for (const menu of all("details.more[open]")) if (!menu.contains(target)) menu.removeAttribute("open");
     if (!page) return;
-    const link = /** @type {HTMLAnchorElement | null} */ (target.closest?.("a[data-calls]"));
+    // Of an <a> in a drawing too, which has no `hash`.
+    const link = target.closest?.("a[data-calls], a[data-period]");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
-      // A link to some of the calls: to the table with them.
       event.preventDefault();
-      choose(states.parse(link.hash, page));
-      by("calls").scrollIntoView();
-      by("calls-title").focus({ preventScroll: true });
+      const asked = states.parse(link.getAttribute("href") ?? "", page);
+      if (link.hasAttribute("data-period")) choose({ period: asked.period });
+      else {
+        // A link to some of the calls: to the table with them.
+        choose({ ...asked, period: state.period });
+        by("calls").scrollIntoView();
+        by("calls-title").focus({ preventScroll: true });
+      }
       return;
     }
     const button = /** @type {HTMLButtonElement | null} */ (target.closest?.("button"));

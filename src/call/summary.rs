@@ -1,11 +1,15 @@
 //! What is kept of a call once its readings are let go: enough for the overview and for numbers over all calls.
 
+use super::verdict::NAME_CHARS_MAX;
 use super::{
     Assessment, Call, Delivery, Issue, IssueType, Participant, Quality, Score, Severity, Sketch,
 };
-use super::{room_name, worst};
+use super::{room_name, shown, worst};
 use crate::metric::MetricId;
 use serde::{Deserialize, Serialize};
+
+/// Names that are kept of a call.
+const NAMES_MAX: usize = 12;
 
 /// A call without its readings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +42,8 @@ pub struct CallSummary {
     pub sentence: String,
     /// The largest p95 of any participant, of each metric that anybody has.
     pub worst_p95: Vec<(MetricId, f64)>,
+    /// Names of people who have one, each once, in order of arrival; the first of many. Any text.
+    pub names: Vec<String>,
     /// Time that people of each [`Quality`] spent in the call, in the order of its variants; `participant_ms` together.
     pub quality_ms: [i64; 4],
 }
@@ -87,6 +93,7 @@ impl CallSummary {
             worst_issue: worst(&assessment.issues).map(|issue| issue.issue_type),
             sentence: assessment.verdict.sentence.clone(),
             worst_p95: worst_p95(assessment),
+            names: names(call),
             quality_ms: quality_ms(call, assessment),
         }
     }
@@ -100,6 +107,18 @@ impl CallSummary {
     pub fn room_name(&self) -> String {
         room_name(&self.room)
     }
+}
+
+fn names(call: &Call) -> Vec<String> {
+    let people = call.participants.iter();
+    let named = people.filter_map(|one| Some(shown(one.name.as_deref()?, NAME_CHARS_MAX)));
+    let mut names: Vec<String> = Vec::new();
+    for name in named.filter(|name| !name.is_empty()) {
+        if names.len() < NAMES_MAX && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn quality_ms(call: &Call, assessment: &Assessment) -> [i64; 4] {

@@ -7,7 +7,7 @@ use super::{Call, Participant, shown};
 use crate::units;
 
 /// Characters of a name in a sentence.
-const NAME_CHARS_MAX: usize = 40;
+pub(super) const NAME_CHARS_MAX: usize = 40;
 /// Characters of a session id that stand for a person without a name.
 const SESSION_ID_CHARS: usize = 8;
 

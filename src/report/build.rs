@@ -47,6 +47,7 @@ pub(super) fn build(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Re
         },
         calls: BTreeMap::new(),
         changed_days: BTreeSet::new(),
+        changed_rooms: HashSet::new(),
     }
     .run(state, &opened, &files.found, tell)
 }
@@ -58,6 +59,8 @@ struct Build<'a> {
     calls: BTreeMap<String, KnownCall>,
     /// Days on which a call begins, or began until now, whose readings have changed.
     changed_days: BTreeSet<DayStart>,
+    /// Rooms of calls that have changed.
+    changed_rooms: HashSet<String>,
 }
 
 /// A call to be written.
@@ -120,10 +123,11 @@ impl Build<'_> {
         });
         let take = |call: &mut KnownCall| std::mem::take(&mut call.summary);
         let summaries: Vec<CallSummary> = calls.iter_mut().map(take).collect();
-        let totals = Totals::new(&summaries);
+        let totals = Totals::new(summaries.iter());
         if is_news {
             let now_ms = self.settings.now_ms;
             let numbers = Numbers::new(&summaries, &days, zone, self.settings.standards);
+            self.write_rooms(&summaries, &numbers)?;
             let report = data::report(&log, &summaries, &totals, &numbers, now_ms);
             self.site.put("data/report.json", &report)?;
             let overview = page::overview(&log, &summaries, &totals, &numbers, now_ms)?;
@@ -131,7 +135,13 @@ impl Build<'_> {
         }
         if self.settings.prune {
             let ids: HashSet<&str> = summaries.iter().map(|call| call.id.as_str()).collect();
-            publish::prune(self.settings.out, |id| ids.contains(id));
+            let folders = [("calls", ".html"), ("data/calls", ".json")];
+            publish::prune(self.settings.out, &folders, |id| ids.contains(id));
+            let rooms = summaries.iter().map(|call| data::room_path(&call.room));
+            let rooms: HashSet<String> = rooms.collect();
+            publish::prune(self.settings.out, &[("rooms", "")], |name| {
+                name == page::ROOMS_FILE || rooms.contains(&format!("rooms/{name}"))
+            });
         }
         let n_calls = summaries.len();
         if is_news {
@@ -225,6 +235,7 @@ impl Build<'_> {
                 starts.remove(&call.summary.id);
                 let day = |call: &KnownCall| day_of(&call.summary, self.settings.zone);
                 self.changed_days.insert(day(&call));
+                self.changed_rooms.insert(call.summary.room.clone());
                 if let Some(before) = self.calls.insert(call.summary.id.clone(), call) {
                     self.changed_days.insert(day(&before));
                 }
@@ -286,6 +297,23 @@ impl Build<'_> {
             }
         }
         Ok(accounts.settle())
+    }
+
+    /// Writes the pages of rooms that have news, and the list of all.
+    fn write_rooms(&self, calls: &[CallSummary], numbers: &Numbers<'_>) -> Result<(), Error> {
+        let mut by_room: HashMap<&str, Vec<&CallSummary>> = HashMap::new();
+        for call in calls {
+            if self.changed_rooms.contains(&call.room) {
+                by_room.entry(&call.room).or_default().push(call);
+            }
+        }
+        for (room, calls) in by_room {
+            let html = page::room(room, &calls, numbers)?;
+            self.site.put(&data::room_path(room), html.as_bytes())?;
+        }
+        let html = page::rooms(numbers)?;
+        let path = format!("rooms/{}", page::ROOMS_FILE);
+        self.site.put(&path, html.as_bytes())
     }
 
     /// Writes data and pages on all cores.

@@ -51,7 +51,7 @@ impl Range {
 }
 
 /// The next of 1, 1.5, 2, 3, 4, 6, 8 times a power of ten, from `value` on. 1 for nothing at all.
-fn nice(value: f64) -> f64 {
+pub(super) fn nice(value: f64) -> f64 {
     if value <= 0.0 || !value.is_finite() {
         return 1.0;
     }

@@ -7,6 +7,7 @@ use crate::call::{
     self, Assessment, Call, CallSummary, Cause, Delivery, Issue, Participant, Person, Presence,
     Quality, Score, Summary,
 };
+use crate::digest::fingerprint;
 use crate::metric::MetricId;
 use crate::units;
 use serde::Serialize;
@@ -25,6 +26,11 @@ const SERIES_DIGITS: usize = 6;
 /// Where the page of a call lies, from the report's folder.
 pub(super) fn page_path(call_id: &str) -> String {
     format!("calls/{call_id}.html")
+}
+
+/// Where the page of a room lies, from the report's folder. Rooms are other people's text, so its name is a fingerprint.
+pub(super) fn room_path(room: &str) -> String {
+    format!("rooms/{}.html", fingerprint([room.as_bytes()]))
 }
 
 /// Where the data of a call lie, from the report's folder.

@@ -10,6 +10,7 @@ mod days;
 mod gather;
 mod numbers;
 mod page;
+mod periods;
 mod publish;
 mod single;
 mod state;
@@ -34,6 +35,7 @@ const ASSETS: &[&str] = &[
     "base.css",
     "report.css",
     "report-call.css",
+    "report-period.css",
     "report-overview.css",
     "theme.js",
     "refresh.js",

@@ -28,8 +28,8 @@ pub(super) struct Numbers<'a> {
     pub(super) all: Sums,
     /// Days on which a call began, the first one first. Calls of unknown time are in none.
     pub(super) days: Vec<Day>,
-    /// Those in which people spent most time, the busiest first.
-    pub(super) busiest_rooms: Vec<Room<'a>>,
+    /// All, those in which people spent most time first.
+    pub(super) rooms: Vec<Room<'a>>,
     /// Those with the lowest scores, the worst first, the newer one before the older.
     pub(super) worst_calls: Vec<&'a CallSummary>,
 }
@@ -52,7 +52,7 @@ pub(super) struct Sums {
     /// One for each time that somebody joined.
     pub(super) participants: usize,
     /// Time that people of each [`Quality`] spent in calls, in the order of its variants.
-    quality_ms: [i64; 4],
+    pub(super) quality_ms: [i64; 4],
     /// Of each metric that anybody measured, all readings together, in the order of the table.
     pub(super) metrics: Sketches,
 }
@@ -66,9 +66,18 @@ pub(super) struct Room<'a> {
     pub(super) participants: usize,
     /// Time that people spent in it.
     pub(super) participant_ms: i64,
+    /// The same by [`Quality`], in the order of its variants.
+    pub(super) quality_ms: [i64; 4],
+    /// When its newest call began, ms since the epoch.
+    pub(super) last_ms: Option<i64>,
 }
 
 impl<'a> Numbers<'a> {
+    /// The rooms in which people spent most time, the busiest first.
+    pub(super) fn busiest_rooms(&self) -> &[Room<'a>] {
+        &self.rooms[..self.rooms.len().min(LISTED_MAX)]
+    }
+
     /// `calls`: newest first. `zone`: where days begin, those of `days` too.
     pub(super) fn new(
         calls: &'a [CallSummary],
@@ -76,39 +85,48 @@ impl<'a> Numbers<'a> {
         zone: &'a TimeZone,
         standards: &'a Standards,
     ) -> Numbers<'a> {
-        let mut by_day: BTreeMap<i64, Vec<&CallSummary>> = BTreeMap::new();
-        for call in calls {
-            if let Some(start_ms) = day_of(call, zone) {
-                by_day.entry(start_ms).or_default().push(call);
-            }
-        }
         let mut worst_calls: Vec<&CallSummary> =
             calls.iter().filter(|call| call.score.is_some()).collect();
         worst_calls.sort_by_key(|call| call.score);
         worst_calls.truncate(LISTED_MAX);
-        let day = |(start_ms, calls): (i64, Vec<&CallSummary>)| {
-            let (date, _) = units::day_of(start_ms, zone)?;
-            let sums = Sums::over(&calls, days.of(Some(start_ms)));
-            Some(Day {
-                date,
-                start_ms,
-                sums,
-            })
-        };
         Numbers {
             time_zone: zone,
             standards,
             all: Sums::over(&calls.iter().collect::<Vec<_>>(), days.all()),
-            days: by_day.into_iter().filter_map(day).collect(),
-            busiest_rooms: busiest_rooms(calls),
+            days: by_day(calls.iter(), days, zone),
+            rooms: rooms(calls),
             worst_calls,
         }
     }
 }
 
+/// The days on which `calls` began, the first one first. `days`: the readings of each.
+pub(super) fn by_day<'a>(
+    calls: impl Iterator<Item = &'a CallSummary>,
+    days: &Days,
+    zone: &TimeZone,
+) -> Vec<Day> {
+    let mut by_day: BTreeMap<i64, Vec<&CallSummary>> = BTreeMap::new();
+    for call in calls {
+        if let Some(start_ms) = day_of(call, zone) {
+            by_day.entry(start_ms).or_default().push(call);
+        }
+    }
+    let day = |(start_ms, calls): (i64, Vec<&CallSummary>)| {
+        let (date, _) = units::day_of(start_ms, zone)?;
+        let sums = Sums::over(&calls, days.of(Some(start_ms)));
+        Some(Day {
+            date,
+            start_ms,
+            sums,
+        })
+    };
+    by_day.into_iter().filter_map(day).collect()
+}
+
 impl Sums {
     /// `metrics`: of all readings of `calls`.
-    fn over(calls: &[&CallSummary], metrics: Sketches) -> Sums {
+    pub(super) fn over(calls: &[&CallSummary], metrics: Sketches) -> Sums {
         let mut sums = Sums {
             calls: calls.len(),
             metrics,
@@ -140,7 +158,7 @@ impl Sums {
     }
 }
 
-fn busiest_rooms(calls: &[CallSummary]) -> Vec<Room<'_>> {
+fn rooms(calls: &[CallSummary]) -> Vec<Room<'_>> {
     // Rooms are other people's text: a hash that can be foreseen would let them make this slow.
     let mut by_room: HashMap<&str, Room<'_>> = HashMap::new();
     for call in calls {
@@ -149,14 +167,19 @@ fn busiest_rooms(calls: &[CallSummary]) -> Vec<Room<'_>> {
             calls: 0,
             participants: 0,
             participant_ms: 0,
+            quality_ms: [0; 4],
+            last_ms: None,
         });
         room.calls += 1;
         room.participants += call.n_participants;
         room.participant_ms = room.participant_ms.saturating_add(call.participant_ms);
+        room.last_ms = room.last_ms.max(call.span_ms.map(|(start_ms, _)| start_ms));
+        for (sum, ms) in room.quality_ms.iter_mut().zip(call.quality_ms) {
+            *sum = sum.saturating_add(ms);
+        }
     }
     let mut rooms: Vec<Room<'_>> = by_room.into_values().collect();
     rooms.sort_by_key(|room| (Reverse((room.participant_ms, room.calls)), room.room));
-    rooms.truncate(LISTED_MAX);
     rooms
 }
 
@@ -241,7 +264,7 @@ mod tests {
         assert_eq!((minutes(Quality::Good), minutes(Quality::Poor)), (20, 5));
         assert_eq!(numbers.all.share(Quality::Poor), Some(0.2));
         assert_eq!((numbers.all.calls, numbers.all.participants), (4, 4));
-        let rooms = numbers.busiest_rooms.iter();
+        let rooms = numbers.rooms.iter();
         let rooms: Vec<_> = rooms.map(|room| (room.room, room.calls)).collect();
         assert_eq!(rooms, [("busy", 2), ("lossy", 1), ("timeless", 1)]);
         let worst = numbers.worst_calls.iter();

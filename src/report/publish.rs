@@ -46,7 +46,7 @@ impl Site<'_> {
 
 /// Removes what builds that were killed left half written; a build that is at work right now keeps its own.
 pub(super) fn sweep(out: &Path) {
-    for folder in ["", "calls", "data", "data/calls"] {
+    for folder in ["", "calls", "rooms", "data", "data/calls"] {
         let Ok(entries) = fs::read_dir(out.join(folder)) else {
             continue;
         };
@@ -68,14 +68,15 @@ pub(super) fn sweep(out: &Path) {
 }
 
 /// Removes pages and data of calls that are not to be kept.
-pub(super) fn prune(out: &Path, is_kept: impl Fn(&str) -> bool) {
-    for (folder, extension) in [("calls", ".html"), ("data/calls", ".json")] {
+/// `folders`: those that hold them, and how their names end after what `is_kept` knows them by.
+pub(super) fn prune(out: &Path, folders: &[(&str, &str)], is_kept: impl Fn(&str) -> bool) {
+    for (folder, extension) in folders {
         let Ok(entries) = fs::read_dir(out.join(folder)) else {
             continue;
         };
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(extension));
+            let id = name.to_str().and_then(|name| name.strip_suffix(*extension));
             if id.is_some_and(|id| !is_kept(id)) {
                 // What cannot be removed is not linked to any more.
                 let _ = fs::remove_file(entry.path());

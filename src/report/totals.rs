@@ -22,9 +22,9 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn new(calls: &[CallSummary]) -> Totals {
+    pub(super) fn new<'a>(calls: impl Iterator<Item = &'a CallSummary> + Clone) -> Totals {
         let mut totals = Totals::default();
-        for call in calls {
+        for call in calls.clone() {
             totals.participants += call.n_participants;
             totals.participant_ms = totals.participant_ms.saturating_add(call.participant_ms);
             totals.samples += call.n_samples;
@@ -32,7 +32,7 @@ impl Totals {
             totals.with_issues += usize::from(!call.spells.is_empty());
             totals.by_quality[call.quality() as usize] += 1;
         }
-        totals.delivery = Delivery::sum(calls.iter().map(|call| call.delivery));
+        totals.delivery = Delivery::sum(calls.map(|call| call.delivery));
         totals
     }
 

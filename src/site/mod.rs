@@ -45,6 +45,10 @@ const TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../site-templates/_quality.html"),
     ),
     (
+        "_period.html",
+        include_str!("../../site-templates/_period.html"),
+    ),
+    (
         "start.html",
         include_str!("../../site-templates/start.html"),
     ),
@@ -52,6 +56,14 @@ const TEMPLATES: &[(&str, &str)] = &[
     (
         "report-overview.html",
         include_str!("../../site-templates/report-overview.html"),
+    ),
+    (
+        "report-room.html",
+        include_str!("../../site-templates/report-room.html"),
+    ),
+    (
+        "report-rooms.html",
+        include_str!("../../site-templates/report-rooms.html"),
     ),
     (
         "report-call.html",

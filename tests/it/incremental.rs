@@ -231,12 +231,13 @@ fn only_what_has_changed_is_written() {
         .filter(|(name, stamp)| first.get(*name) != Some(stamp))
         .map(|(name, _)| name.as_str())
         .collect();
-    assert_eq!(changed.len(), 4, "{changed:?}");
+    assert_eq!(changed.len(), 6, "{changed:?}");
     for name in [
         "calls/s-",
         "data/calls/s-",
         "data/report.json",
         "index.html",
+        "rooms/index.html",
     ] {
         assert!(
             changed.iter().any(|it| it.starts_with(name)),
@@ -295,6 +296,8 @@ fn calls_whose_logs_are_gone_stay_until_they_are_pruned() {
         ("newest".to_owned(), 1)
     );
     assert_eq!(pages(), 2);
+    let rooms = files(&folder.path("site/rooms"));
+    assert_eq!(rooms.len(), 2, "one room and the list: {rooms:?}");
     assert_eq!(calls(|_| ()), ("newest".to_owned(), 1));
 }
 

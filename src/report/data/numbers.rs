@@ -34,7 +34,7 @@ impl<'a> From<&'a Numbers<'a>> for OneNumbers<'a> {
             time_zone: numbers.time_zone.iana_name().unwrap_or("UTC"),
             all: OneSums::from(&numbers.all),
             days: days.collect(),
-            busiest_rooms: numbers.busiest_rooms.iter().map(OneRoom::from).collect(),
+            busiest_rooms: numbers.busiest_rooms().iter().map(OneRoom::from).collect(),
             worst_calls: calls.map(|call| OneCall::from(*call)).collect(),
         }
     }

@@ -54,6 +54,8 @@ struct Page<'a> {
     version: &'static str,
     digest: String,
     room: String,
+    /// The room's page, from the report's folder.
+    room_page: String,
     /// As the beacons have it.
     room_sent: &'a str,
     meeting_session_id: &'a str,
@@ -129,6 +131,7 @@ fn page(
     let page = Page {
         root: "../",
         single: beside.is_none(),
+        room_page: data::room_path(&call.room),
         assets: format!("../assets/{}/", site::assets_digest()),
         version: env!("CARGO_PKG_VERSION"),
         // The data hold everything that a page tells, apart from where it leads.

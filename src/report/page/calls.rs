@@ -6,14 +6,11 @@ use super::{Verdict, for_script, level, verdict};
 use crate::call::{CallSummary, IssueType};
 use crate::metric::Standards;
 use crate::report::data;
+use crate::report::periods::{LOSS, ROUND_TRIP};
 use crate::units;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::collections::BTreeSet;
-
-/// Loss and round-trip time of a call: of these metrics the largest p95 of anybody.
-const LOSS: &[&str] = &["totalSendPacketLoss", "totalRecvPacketLoss"];
-const ROUND_TRIP: &[&str] = &["networkRoundTripTime"];
 
 #[derive(Serialize)]
 pub(super) struct Row {
@@ -164,8 +161,11 @@ fn rounded(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// The largest p95 of any participant in any of `metrics`.
-fn worst_p95(call: &CallSummary, metrics: &[&str]) -> Option<(crate::metric::MetricId, f64)> {
+/// Of a call: the largest p95 of any participant in any of `metrics`.
+pub(super) fn worst_p95(
+    call: &CallSummary,
+    metrics: &[&str],
+) -> Option<(crate::metric::MetricId, f64)> {
     let theirs = call.worst_p95.iter().copied();
     let theirs = theirs.filter(|(metric, _)| metrics.contains(&metric.def().id));
     theirs.max_by(|a, b| a.1.total_cmp(&b.1))

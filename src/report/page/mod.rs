@@ -7,10 +7,16 @@ mod over_all;
 mod overview;
 mod panel;
 mod people;
+mod period;
+mod plot;
 mod ribbon;
+mod room;
+mod rooms;
 
 pub(super) use call::{Beside, Neighbours, call, single};
 pub(super) use overview::overview;
+pub(super) use room::room;
+pub(super) use rooms::{FILE as ROOMS_FILE, rooms};
 
 use crate::call::{Quality, Score};
 use crate::metric::Thresholds;

@@ -1,5 +1,6 @@
 //! Numbers over all calls as the overview shows them: how the time was, percentiles of each metric, the busiest rooms.
 
+use super::super::data::room_path;
 use super::super::numbers::{Numbers, RELATIVE_ERROR, Sums};
 use super::level;
 use crate::call::{Quality, Sketch, room_name};
@@ -25,6 +26,7 @@ pub(super) struct OverAll {
 
 #[derive(Serialize)]
 struct Room {
+    page: String,
     room: String,
     time: String,
 }
@@ -44,12 +46,13 @@ struct Cell {
 }
 
 pub(super) fn over_all(numbers: &Numbers<'_>) -> OverAll {
-    let rooms = numbers.busiest_rooms.iter();
+    let rooms = numbers.busiest_rooms().iter();
     let rooms = rooms.filter(|room| 0 < room.participant_ms).take(ROOMS_MAX);
     OverAll {
         time: time(&numbers.all),
         rooms: rooms
             .map(|room| Room {
+                page: room_path(room.room),
                 room: room_name(room.room),
                 time: units::duration(room.participant_ms),
             })

@@ -233,7 +233,7 @@ mod tests {
     fn the_format_is_the_one_that_its_number_stands_for() {
         let bytes = postcard::to_stdvec(&call("a")).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((super::super::manifest::FORMAT, hex.as_str()), (1, GOLDEN));
+        assert_eq!((super::super::manifest::FORMAT, hex.as_str()), (2, GOLDEN));
     }
 
     const GOLDEN: &str = "0161016d0101730000000001e2dab692c168e2dab692c168010301e0dab692c16801e2dab692c16801e0dab692c168011172656376426974735065725365636f6e6401000000000000f03f010001";

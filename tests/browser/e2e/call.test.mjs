@@ -87,7 +87,7 @@ test("two people join, one leaves, the dashboard shows it", async (t) => {
   assert.equal(await row.locator("th").textContent(), "meet-ana");
   await until("the page of the whole call", async () => {
     await page.goto(`${server.origin}/report/`);
-    await page.getByRole("link", { name: "meet-ana" }).click();
+    await page.locator("#calls-body").getByRole("link", { name: "meet-ana" }).click();
     return page.getByText(`${times(from(log, anasId)).length + times(from(log, bensId)).length} readings`).isVisible();
   });
   assert.deepEqual(await page.locator("ol.lanes b[title]").evaluateAll((people) => people.map((one) => one.title)), [anasId, bensId]);
@@ -173,9 +173,9 @@ test("an open page of a call goes on with the call, zoomed and scrolled as it wa
   const { page, watched } = await person(t);
   await until("the call", async () => {
     await page.goto(`${server.origin}/report/`);
-    return (await page.getByRole("link", { name: "meet-ana" }).count()) === 1;
+    return (await page.locator("#calls-body").getByRole("link", { name: "meet-ana" }).count()) === 1;
   });
-  await page.getByRole("link", { name: "meet-ana" }).click();
+  await page.locator("#calls-body").getByRole("link", { name: "meet-ana" }).click();
   const chart = page.locator("[data-panel] .chart-time").first();
   await chart.scrollIntoViewIfNeeded();
   await chart.locator("canvas").waitFor();

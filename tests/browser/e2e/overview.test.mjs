@@ -109,6 +109,53 @@ test("the keyboard alone: sort and open a call", async (t) => {
   watched.clean();
 });
 
+test("days are summed up beside the days before, and lead to their calls", async (t) => {
+  const { page, watched, context } = await opened(t, report(t));
+  const title = () => page.locator("h1:visible").textContent();
+  const tile = (name) => page.locator(".tile:visible", { hasText: name }).first().innerText();
+  assert.match(await title(), /\b7 calls/, "the last week");
+  assert.match(await tile("Calls"), /Calls\s+7\s+as before vs\. 7\sdays before/);
+  await page.locator("a[data-period=all]").click();
+  await page.waitForURL(/#period=all/);
+  assert.match(await title(), /\b15 calls/);
+  const again = await context.newPage();
+  await again.goto(page.url());
+  assert.match(await again.locator("h1:visible").textContent(), /\b15 calls/);
+  await page.goBack();
+  await until("the week again", async () => /\b7 calls/.test(await title()));
+  await page.locator(".plot-minutes:visible a").last().focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/#from=2026-11-23&to=2026-11-23/);
+  await until("the calls of a day", async () => (await rows(page, 1)).length === 1);
+  watched.clean();
+});
+
+test("every room has a page, whatever its name, and leads to its calls", async (t) => {
+  const { page, watched } = await opened(t, report(t));
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Rooms" }).click();
+  await page.waitForURL(/rooms\/index\.html/);
+  assert.deepEqual((await rows(page, 0)).length, 0, "another table");
+  const links = page.locator("table.rooms th a");
+  assert.deepEqual(new Set(await links.allInnerTexts()), new Set(ROOMS));
+  for (const room of ROOMS) {
+    await links.filter({ hasText: room }).first().click();
+    await page.locator("h1", { hasText: /calls/ }).waitFor();
+    assert.equal(await page.locator(".eyebrow bdi").innerText(), room);
+    assert.equal(await page.locator("table.calls tbody tr").count(), 3);
+    await page.getByRole("link", { name: "Sort and filter them" }).click();
+    await until("its calls", async () => (await rows(page, 1)).length === 3);
+    assert.deepEqual(new Set(await rows(page, 1)), new Set([room]));
+    await page.goBack();
+    await page.locator("table.calls th a").first().click();
+    await page.waitForURL(/calls\/.*\.html/);
+    await page.locator(".crumbs a", { hasText: room }).click();
+    await page.waitForURL(/rooms\//);
+    await page.locator(".crumbs a", { hasText: "Rooms" }).click();
+    await page.waitForURL(/rooms\/index\.html/);
+  }
+  watched.clean();
+});
+
 test("on a phone filters are one tap away, and nobody has to scroll sideways", async (t) => {
   const { page, watched } = await opened(t, report(t), { viewport: { width: 390, height: 844 } });
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);

@@ -21,15 +21,15 @@ const ids = (change) => shown(page.calls, { ...initial(), ...change }).map((call
 
 test("a view goes into the address and comes back", () => {
   for (const change of [
-    {}, { sort: "loss", up: true }, { sort: "room", up: false, text: "a & b=c #%", from: "2026-11-01", to: "2026-11-23", room: "=cmd", quality: ["fair", "poor"], issue: "jitter", rows: 400 }, { issue: "none" },
+    {}, { sort: "loss", up: true }, { sort: "room", up: false, text: "a & b=c #%", from: "2026-11-01", to: "2026-11-23", room: "=cmd", quality: ["fair", "poor"], issue: "jitter", rows: 400 }, { issue: "none" }, { period: "30" },
   ]) assert.deepEqual(parse(`#${format({ ...initial(), ...change })}`, page), { ...initial(), ...change });
   assert.equal(format(initial()), "");
 });
 
 test("only known words, days and numbers come out of an address", () => {
   for (const text of [...HOSTILE, "2026-02-30", "9999999", "-1", "__proto__", "%E0%A4%A"]) {
-    for (const name of ["sort", "order", "from", "to", "room", "quality", "issue", "rows"]) {
-      if (name === "rows" && /^\d{1,6}$/.test(text)) continue;
+    for (const name of ["period", "sort", "order", "from", "to", "room", "quality", "issue", "rows"]) {
+      if (["rows", "period"].includes(name) && /^\d{1,6}$/.test(text)) continue;
       assert.deepEqual(parse(`${name}=${encodeURIComponent(text)}`, page), initial(), `${name}=${text}`);
     }
     assert.ok(parse(`text=${encodeURIComponent(text)}`, page).text.length <= 200);

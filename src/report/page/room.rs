@@ -1,0 +1,317 @@
+//! The page of one room: how its calls were, the course of score and loss from call to call, who is usually there, and every call.
+
+use super::super::charts::nice;
+use super::super::days::Days;
+use super::super::numbers::{Numbers, Sums, by_day};
+use super::super::periods::{LOSS, ROUND_TRIP, everything};
+use super::super::{Error, data};
+use super::calls::{self, Row, worst_p95};
+use super::level;
+use super::period::{self, Shown, Tile};
+use super::plot::{self, Plot, Point};
+use crate::call::{CallSummary, FAIR_MIN, GOOD_MIN, room_name};
+use crate::digest::fingerprint;
+use crate::metric::{MetricId, Standards, Unit};
+use crate::site;
+use crate::units::{self, NBSP, counted};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+/// Calls that are drawn and listed, the newest; the overview finds all.
+const CALLS_MAX: usize = 300;
+/// People who are named.
+const NAMES_MAX: usize = 8;
+/// Names in a row of the table.
+const NAMES_IN_ROW_MAX: usize = 3;
+
+#[derive(Serialize)]
+struct Page {
+    assets: String,
+    version: &'static str,
+    digest: String,
+    room: String,
+    shown: Shown,
+    /// How score and loss went from call to call.
+    score: Option<Plot>,
+    loss: Option<Plot>,
+    /// Who was in most calls.
+    often: Vec<Often>,
+    calls: Vec<OneCall>,
+    /// How many there are beyond those that are listed; empty for none.
+    rest: String,
+}
+
+#[derive(Serialize)]
+struct OneCall {
+    row: Row,
+    who: String,
+}
+
+#[derive(Serialize)]
+struct Often {
+    name: String,
+    calls: String,
+}
+
+/// `rooms/<fingerprint>.html`. `calls`: all of the room, newest first, at least one.
+pub(in crate::report) fn room(
+    room: &str,
+    calls: &[&CallSummary],
+    numbers: &Numbers<'_>,
+) -> Result<String, Error> {
+    let (zone, standards) = (numbers.time_zone, numbers.standards);
+    let sums = Sums::over(calls, Vec::new());
+    let days = by_day(calls.iter().copied(), &Days::default(), zone);
+    let period = everything(calls, &sums, &days);
+    let mut shown = period::shown(&period, standards, zone);
+    // Percentiles over all readings are kept by day, not by room; a typical call says more here anyway.
+    shown.tiles.truncate(4);
+    shown.tiles.remove(1);
+    shown.tiles.insert(1, typical_call(calls));
+    shown
+        .tiles
+        .push(typical(calls, LOSS, "Loss of a call", standards));
+    shown.tiles.push(typical(
+        calls,
+        ROUND_TRIP,
+        "Round-trip time of a call",
+        standards,
+    ));
+    let drawn = &calls[..calls.len().min(CALLS_MAX)];
+    let rest = calls.len() - drawn.len();
+    let ids = calls.iter().map(|call| call.id.as_bytes());
+    let page = Page {
+        assets: format!("../assets/{}/", site::assets_digest()),
+        version: env!("CARGO_PKG_VERSION"),
+        digest: fingerprint(ids.chain(calls.iter().map(|call| call.sentence.as_bytes()))),
+        room: room_name(room),
+        shown,
+        score: score(drawn, zone),
+        loss: loss(drawn, standards, zone),
+        often: often(calls),
+        calls: drawn
+            .iter()
+            .map(|call| OneCall {
+                row: calls::row(call, standards),
+                who: who(call),
+            })
+            .collect(),
+        rest: match rest {
+            0 => String::new(),
+            n => counted(n as u64, "earlier call", "earlier calls"),
+        },
+    };
+    Ok(site::render("report-room.html", page)?)
+}
+
+fn tile(title: &'static str, about: &str, value: String, note: String) -> Tile {
+    Tile {
+        title,
+        about: about.to_owned(),
+        value,
+        level: "",
+        change: None,
+        note,
+        spark: Vec::new(),
+    }
+}
+
+fn typical_call(calls: &[&CallSummary]) -> Tile {
+    let people = median(calls.iter().map(|call| call.n_participants as f64));
+    let lengths = calls.iter().filter_map(|call| call.span_ms);
+    let length_ms = median(lengths.map(|(start_ms, end_ms)| (end_ms - start_ms) as f64));
+    tile(
+        "People in a call",
+        "Median over the calls of this room",
+        people.map_or_else(
+            || units::MISSING.to_owned(),
+            |n| units::count(n.round() as u64),
+        ),
+        length_ms
+            .map(|ms| format!("typically for {}", units::duration(ms as i64)))
+            .unwrap_or_default(),
+    )
+}
+
+fn typical(
+    calls: &[&CallSummary],
+    metrics: &[&str],
+    title: &'static str,
+    standards: &Standards,
+) -> Tile {
+    let found = calls.iter().filter_map(|call| worst_p95(call, metrics));
+    let middle = median(found.map(|(_, value)| value));
+    let metric = metrics.first().and_then(|id| MetricId::from_wire(id));
+    let unit = metric.map_or(Unit::Ratio, |metric| metric.def().unit);
+    Tile {
+        level: middle.map_or("", |value| {
+            level(metric.and_then(|metric| standards.of(metric)), value)
+        }),
+        ..tile(
+            title,
+            "Median over the calls of this room of the 95th percentile of the person who fared worst",
+            middle.map_or_else(
+                || units::MISSING.to_owned(),
+                |value| units::quantity(unit, value),
+            ),
+            match middle {
+                Some(_) => format!("p95 of the worst{NBSP}off, median"),
+                None => "not measured".to_owned(),
+            },
+        )
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn point(call: &CallSummary, value: f64, level: &'static str, text: &str) -> Option<Point> {
+    let (at_ms, _) = call.span_ms?;
+    Some(Point {
+        at_ms,
+        value,
+        level,
+        about: format!("{}: {text}", units::day_and_clock(at_ms)),
+        page: data::page_path(&call.id),
+    })
+}
+
+fn day(ms: i64, zone: &TimeZone) -> String {
+    units::day_of(ms, zone)
+        .map_or_else(String::new, |(date, _)| date.strftime("%-d %b").to_string())
+}
+
+fn score(calls: &[&CallSummary], zone: &TimeZone) -> Option<Plot> {
+    let points = calls.iter().filter_map(|call| {
+        let score = call.score?.value();
+        let quality = call.quality().word();
+        point(
+            call,
+            f64::from(score),
+            quality,
+            &format!("score {score}, {quality}"),
+        )
+    });
+    plot::dots(
+        "Score of each call over time".to_owned(),
+        points.collect(),
+        100.0,
+        &[f64::from(FAIR_MIN), f64::from(GOOD_MIN)],
+        |value| format!("{value}"),
+        |ms| day(ms, zone),
+    )
+}
+
+fn loss(calls: &[&CallSummary], standards: &Standards, zone: &TimeZone) -> Option<Plot> {
+    let thresholds = LOSS
+        .first()
+        .and_then(|id| MetricId::from_wire(id))
+        .and_then(|metric| standards.of(metric));
+    let found = calls.iter().filter_map(|call| {
+        let (_, value) = worst_p95(call, LOSS)?;
+        let level = match level(thresholds, value) {
+            "" => "good",
+            other => other,
+        };
+        point(
+            call,
+            value,
+            level,
+            &format!("loss {}", units::quantity(Unit::Ratio, value)),
+        )
+    });
+    let points: Vec<Point> = found.collect();
+    let highest = points.iter().map(|point| point.value).fold(0.0, f64::max);
+    // An axis reaches the first threshold, so that harmless noise looks harmless.
+    let least = thresholds.map_or(0.0, |thresholds| thresholds.fair * 1.2);
+    let limits = thresholds.map_or_else(Vec::new, |thresholds| {
+        vec![thresholds.fair, thresholds.poor]
+    });
+    plot::dots(
+        "Packet loss of each call over time, p95 of the person who fared worst".to_owned(),
+        points,
+        nice((highest * 1.06).max(least)),
+        &limits,
+        |value| units::quantity(Unit::Ratio, value),
+        |ms| day(ms, zone),
+    )
+}
+
+/// Who was in more than one call, the most frequent first.
+fn often(calls: &[&CallSummary]) -> Vec<Often> {
+    let mut by_name: HashMap<&str, usize> = HashMap::new();
+    for name in calls.iter().flat_map(|call| &call.names) {
+        *by_name.entry(name).or_default() += 1;
+    }
+    let mut often: Vec<(&str, usize)> = by_name.into_iter().filter(|(_, n)| 1 < *n).collect();
+    often.sort_by_key(|(name, n)| (Reverse(*n), *name));
+    let all = calls.len();
+    let one = |(name, n): (&str, usize)| Often {
+        name: name.to_owned(),
+        calls: format!("{n} of {}", counted(all as u64, "call", "calls")),
+    };
+    often.into_iter().take(NAMES_MAX).map(one).collect()
+}
+
+/// Some names of a call, and how many people besides.
+fn who(call: &CallSummary) -> String {
+    let named: Vec<&str> = call
+        .names
+        .iter()
+        .take(NAMES_IN_ROW_MAX)
+        .map(String::as_str)
+        .collect();
+    match (named.len(), call.n_participants.saturating_sub(named.len())) {
+        (0, n) => counted(n as u64, "person", "people"),
+        (_, 0) => named.join(", "),
+        (_, n) => format!("{}, {n} more", named.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(names: &[&str], n_participants: usize) -> CallSummary {
+        CallSummary {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            n_participants,
+            ..CallSummary::default()
+        }
+    }
+
+    #[test]
+    fn who_is_often_there_comes_first_and_guests_are_left_out() {
+        let calls = [
+            call(&["Ben", "Ana"], 2),
+            call(&["Ana", "Guest"], 3),
+            call(&["Ben", "Ana"], 2),
+        ];
+        let often = often(&calls.iter().collect::<Vec<_>>());
+        let told: Vec<_> = often
+            .iter()
+            .map(|one| (one.name.as_str(), one.calls.replace(NBSP, " ")))
+            .collect();
+        let said = |n: &str| format!("{n} of 3 calls");
+        assert_eq!(told, [("Ana", said("3")), ("Ben", said("2"))]);
+    }
+
+    #[test]
+    fn a_row_names_some_people_and_counts_the_others() {
+        let said = |names: &[&str], n| who(&call(names, n)).replace(NBSP, " ");
+        assert_eq!(said(&[], 1), "1 person");
+        assert_eq!(said(&["Ana"], 1), "Ana");
+        assert_eq!(said(&["A", "B", "C", "D"], 6), "A, B, C, 3 more");
+    }
+
+    #[test]
+    fn the_median_is_one_of_the_values() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
+        assert_eq!(median(std::iter::empty()), None);
+    }
+}

@@ -1,0 +1,300 @@
+//! The stretches of days that a page sums up: the last week, the last month, everything; each beside the stretch before it, and
+//! cut into steps for charts.
+//!
+//! They end with the newest day of the log, not with today: a report of an old log says as much as one of a live log.
+
+use super::numbers::{Day, Sums};
+use crate::call::{CallSummary, Quality, Sketch};
+use crate::metric::MetricId;
+use jiff::civil::Date;
+
+/// Loss and round-trip time of many: all readings of these metrics together.
+pub(super) const LOSS: &[&str] = &["totalSendPacketLoss", "totalRecvPacketLoss"];
+pub(super) const ROUND_TRIP: &[&str] = &["networkRoundTripTime"];
+
+/// Stretches that are offered, in days, where the log is longer.
+const STRETCHES: [(&str, i64); 2] = [("7", 7), ("30", 30)];
+/// The id of the stretch that is as long as the log.
+pub(super) const ALL: &str = "all";
+/// More steps could not be told apart in a chart.
+const STEPS_MAX: i64 = 62;
+/// Days that a step lasts, where so many suffice.
+const STEP_DAYS: [i64; 5] = [1, 7, 28, 91, 364];
+
+/// Calls of some days.
+#[derive(Debug)]
+pub(super) struct Period<'a> {
+    /// `7`, `30` or `all`.
+    pub(super) id: &'static str,
+    /// Days that it lasts. `None`: as long as the log.
+    pub(super) n_days: Option<i64>,
+    /// Its first day and its last. `None`: nobody knows when a call was.
+    pub(super) dates: Option<(Date, Date)>,
+    /// Newest first.
+    pub(super) calls: Vec<&'a CallSummary>,
+    pub(super) figures: Figures,
+    /// Of as many days before. `None`: the log doesn't reach so far back, or had no call then.
+    pub(super) before: Option<Figures>,
+    /// Without gaps, the first one first.
+    pub(super) steps: Vec<Step>,
+}
+
+/// A day, or several where there are many.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) first: Date,
+    pub(super) last: Date,
+    pub(super) figures: Figures,
+}
+
+/// Sums over calls.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Figures {
+    pub(super) calls: usize,
+    /// One for each time that somebody joined.
+    pub(super) participants: usize,
+    /// Time that people of each [`Quality`] spent in calls, in the order of its variants.
+    quality_ms: [i64; 4],
+    /// 95th percentile of packet loss, 0–1. `None`: nobody measured it.
+    pub(super) loss_p95: Option<f64>,
+    /// 95th percentile of the round-trip time, in seconds.
+    pub(super) round_trip_p95_s: Option<f64>,
+}
+
+impl Figures {
+    /// Of all of `sums` together.
+    pub(super) fn over<'s>(sums: impl Iterator<Item = &'s Sums> + Clone) -> Figures {
+        let mut figures = Figures::default();
+        for one in sums.clone() {
+            figures.calls += one.calls;
+            figures.participants += one.participants;
+            for (sum_ms, ms) in figures.quality_ms.iter_mut().zip(one.quality_ms) {
+                *sum_ms = sum_ms.saturating_add(ms);
+            }
+        }
+        let p95 = |ids: &[&str]| {
+            let metrics = sums.clone().flat_map(|one| &one.metrics);
+            let theirs =
+                metrics.filter(|(metric, _): &&(MetricId, Sketch)| ids.contains(&metric.def().id));
+            let all = Sketch::sum(theirs.map(|(_, sketch)| sketch))?;
+            Some(all.quantile(0.95))
+        };
+        figures.loss_p95 = p95(LOSS);
+        figures.round_trip_p95_s = p95(ROUND_TRIP);
+        figures
+    }
+
+    /// Time that people of that quality spent in calls.
+    pub(super) fn of_ms(&self, quality: Quality) -> i64 {
+        self.quality_ms[quality as usize]
+    }
+
+    /// Time that all spent in calls.
+    pub(super) fn participant_ms(&self) -> i64 {
+        self.quality_ms.iter().copied().fold(0, i64::saturating_add)
+    }
+
+    /// The good share of the time that was measured, 0–1. `None`: none was.
+    pub(super) fn good_share(&self) -> Option<f64> {
+        let measured_ms = self.participant_ms() - self.of_ms(Quality::Unknown);
+        (0 < measured_ms).then(|| self.of_ms(Quality::Good) as f64 / measured_ms as f64)
+    }
+}
+
+/// All stretches that the log is long enough for, the shortest first, everything last. `calls`: newest first; `all`: of all of
+/// them; `days`: the same by day.
+pub(super) fn periods<'a>(calls: &[&'a CallSummary], all: &Sums, days: &[Day]) -> Vec<Period<'a>> {
+    let mut periods = Vec::new();
+    if let [first, .., last] = days {
+        for (id, n_days) in STRETCHES {
+            periods.extend(stretch(id, n_days, (first.date, last.date), calls, days));
+        }
+    }
+    periods.push(everything(calls, all, days));
+    periods
+}
+
+/// All calls as one stretch.
+pub(super) fn everything<'a>(calls: &[&'a CallSummary], all: &Sums, days: &[Day]) -> Period<'a> {
+    let dates = days.first().zip(days.last());
+    let dates = dates.map(|(first, last)| (first.date, last.date));
+    Period {
+        id: ALL,
+        n_days: None,
+        dates,
+        calls: calls.to_vec(),
+        figures: Figures::over([all].into_iter()),
+        before: None,
+        steps: dates.map_or_else(Vec::new, |dates| steps(dates, days)),
+    }
+}
+
+/// The last `n_days` days. `None`: the log is no longer than that.
+fn stretch<'a>(
+    id: &'static str,
+    n_days: i64,
+    log: (Date, Date),
+    calls: &[&'a CallSummary],
+    days: &[Day],
+) -> Option<Period<'a>> {
+    let (log_first, last) = log;
+    let first = days_later(last, 1 - n_days).filter(|first| log_first < *first)?;
+    let at = days.partition_point(|day| day.date < first);
+    let start_ms = days.get(at)?.start_ms;
+    let is_in = |call: &&CallSummary| call.span_ms.is_some_and(|(call_ms, _)| start_ms <= call_ms);
+    let before = days_later(first, -n_days).filter(|before| log_first <= *before);
+    let before = before.map(|before| {
+        let from = days.partition_point(|day| day.date < before);
+        figures(&days[from..at])
+    });
+    Some(Period {
+        id,
+        n_days: Some(n_days),
+        dates: Some((first, last)),
+        calls: calls[..calls.partition_point(is_in)].to_vec(),
+        figures: figures(&days[at..]),
+        before: before.filter(|before| 0 < before.calls),
+        steps: steps((first, last), &days[at..]),
+    })
+}
+
+fn figures(days: &[Day]) -> Figures {
+    Figures::over(days.iter().map(|day| &day.sums))
+}
+
+fn steps((first, last): (Date, Date), days: &[Day]) -> Vec<Step> {
+    let n_days = days_between(first, last) + 1;
+    let fits = |width: &i64| div_ceil(n_days, *width) <= STEPS_MAX;
+    let width = STEP_DAYS.into_iter().find(fits);
+    let width = width.unwrap_or_else(|| div_ceil(n_days, STEPS_MAX));
+    let mut rest = days;
+    let mut steps = Vec::new();
+    for nth in 0..div_ceil(n_days, width) {
+        let Some(from) = days_later(first, nth * width) else {
+            break;
+        };
+        let to = days_later(from, width - 1).map_or(last, |to| to.min(last));
+        let (own, later) = rest.split_at(rest.partition_point(|day| day.date <= to));
+        rest = later;
+        steps.push(Step {
+            first: from,
+            last: to,
+            figures: figures(own),
+        });
+    }
+    steps
+}
+
+fn div_ceil(days: i64, width: i64) -> i64 {
+    (days + width - 1) / width
+}
+
+fn days_between(first: Date, last: Date) -> i64 {
+    last.duration_since(first).as_hours() / 24
+}
+
+fn days_later(date: Date, days: i64) -> Option<Date> {
+    date.checked_add(jiff::Span::new().try_days(days).ok()?)
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(date: &str, calls: usize) -> Day {
+        let date: Date = date.parse().unwrap();
+        let start = jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
+        Day {
+            date,
+            start_ms: start.unwrap().as_millisecond(),
+            sums: Sums {
+                calls,
+                quality_ms: [60_000, 60_000 * calls as i64, 0, 0],
+                ..Sums::default()
+            },
+        }
+    }
+
+    fn call(day: &Day) -> CallSummary {
+        CallSummary {
+            span_ms: Some((day.start_ms + 5, day.start_ms + 9)),
+            ..CallSummary::default()
+        }
+    }
+
+    fn of(days: &[Day]) -> (Vec<CallSummary>, Sums) {
+        let mut calls: Vec<CallSummary> = days.iter().rev().map(call).collect();
+        calls.push(CallSummary::default());
+        (calls, Sums::default())
+    }
+
+    #[test]
+    fn a_week_stands_beside_the_week_before_it() {
+        let days = [
+            day("2026-11-10", 7),
+            day("2026-11-16", 2),
+            day("2026-11-17", 4),
+            day("2026-11-23", 8),
+        ];
+        let (calls, all) = of(&days);
+        let calls: Vec<_> = calls.iter().collect();
+        let periods = periods(&calls, &all, &days);
+        let [week, everything] = &periods[..] else {
+            panic!("{periods:?}");
+        };
+        assert_eq!(
+            (week.id, week.figures.calls, week.calls.len()),
+            ("7", 12, 2)
+        );
+        assert_eq!(week.before.as_ref().map(|before| before.calls), Some(9));
+        let steps: Vec<usize> = week.steps.iter().map(|step| step.figures.calls).collect();
+        assert_eq!(steps, [4, 0, 0, 0, 0, 0, 8]);
+        assert_eq!(week.figures.good_share(), Some(1.0), "of what was measured");
+        assert_eq!((everything.id, everything.calls.len()), (ALL, 5));
+        assert_eq!(everything.before, None);
+    }
+
+    #[test]
+    fn nothing_is_compared_with_days_before_the_log() {
+        let days = [day("2026-11-12", 1), day("2026-11-23", 1)];
+        let (calls, all) = of(&days);
+        let calls: Vec<_> = calls.iter().collect();
+        let periods = periods(&calls, &all, &days);
+        assert_eq!((periods[0].id, periods[0].before.is_none()), ("7", true));
+        let days = [day("2026-11-17", 1), day("2026-11-23", 1)];
+        let (calls, all) = of(&days);
+        let calls: Vec<_> = calls.iter().collect();
+        assert_eq!(
+            super::periods(&calls, &all, &days).len(),
+            1,
+            "no longer than a week"
+        );
+    }
+
+    #[test]
+    fn steps_are_few_however_far_apart_calls_are() {
+        for (first, last) in [
+            ("2026-11-23", "2026-11-23"),
+            ("2026-09-01", "2026-11-23"),
+            ("1970-01-01", "2026-11-23"),
+            ("-009998-01-01", "9999-12-01"),
+        ] {
+            let days = [day(first, 1), day(last, 1)];
+            let days = if first == last { &days[..1] } else { &days };
+            let steps = steps((days[0].date, days[days.len() - 1].date), days);
+            assert!((1..=STEPS_MAX).contains(&(steps.len() as i64)), "{first}");
+            let calls: usize = steps.iter().map(|step| step.figures.calls).sum();
+            assert_eq!(calls, days.len());
+            assert!(steps.windows(2).all(|two| two[0].last < two[1].first));
+        }
+    }
+
+    #[test]
+    fn of_no_calls_there_is_one_empty_stretch() {
+        let periods = periods(&[], &Sums::default(), &[]);
+        assert_eq!(periods.len(), 1);
+        assert!(periods[0].steps.is_empty() && periods[0].dates.is_none());
+        assert_eq!(periods[0].figures.good_share(), None);
+    }
+}
