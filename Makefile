@@ -13,7 +13,7 @@ DEBUG := $(or $(CARGO_TARGET_DIR),target)/debug
 ARGS ?=
 DEMO := target/demo
 
-.PHONY: help run demo report watch test check test-rust test-numbers test-browser test-reliability reliability fuzz bench build vendor clean
+.PHONY: help run demo report watch test check test-rust test-numbers test-browser check-pages test-reliability reliability fuzz bench build vendor clean
 
 help: ## Tell the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,7 +39,7 @@ build: vendor ## Build the release binary, with daily-js inside where npm is the
 vendor: ## Fetch daily-js from npm for the binary, once
 	@site-templates/vendor.sh || [ "$${CI:-}" != true ]
 
-test: check test-rust test-numbers test-browser test-reliability ## Run every check and test; installs what they need
+test: check test-rust test-numbers test-browser check-pages test-reliability ## Run every check and test; installs what they need
 
 check: vendor ## Format, lints, docs
 	$(CARGO) fmt --check
@@ -56,6 +56,10 @@ test-numbers: vendor ## Compare the report's numbers with those of numpy and pan
 test-browser: vendor ## Call page, beacons and dashboard in Chromium, with the real daily-js and a fake Daily
 	$(CARGO) build --locked
 	tests/browser/run.sh
+
+check-pages: vendor ## axe, the W3C's checker and Lighthouse over every kind of page
+	$(CARGO) build --locked
+	tests/browser/pages.sh
 
 test-reliability: vendor ## Break what can break in a minute and a half, without root
 	$(CARGO) build --locked --bins --examples

@@ -88,14 +88,30 @@
     for (const element of all(".ruler-zone")) element.textContent = state.time === "elapsed" ? "since the start" : zone;
   };
 
+  /** How wide labels of lanes are, long and short. @type {WeakMap<HTMLElement, [number, number]>} */
+  const widths = new WeakMap();
+  /** All at once: each width that is asked for after a change would lay the page out anew. @param {HTMLElement[]} labels */
+  const measure = (labels) => {
+    const fresh = labels.filter((label) => !widths.has(label));
+    for (const label of fresh) {
+      label.dataset.long ??= label.textContent ?? "";
+      [label.hidden, label.textContent] = [false, label.dataset.long];
+    }
+    const long = fresh.map((label) => label.offsetWidth);
+    for (const label of fresh) label.textContent = label.dataset.short ?? "";
+    fresh.forEach((label, at) => widths.set(label, [long[at], label.offsetWidth]));
+  };
+
   /** Lanes follow the window: pictures by their own units, labels by place, none over another. */
   const lanes = () => {
     const [from, to] = window_();
     const unit = 100_000 / span;
     for (const picture of all(".lane-svg")) picture.setAttribute("viewBox", `${from * unit} 0 ${(to - from) * unit} 34`);
     const place = (/** @type {number} */ ms) => ((ms - from) / (to - from)) * 100;
-    for (const lane of all(".lane")) {
-      const width = lane.clientWidth || 1;
+    // Those of a list that is closed have no width, and wait until it opens.
+    const wide = all(".lane").map((lane) => /** @type {[Element, number]} */ ([lane, lane.clientWidth])).filter(([, width]) => width > 0);
+    measure(wide.flatMap(([lane]) => /** @type {HTMLElement[]} */ ([...lane.querySelectorAll(".lane-label")])));
+    for (const [lane, width] of wide) {
       /** @type {[number, number][]} */
       const taken = [];
       for (const label of /** @type {NodeListOf<HTMLElement>} */ (lane.querySelectorAll(".lane-label"))) {
@@ -103,17 +119,17 @@
         const left = Math.max(0, place(begin));
         label.hidden = end < from || begin > to;
         if (label.hidden) continue;
-        label.dataset.long ??= label.textContent ?? "";
-        const fits = (/** @type {string} */ text) => {
-          label.textContent = text;
-          const x = Math.min((left / 100) * width, width - label.offsetWidth);
-          const next = /** @type {[number, number]} */ ([x, x + label.offsetWidth + 6]);
+        const [long, short] = widths.get(label) ?? [0, 0];
+        const fits = (/** @type {string} */ text, /** @type {number} */ length) => {
+          const x = Math.min((left / 100) * width, width - length);
+          const next = /** @type {[number, number]} */ ([x, x + length + 6]);
           if (x < 0 || taken.some(([a, b]) => next[0] < b && a < next[1])) return false;
           taken.push(next);
+          label.textContent = text;
           label.style.left = `${x}px`;
           return true;
         };
-        label.hidden = !fits(label.dataset.long) && !fits(label.dataset.short ?? "");
+        label.hidden = !fits(label.dataset.long ?? "", long) && !fits(label.dataset.short ?? "", short);
       }
     }
   };

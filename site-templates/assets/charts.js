@@ -6,7 +6,7 @@
 
 /**
  * @typedef {import("./call-series.js")} _
- * @typedef {{element: HTMLElement, panel: any, time?: any, spread?: any, near: boolean, dirty: boolean, view: string}} Drawn
+ * @typedef {{element: HTMLElement, panel: any, time?: any, spread?: any, near: boolean, dirty: boolean | "spread", view: string}} Drawn
  */
 
 (() => {
@@ -216,10 +216,9 @@
   let seen;
   let waiting = 0;
 
-  /** @param {Drawn} one */
-  const draw = (one) => {
+  /** @param {Drawn} one @param {boolean} whole else one of its two charts, the second one when called again */
+  const draw = (one, whole) => {
     const { element, panel } = one;
-    one.dirty = false;
     if (one.view !== state.view) {
       one.view = state.view;
       element.dataset.view = state.view;
@@ -232,13 +231,18 @@
     } else {
       const [timeBox, spreadBox] = [".chart-time", ".chart-spread"].map((name) => /** @type {HTMLElement} */ (element.querySelector(name)));
       const last = element.classList.contains("panel-last");
-      one.time ??= echarts.init(timeBox, null, { renderer: "canvas" });
+      if (one.dirty !== "spread") {
+        one.time ??= echarts.init(timeBox, null, { renderer: "canvas" });
+        one.time.resize();
+        one.time.setOption(timeOptions(page, panel, state, timeBox.clientWidth, last), true);
+        one.dirty = "spread";
+        if (!whole) return;
+      }
       one.spread ??= echarts.init(spreadBox, null, { renderer: "canvas" });
-      one.time.resize();
       one.spread.resize();
-      one.time.setOption(timeOptions(page, panel, state, timeBox.clientWidth, last), true);
       one.spread.setOption(spreadOptions(page, panel, state, last), true);
     }
+    one.dirty = false;
     element.dataset.drawn = "";
   };
 
@@ -247,9 +251,10 @@
     waiting = 0;
     const begin = performance.now();
     for (const one of drawn) {
-      if (!one.near || !one.dirty) continue;
-      if (performance.now() - begin > SLICE_MS) { waiting = requestAnimationFrame(work); return; }
-      draw(one);
+      while (one.near && one.dirty) {
+        if (performance.now() - begin > SLICE_MS) { waiting = requestAnimationFrame(work); return; }
+        draw(one, false);
+      }
     }
   };
   const plan = () => { waiting ||= requestAnimationFrame(work); };
@@ -284,7 +289,7 @@
   };
 
   /** Everything at once, for paper. */
-  const all = () => { for (const one of drawn) draw(one); };
+  const all = () => { for (const one of drawn) { one.dirty = true; draw(one, true); } };
 
   /** A vertical line through the small charts. @param {number | null} at ms since the start */
   const point = (at) => {

@@ -138,16 +138,20 @@ pub(super) fn minutes(steps: &[Step]) -> Option<Plot> {
             counted(figures.calls as u64, "call", "calls"),
             counted(minutes, "participant-minute", "participant-minutes"),
         );
+        let unknown_ms = figures.of_ms(Quality::Unknown);
+        let measured_ms = figures.participant_ms() - unknown_ms;
         for (quality, word) in [
             (Quality::Good, "good"),
             (Quality::Fair, "fair"),
             (Quality::Poor, "poor"),
-            (Quality::Unknown, "not measured"),
         ] {
-            let share = figures.of_ms(quality) as f64 / figures.participant_ms().max(1) as f64;
+            let share = figures.of_ms(quality) as f64 / measured_ms.max(1) as f64;
             if 0.0 < share {
                 about += &format!(", {} {word}", units::quantity(Unit::Ratio, share));
             }
+        }
+        if 0 < unknown_ms {
+            about += &format!(", {} not measured", units::duration(unknown_ms));
         }
         let word = good.filter(|_| steps.len() <= WORDS_MAX);
         let x = slot * nth as f64;

@@ -26,10 +26,13 @@ export function test(name, options, body = options) {
   });
 }
 
+/** A browser. @param {string[]} flags besides the usual ones */
+export const launch = (flags = []) => chromium.launch({ executablePath: PATH, args: [...FLAGS, ...flags], env: { ...process.env, TZ: "UTC" } });
+
 /** One browser a test file, closed at its end. */
 let launched;
 function browser() {
-  launched ??= chromium.launch({ executablePath: PATH, args: FLAGS, env: { ...process.env, TZ: "UTC" } });
+  launched ??= launch();
   return launched;
 }
 export async function closeBrowser() {

@@ -18,3 +18,11 @@ export async function bodyOf(request) {
   for await (const part of request) parts.push(part);
   return Buffer.concat(parts).toString("utf8");
 }
+
+/** A port of loopback that nobody has right now. @returns {Promise<number>} */
+export const freePort = () => new Promise((resolve, reject) => {
+  const probe = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
+    const { port } = probe.address();
+    probe.close(() => resolve(port));
+  });
+});
