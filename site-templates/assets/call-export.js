@@ -18,6 +18,9 @@
   /** Lines as RFC 4180 has them, with the mark that makes spreadsheets read UTF-8. @param {(string | number | null)[][]} table */
   const csv = (table) => `\ufeff${table.map((row) => `${row.map(cell).join(",")}\r\n`).join("")}`;
 
+  /** What the steps of a chart are worth: five digits. @param {number | null | undefined} value */
+  const rounded = (value) => (value === null || value === undefined ? null : Number(value.toPrecision(5)));
+
   /**
    * Who and what is on show.
    * @param {any} page @param {any} state @param {string} [panelId] of one panel alone
@@ -40,7 +43,7 @@
       const lines = panels.map((/** @type {any} */ panel) => panel.lines.find((/** @type {any} */ line) => line.p === p));
       person.t.forEach((/** @type {number} */ at, /** @type {number} */ n) => {
         if (at < from || at > to) return;
-        const values = lines.map((/** @type {any} */ line) => line?.v[n] ?? null);
+        const values = lines.map((/** @type {any} */ line) => rounded(line?.v[n]));
         if (values.every((/** @type {any} */ value) => value === null)) return;
         out.push([new Date(page.start + at).toISOString(), at / 1000, person.number, person.label, person.session, page.room, page.meetingSessionId, ...values]);
       });
@@ -60,7 +63,7 @@
         const series = [["timestamp", inside.map((n) => page.start + person.t[n])]];
         for (const panel of panels) {
           const line = panel.lines.find((/** @type {any} */ one) => one.p === p);
-          if (line) series.push([panel.id, inside.map((n) => line.v[n] ?? null)]);
+          if (line) series.push([panel.id, inside.map((n) => rounded(line.v[n]))]);
         }
         return { number: person.number, name: person.label, sessionId: person.session, readings: person.n, points: inside.length, series: Object.fromEntries(series) };
       }),

@@ -7,34 +7,64 @@
 /**
  * @typedef {{label: string, slot: string, number: number, gap: number, session: string, n: number, t: number[]}} Person t: ms since the start of the call
  * @typedef {{p: number, v: (number|null)[], s: number[], stats: (number|null)[], cached?: (number|null)[][]}} Line p: index of the person, v: values at the person's t, s: share of the readings in each bin
- * @typedef {{id: string, title: string, unit: string, fair: number|null, poor: number|null, low: number, top: number, shareMax: number, p50: number, p95: number, edges: number[], lines: Line[]}} PanelData
- * @typedef {{id: string, room: string, meetingSessionId: string, start: number, end: number, frames: {time: any, spread: any}, people: Person[], panels: PanelData[]}} PageData
+ * @typedef {{id: string, title: string, about: string, group: string, unit: string, fair: number|null, poor: number|null, source: string|null, low: number, top: number, shareMax: number, p50: number, p95: number, edges: number[], lines: Line[]}} PanelData
+ * @typedef {{id: string, room: string, meetingSessionId: string, start: number, end: number, digits: number, frames: {time: any, spread: any}, people: Person[], panels: PanelData[]}} PageData
  * @typedef {{person: Person, value: number | null}} Row
  */
 
 (() => {
   /** Columns of `stats`, as the table of numbers has them. */
   const STATS = ["count", "missing", "mean", "std", "min", "p5", "p25", "p50", "p75", "p95", "max"];
+  /** Bins of a distribution, and digits of the share in each, as panel.rs has them. */
+  const BINS = 20;
+  const SHARE_DIGITS = 2;
   /** Lengths of time between two ticks, in seconds. */
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000, 31536000];
 
-  const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  /** What a character of {@link unpacked} stands for. */
+  const CODES = new Uint8Array(128);
+  [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"].forEach((digit, code) => { CODES[digit.charCodeAt(0)] = code; });
 
   /**
-   * Values of a long call, two characters each, as thin.rs writes them: 4094 steps of the axis, then none.
-   * @param {string} text @param {number} low @param {number} top @returns {(number | null)[]}
+   * Values as thin.rs packs them: so many digits each, in even steps from low to top, the last but one of which is top; the last one is none.
+   * @param {string} text @param {number} digits @param {number} low @param {number} top @returns {(number | null)[]}
    */
-  const unpacked = (text, low, top) => Array.from({ length: text.length >> 1 }, (_, n) => {
-    const code = DIGITS.indexOf(text[2 * n]) * 64 + DIGITS.indexOf(text[2 * n + 1]);
-    // Five digits: what the steps of the axis are worth.
-    return code > 4094 ? null : Number((low + (code / 4094) * (top - low)).toPrecision(5));
-  });
+  const unpacked = (text, digits, low, top) => {
+    const none = 64 ** digits - 1;
+    const step = (top - low) / (none - 1);
+    /** @type {(number | null)[]} */
+    const values = [];
+    for (let at = 0; at < text.length; ) {
+      let code = 0;
+      for (const end = at + digits; at < end; at += 1) code = code * 64 + CODES[text.charCodeAt(at)];
+      values.push(code === none ? null : low + code * step);
+    }
+    return values;
+  };
+
+  /** A member that is computed when it is first asked for: most panels of a page are far away. @param {any} object @param {string} name @param {() => any} value */
+  const lazy = (object, name, value) => Object.defineProperty(object, name, { configurable: true, get: () => {
+    const computed = value();
+    Object.defineProperty(object, name, { value: computed });
+    return computed;
+  } });
 
   /** The data of a page, ready for use. @param {string} text @returns {PageData} */
   const read = (text) => {
     const page = JSON.parse(text);
+    for (const person of page.people) {
+      let at = 0;
+      person.t = person.t.map((/** @type {number} */ since) => (at += since));
+    }
     for (const panel of page.panels) {
-      for (const line of panel.lines) if (typeof line.v === "string") line.v = unpacked(line.v, panel.low, panel.top);
+      const { low, top } = panel;
+      panel.edges = Array.from({ length: BINS + 1 }, (_, nth) => low + ((top - low) * nth) / BINS);
+      for (const line of panel.lines) {
+        const { v, s } = line;
+        lazy(line, "v", () => unpacked(v, page.digits, low, top));
+        line.s = unpacked(s, SHARE_DIGITS, 0, 1);
+      }
+      panel.shareMax = Math.max(...panel.lines.flatMap((/** @type {Line} */ line) => line.s));
     }
     return page;
   };

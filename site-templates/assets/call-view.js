@@ -8,6 +8,7 @@
   const global = /** @type {any} */ (globalThis);
   const states = global.callMetricsState;
   const charts = global.callMetricsCharts;
+  const panels = global.callMetricsPanels;
   const tip = global.callMetricsTip;
   const exporter = global.callMetricsExport;
   const series = global.callMetricsSeries;
@@ -27,6 +28,8 @@
   let span = 1;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let settling;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let filling;
   /** Where the keyboard's pointer is, ms since the start. @type {number | null} */
   let at = null;
 
@@ -59,10 +62,16 @@
     show();
   };
 
+  /** Who is not chosen steps back, wherever they stand. */
+  const dim = () => {
+    const chosen = state.people;
+    for (const element of all("[data-p]")) element.classList.toggle("away", chosen.length > 0 && !chosen.includes(Number(/** @type {HTMLElement} */ (element).dataset.p)));
+  };
+
   /** Everything that shows a choice. */
   const show = () => {
     const chosen = state.people;
-    for (const element of all("[data-p]")) element.classList.toggle("away", chosen.length > 0 && !chosen.includes(Number(/** @type {HTMLElement} */ (element).dataset.p)));
+    dim();
     chips();
     for (const button of all("[data-person]")) button.setAttribute("aria-pressed", String(chosen.includes(Number(/** @type {HTMLElement} */ (button).dataset.person))));
     for (const group of all("[data-choice]")) {
@@ -429,14 +438,27 @@
     seen.observe(list);
   };
 
+  /** The table of numbers, a metric at a time: it is long, and nobody looks at it first. */
+  const fillNumbers = () => {
+    clearTimeout(filling);
+    if (!panels.nextNumbers(page)) return dim();
+    filling = setTimeout(fillNumbers);
+  };
+  const fillAllNumbers = () => {
+    clearTimeout(filling);
+    while (panels.nextNumbers(page));
+    dim();
+  };
+
   const start = () => {
     const source = document.getElementById("charts");
     if (!source?.textContent || !global.echarts) return;
     page = series.read(source.textContent);
     span = Math.max(1, page.end - page.start);
     state = states.parse(location.hash, span, page.people.length);
+    panels.start(page);
     charts.start(page, state);
-    for (const tool of all(".controls, .panel-tools, .copy, [data-jump]")) tool.removeAttribute("hidden");
+    for (const tool of all(".controls, .copy, [data-jump]")) tool.removeAttribute("hidden");
     watchLanes();
     show();
   };
@@ -456,6 +478,7 @@
     tip.hide();
     screenTheme = document.documentElement.dataset.theme ?? "auto";
     document.documentElement.dataset.theme = "light";
+    fillAllNumbers();
     charts.all();
   });
   addEventListener("afterprint", () => {
@@ -464,7 +487,8 @@
     screenTheme = undefined;
     charts.update(state);
   });
-  // refresh.js put a newer build of this page in place.
-  document.addEventListener("reportchange", start);
+  // refresh.js put a newer build of this page in place, and scrolls to where the reader was: everything has to be there.
+  document.addEventListener("reportchange", () => { start(); if (page) fillAllNumbers(); });
   start();
+  if (page) filling = setTimeout(fillNumbers);
 })();

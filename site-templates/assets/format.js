@@ -30,6 +30,9 @@
     return (ms > 0 && ms < 1 ? "<1" : String(Math.round(ms))) + NBSP + "ms";
   };
 
+  /** A whole number with thin spaces between thousands, from five digits on. @param {number} value */
+  const count = (value) => (value < 10_000 ? String(value) : String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f"));
+
   /** @param {number} value */
   const two = (value) => String(value).padStart(2, "0");
 
@@ -47,5 +50,5 @@
     return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
   };
 
-  Object.assign(globalThis, { callMetricsFormat: { quantity, clock, elapsed } });
+  Object.assign(globalThis, { callMetricsFormat: { quantity, count, clock, elapsed } });
 })();

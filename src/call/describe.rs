@@ -85,6 +85,24 @@ pub fn percentile(sorted: &[f64], q: f64) -> f64 {
     }
 }
 
+/// As [`percentile`], for ascending `qs`, of values in any order, which it moves about: much cheaper than sorting them all.
+pub fn percentiles<const N: usize>(values: &mut [f64], qs: [f64; N]) -> [f64; N] {
+    let mut from = 0;
+    qs.map(|q| {
+        if let Some(last) = values.len().checked_sub(1) {
+            // None before `from` is greater than any behind it.
+            let below = ((q * last as f64).floor() as usize).clamp(from, last);
+            let behind = &mut values[from..];
+            let (_, _, above) = behind.select_nth_unstable_by(below - from, f64::total_cmp);
+            if !above.is_empty() {
+                above.select_nth_unstable_by(0, f64::total_cmp);
+            }
+            from = below;
+        }
+        percentile(values, q)
+    })
+}
+
 /// [`BIN_COUNT`] equal bins over `[min, max]`, or over `min ± 0.5` where there is but one value: `numpy.histogram`.
 fn histogram(values: &[f64], min: f64, max: f64) -> Histogram {
     let (low, high) = if min == max {
@@ -129,6 +147,25 @@ mod tests {
     use super::*;
 
     // Expected numbers were printed by numpy 2.x; the whole comparison, over made-up logs, is in tests/numbers.
+    #[test]
+    fn percentiles_need_no_order() {
+        let mut state = 7_u64;
+        for n in 0..200 {
+            let next = |_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                (state >> 33) as f64 % 40.0
+            };
+            let values: Vec<f64> = (0..n).map(next).collect();
+            let mut sorted = values.clone();
+            sorted.sort_by(f64::total_cmp);
+            let qs = [0.0, 0.05, 0.5, 0.5, 0.95, 1.0];
+            let expected = qs.map(|q| percentile(&sorted, q));
+            assert_eq!(percentiles(&mut values.clone(), qs), expected, "{n}");
+        }
+    }
+
     #[test]
     fn numbers_are_those_of_numpy() {
         let s = describe(vec![3.0, 1.0, 2.0, 10.0], 6).unwrap();

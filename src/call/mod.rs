@@ -16,7 +16,9 @@ mod summary;
 mod verdict;
 
 pub use delivery::Delivery;
-pub use describe::{BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile};
+pub use describe::{
+    BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile, percentiles,
+};
 pub use gathered::{
     Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, session_key,
 };

@@ -2,11 +2,11 @@
 
 use crate::beacon::Reading;
 use crate::metric::{METRIC_COUNT, MetricId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Columns of readings. Grows in any order; [`Series::settle`] puts it in order.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Series {
     timestamps_ms: Vec<i64>,
     /// By [`MetricId::index`]; empty until a value of that metric is seen. Inside, NaN stands for "not measured":
@@ -15,22 +15,29 @@ pub struct Series {
 }
 
 /// A series as it is stored: columns by name, so that a new row of the table of metrics changes nothing for the others.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Stored {
     timestamps_ms: Vec<i64>,
     columns: Vec<(String, Vec<f64>)>,
 }
 
-impl From<Series> for Stored {
-    fn from(series: Series) -> Stored {
-        let columns = MetricId::all().zip(series.columns);
-        let columns = columns.filter(|(_, column)| !column.is_empty());
-        Stored {
-            timestamps_ms: series.timestamps_ms,
-            columns: columns
-                .map(|(metric, column)| (metric.def().id.to_owned(), column))
-                .collect(),
+impl Serialize for Series {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// [`Stored`], without a copy of it.
+        #[derive(Serialize)]
+        struct Storing<'a> {
+            timestamps_ms: &'a [i64],
+            columns: Vec<(&'static str, &'a [f64])>,
         }
+        let columns = MetricId::all().zip(&self.columns);
+        let columns = columns.filter(|(_, column)| !column.is_empty());
+        let stored = Storing {
+            timestamps_ms: &self.timestamps_ms,
+            columns: columns
+                .map(|(metric, column)| (metric.def().id, column.as_slice()))
+                .collect(),
+        };
+        stored.serialize(serializer)
     }
 }
 

@@ -166,7 +166,7 @@ pub(super) fn report(
         numbers: OneNumbers::from(numbers),
         calls: calls.iter().map(row).collect(),
     };
-    json(&report)
+    file(&report)
 }
 
 /// `data/calls/<call-id>.json`.
@@ -230,7 +230,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
     };
     let people = call.participants.iter().zip(&assessment.people);
     let people = people.zip(call::presence(call));
-    json(&File {
+    file(&File {
         schema_version: SCHEMA_VERSION,
         id: &call.id,
         room: &call.room,
@@ -442,16 +442,32 @@ impl Serialize for OneSeries<'_> {
     }
 }
 
+/// Powers of ten that are exact.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+fn ten_to(power: i32) -> f64 {
+    let known = usize::try_from(power).ok().and_then(|at| TENS.get(at));
+    known.copied().unwrap_or_else(|| 10_f64.powi(power))
+}
+
 /// `value` to so many significant digits.
 pub(super) fn rounded(value: f64, digits: usize) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
-    let exponent = value.abs().log10().floor() as i32;
+    // Most values of a log are between 10^-3 and 10^9, where a look at a table is cheaper than a logarithm.
+    let size = value.abs();
+    let exponent = match size {
+        1.0..1e10 => TENS.iter().skip(1).position(|ten| size < *ten).unwrap_or(0) as i32,
+        _ => size.log10().floor() as i32,
+    };
     let places = digits as i32 - 1 - exponent;
     // Dividing by a power of ten, not multiplying by its inverse, which is no exact number: 0.1 stays 0.1.
     if 0 <= places {
-        let scale = 10_f64.powi(places);
+        let scale = ten_to(places);
         let scaled = value * scale;
         if scaled.is_finite() {
             scaled.round() / scale
@@ -459,16 +475,24 @@ pub(super) fn rounded(value: f64, digits: usize) -> f64 {
             value
         }
     } else {
-        let scale = 10_f64.powi(-places);
+        let scale = ten_to(-places);
         (value / scale).round() * scale
     }
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
-    // Numbers are finite (beacon::VALUE_MAX) and keys are strings, so there is nothing that JSON can't hold.
-    let mut text = serde_json::to_vec(value).expect("made of finite numbers and string keys");
-    text.push(b'\n');
-    text
+/// A file of data.
+fn file(value: &impl Serialize) -> Vec<u8> {
+    let mut text = json(value);
+    text.push('\n');
+    text.into_bytes()
+}
+
+/// `value` as JSON. Numbers are finite (beacon::VALUE_MAX) and keys are strings, so there is nothing that JSON can't hold.
+pub(super) fn json(value: &impl Serialize) -> String {
+    // About what a call takes: growing from nothing copies it several times.
+    let mut bytes = Vec::with_capacity(64 << 10);
+    serde_json::to_writer(&mut bytes, value).expect("made of finite numbers and string keys");
+    String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
 #[cfg(test)]

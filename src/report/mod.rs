@@ -43,6 +43,7 @@ const ASSETS: &[&str] = &[
     "call-state.js",
     "call-series.js",
     "call-export.js",
+    "call-panels.js",
     "charts.js",
     "call-tip.js",
     "call-view.js",

@@ -92,11 +92,17 @@ fn holds(path: &Path, bytes: &[u8]) -> bool {
 
 fn write(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder: PathBuf = target.parent().map_or_else(PathBuf::new, Path::to_owned);
-    fs::create_dir_all(&folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .permissions(Permissions::from_mode(FILE_MODE))
-        .tempfile_in(&folder)?;
+    let sibling = || {
+        tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .permissions(Permissions::from_mode(FILE_MODE))
+            .tempfile_in(&folder)
+    };
+    // The folder is missing once, and there for all files after that.
+    let mut file = sibling().or_else(|_| {
+        fs::create_dir_all(&folder)?;
+        sibling()
+    })?;
     file.write_all(bytes)?;
     file.persist(target)?;
     Ok(())

@@ -3,22 +3,25 @@
 use crate::call::{self, Series};
 use crate::metric::MetricId;
 
-/// Points of all series of a page together, to begin with; six to nine bytes each.
-const PAGE_POINTS_MAX: usize = 60_000;
+/// Points of all series of a page together where every reading is one, in [`Form::Fine`].
+const FINE_POINTS_MAX: usize = 60_000;
+/// And where they have to be thinned, in [`Form::Coarse`].
+const COARSE_POINTS_MAX: usize = 240_000;
 /// What the readings in a page may weigh, however long the call.
 pub(super) const PAGE_BYTES_MAX: usize = 400_000;
-/// What they may weigh as numbers, which anybody can read; above it they are packed.
-pub(super) const NUMBERS_BYTES_MAX: usize = 200_000;
-/// So many packed points weigh as much as one written as a number.
-pub(super) const PACKED_FACTOR: usize = 4;
-/// No series gets more: the width of a large screen, twice.
-const SERIES_POINTS_MAX: usize = 2_000;
+/// No series that is thinned gets more: the width of a large screen, four times.
+const SERIES_POINTS_MAX: usize = 8_000;
 /// No series gets less, however many people there are.
 const SERIES_POINTS_MIN: usize = 40;
 
-/// Points that each series of a page may have where there are `n_series`.
-pub(super) fn points_max(n_series: usize) -> usize {
-    (PAGE_POINTS_MAX / n_series.max(1)).clamp(SERIES_POINTS_MIN, SERIES_POINTS_MAX)
+/// Points that each series of a page may have where there are `n_series`, the longest of `longest` readings; and their form.
+pub(super) fn points_max(n_series: usize, longest: usize) -> (usize, Form) {
+    if longest * n_series <= FINE_POINTS_MAX {
+        return (longest, Form::Fine);
+    }
+    let points = COARSE_POINTS_MAX / n_series.max(1);
+    let points = points.clamp(SERIES_POINTS_MIN, SERIES_POINTS_MAX);
+    (points, Form::Coarse)
 }
 
 /// Fewer points than `points`, where `bytes` of them weigh too much. `None`: they do not, or no fewer would do.
@@ -27,23 +30,48 @@ pub(super) fn fewer(points: usize, bytes: usize) -> Option<usize> {
     (PAGE_BYTES_MAX < bytes && fewer < points).then_some(fewer)
 }
 
-/// Characters of [`packed`]: two a value.
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-/// Steps of a value from the low end of its axis to the top; one more stands for no value.
-const STEPS: f64 = 4_094.0;
+/// How exact the points of a page are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Form {
+    /// In 262,142 steps of the axis: some five digits.
+    Fine,
+    /// In 4,094 steps: finer than any screen.
+    Coarse,
+}
 
-/// Values as two characters each, in 4,094 steps from `low` to `top`: finer than any screen. `__` is none.
-pub(super) fn packed(values: &[Option<f64>], low: f64, top: f64) -> String {
-    let code = |value: &Option<f64>| match value {
-        Some(value) => ((value - low) / (top - low) * STEPS)
-            .round()
-            .clamp(0.0, STEPS) as usize,
-        None => STEPS as usize + 1,
-    };
-    let characters = values.iter().map(code);
-    characters
-        .flat_map(|code| [DIGITS[code / 64] as char, DIGITS[code % 64] as char])
-        .collect()
+impl Form {
+    /// Characters of a value.
+    pub(super) fn digits(self) -> usize {
+        match self {
+            Form::Fine => 3,
+            Form::Coarse => 2,
+        }
+    }
+
+    /// Values as [`Form::digits`] characters each, in even steps from `low` to `top`; one step more stands for no value.
+    pub(super) fn packed(
+        self,
+        values: impl ExactSizeIterator<Item = Option<f64>>,
+        low: f64,
+        top: f64,
+    ) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let n_digits = self.digits();
+        let none = 64_usize.pow(n_digits as u32) - 1;
+        let steps = (none - 1) as f64;
+        let mut packed = String::with_capacity(n_digits * values.len());
+        for value in values {
+            let code = value.map_or(none, |value| {
+                ((value - low) / (top - low) * steps)
+                    .round()
+                    .clamp(0.0, steps) as usize
+            });
+            let digit = |nth| DIGITS[code >> (6 * nth) & 63] as char;
+            packed.extend((0..n_digits).rev().map(digit));
+        }
+        packed
+    }
 }
 
 /// The instants of one participant's points, the same for all metrics.
@@ -190,9 +218,22 @@ mod tests {
 
     #[test]
     fn packed_values_keep_their_ends_and_their_gaps() {
-        assert_eq!(packed(&[Some(0.0), None, Some(0.2)], 0.0, 0.2), "AA___-");
-        assert_eq!(packed(&[Some(-1.0), Some(9.0)], 0.0, 0.2), "AA_-");
-        assert_eq!(packed(&[], 0.0, 1.0), "");
+        let packed =
+            |form: Form, values: &[Option<f64>]| form.packed(values.iter().copied(), 0.0, 0.2);
+        let values = [Some(0.0), None, Some(0.2)];
+        assert_eq!(packed(Form::Coarse, &values), "AA___-");
+        assert_eq!(packed(Form::Fine, &values), "AAA_____-");
+        assert_eq!(packed(Form::Coarse, &[Some(-1.0), Some(9.0)]), "AA_-");
+        assert_eq!(packed(Form::Fine, &[]), "");
+    }
+
+    #[test]
+    fn a_short_call_keeps_every_reading() {
+        assert_eq!(points_max(18, 2_000), (2_000, Form::Fine));
+        assert_eq!(points_max(18, 16_200), (8_000, Form::Coarse));
+        assert_eq!(points_max(450, 16_200), (533, Form::Coarse));
+        assert_eq!(points_max(90_000, 10), (SERIES_POINTS_MIN, Form::Coarse));
+        assert_eq!(points_max(0, 0), (0, Form::Fine));
     }
 
     #[test]

@@ -7,7 +7,10 @@ mod assets;
 pub use assets::{Asset, asset, assets, assets_digest, daily_js_integrity};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, value::Serde};
+use minijinja::value::Serde;
+use minijinja::{
+    AutoEscape, Environment, Output, State, UndefinedBehavior, Value, escape_formatter,
+};
 use serde::Serialize;
 use std::sync::OnceLock;
 
@@ -28,9 +31,6 @@ pub fn render(name: &'static str, context: impl Serialize) -> Result<String, Err
     environment()
         .get_template(name)
         .and_then(|template| template.render(Value::from(Serde(context))))
-        // minijinja escapes slashes too. In text and in quoted attributes, which is all we have, they are harmless, and a
-        // page full of addresses is better read and smaller with them. (`&#x2f;` sent by someone is `&amp;#x2f;` here.)
-        .map(|page| page.replace("&#x2f;", "/"))
         .map_err(|source| Error {
             template: name,
             source,
@@ -85,6 +85,7 @@ fn environment() -> &'static Environment<'static> {
                 .expect("the usual delimiters"),
         );
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.set_formatter(format);
         for (name, source) in TEMPLATES {
             environment
                 .add_template(name, source)
@@ -92,6 +93,27 @@ fn environment() -> &'static Environment<'static> {
         }
         environment
     })
+}
+
+/// As minijinja does it, but for slashes, which it escapes too. In text and in quoted attributes, which is all we have, they are
+/// harmless, and a page full of addresses is better read and smaller with them.
+fn format(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
+    match value.as_str() {
+        Some(text) if !value.is_safe() && text.contains('/') => {
+            for (nth, part) in text.split('/').enumerate() {
+                if 0 < nth {
+                    out.write_str("/")?;
+                }
+                escape_formatter(out, state, &Value::from(part))?;
+            }
+            Ok(())
+        }
+        _ => escape_formatter(out, state, value),
+    }
 }
 
 #[cfg(test)]

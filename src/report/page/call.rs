@@ -2,7 +2,7 @@
 //! People come from `people`, panels from `panel`; layout is the template's.
 
 use super::super::{Error, data};
-use super::panel::{self, OneGroup};
+use super::panel;
 use super::people::{self, Moment, OnePerson};
 use super::{Verdict, delivery, for_script, verdict};
 use crate::call::{Assessment, Call, FAIR_MIN, GOOD_MIN};
@@ -84,8 +84,7 @@ struct Page<'a> {
     moments: Vec<Moment>,
     n_issues: usize,
     issues_left_out: usize,
-    groups: Vec<OneGroup>,
-    columns: [&'static str; 11],
+    has_readings: bool,
     charts: String,
 }
 
@@ -120,8 +119,7 @@ fn page(
     let (others, people): (Vec<_>, Vec<_>) = people::people(call, assessment, &badges)
         .into_iter()
         .partition(OnePerson::is_other);
-    let (groups, charts) = panel::groups(call, assessment, &badges);
-    let charts = for_script(charts);
+    let charts = panel::panels(call, assessment, &badges).map(for_script);
     let page_of = |id: &Option<String>| id.as_ref().map(|id| format!("{id}.html"));
     let (earlier, later) = beside.map_or((None, None), |beside| {
         let (earlier, later) = beside.neighbours;
@@ -167,9 +165,8 @@ fn page(
         moments: people::moments(call, assessment, &badges),
         n_issues: assessment.issues.len(),
         issues_left_out: assessment.issues_left_out,
-        groups,
-        columns: panel::COLUMNS,
-        charts,
+        has_readings: charts.is_some(),
+        charts: charts.unwrap_or_default(),
     };
     Ok(site::render("report-call.html", page)?)
 }

@@ -98,9 +98,14 @@ test("ticks are round, few, and count from the start when asked to", () => {
 });
 
 test("packed values come back", () => {
-  assert.deepEqual(series.unpacked("AA___-", 0, 0.2), [0, null, 0.2]);
-  const read = series.read(JSON.stringify(page([person(1, [0, 1])], [{ p: 0, v: "_-__", s: [], stats: [] }])));
-  assert.deepEqual(read.panels[0].lines[0].v, [0.2, null]);
+  assert.deepEqual(series.unpacked("AA___-", 2, 0, 0.2), [0, null, 0.2]);
+  assert.deepEqual(series.unpacked("AAA_____-", 3, 0, 0.2), [0, null, 0.2]);
+  const read = series.read(JSON.stringify({ ...page([person(1, [5, 1, 2])], [{ p: 0, v: "__-___", s: "_-" + "AA".repeat(19), stats: [] }]), digits: 3 }));
+  assert.deepEqual(read.people[0].t, [5, 6, 8]);
+  assert.deepEqual(read.panels[0].lines[0].v, [read.panels[0].top, null]);
+  assert.deepEqual(read.panels[0].lines[0].s.slice(0, 2), [1, 0]);
+  assert.equal(read.panels[0].shareMax, 1);
+  assert.equal(read.panels[0].edges.length, 21);
 });
 
 test("a chart as a table keeps smallest and largest of each stretch", () => {
