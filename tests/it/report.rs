@@ -503,7 +503,7 @@ fn thresholds_are_those_of_the_file_everywhere() {
         let data = folder.json(&format!("site/{}", call["data"].as_str().unwrap()));
         let theirs = data["issues"].as_array().unwrap().iter();
         let kinds: Vec<_> = theirs.map(|issue| issue["severity"].clone()).collect();
-        let says = page.contains("poor from 200");
+        let says = page.contains(r#""fair":0.1,"poor":0.2,"source":"set by --thresholds""#);
         (
             kinds,
             says,

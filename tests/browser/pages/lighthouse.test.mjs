@@ -1,4 +1,5 @@
-// Lighthouse gives 95 or more in every category, on the slow phone that it imitates and on a desktop.
+// Lighthouse gives 95 or more in every category, on the slow phone that it imitates and on a desktop. With TIMES=told its
+// performance, which a busy machine spoils, is told and not judged.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -10,6 +11,8 @@ import { everyPage } from "./world.mjs";
 const LEAST = 95;
 /** It measures time, on a machine that may be busy with something else; and now and then it loses its own trace. */
 const TRIES = 3;
+const judged = ({ title }) => title !== "Performance" || process.env.TIMES !== "told";
+const tooLow = (found) => found.filter((one) => judged(one) && one.score < LEAST);
 const PAGES = ["start page", "overview", "call", "room"];
 
 test("Lighthouse is content", { timeout: 300_000 }, async (t) => {
@@ -21,13 +24,13 @@ test("Lighthouse is content", { timeout: 300_000 }, async (t) => {
     for (const name of PAGES) {
       await t.test(`${name}, ${device}`, async () => {
         let found;
-        for (let nth = 0; nth < TRIES && (!found || found.some(({ score }) => score < LEAST)); nth += 1) {
+        for (let nth = 0; nth < TRIES && (!found || tooLow(found).length > 0); nth += 1) {
           const { lhr } = await lighthouse(origin + pages[name], { port, logLevel: "error", output: "json" }, config);
           if (!lhr.runtimeError) found = scoresOf(lhr);
         }
         assert.ok(found, "it came to no result");
         t.diagnostic(`${name}, ${device}: ${found.map(({ title, score }) => `${title} ${score}`).join(", ")}`);
-        assert.deepEqual(found.filter(({ score }) => score < LEAST), []);
+        assert.deepEqual(tooLow(found), []);
       });
     }
   }
