@@ -3,7 +3,8 @@
 //!
 //! Must not take silence for a fault where the data allow another reading: alone in a room, everybody muted, nobody heard of at all.
 
-use super::issue::{Cause, Issue, IssueType, Severity, Side, spells_of};
+use super::issue::{Cause, Issue, Severity, spells_of};
+use super::kind::IssueType;
 use super::presence::gap_ms;
 use super::{Call, Participant};
 use crate::metric::MetricId;
@@ -42,10 +43,7 @@ pub(super) fn find(call: &Call) -> Vec<Issue> {
             end_ms,
             severity,
             value: (end_ms - start_ms) as f64 / 1_000.0,
-            cause: Cause {
-                side: Side::Undecided,
-                participant: None,
-            },
+            cause: Cause::UNDECIDED,
         };
         let others = || {
             let others = call.participants.iter().enumerate();

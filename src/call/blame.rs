@@ -3,9 +3,10 @@
 //! 1. At least three people were measured at the time and at least 60 % of them had trouble: everyone (the room or the service).
 //! 2. Two were measured and both had trouble: undecided, it may be either's line or what lies between.
 //! 3. One person's send loss is the person's uplink; receive loss, jitter or nothing received the downlink; a round-trip time either,
-//!    and of whom nothing is heard nothing is known: undecided.
+//!    and of whom nothing is heard nothing is known: undecided. A busy computer, a camera and a clock are no trouble of a line.
 
-use super::issue::{Cause, Issue, IssueType, Side};
+use super::issue::{Cause, Issue, Side};
+use super::kind::{About, IssueType};
 use super::{Call, Participant};
 use std::collections::BTreeSet;
 
@@ -36,6 +37,9 @@ fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
         side,
         participant: Some(issue.participant),
     };
+    if issue.issue_type.about() != About::Line {
+        return his(Side::Undecided);
+    }
     if EVERYONE_MIN <= measured && EVERYONE_SHARE_MIN * measured <= 100 * troubled.len() {
         nobody_alone(Side::Everyone)
     } else if measured == 2 && troubled.len() == 2 {
@@ -46,7 +50,7 @@ fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
             IssueType::RecvPacketLoss | IssueType::Jitter | IssueType::NoMedia => {
                 his(Side::Downlink)
             }
-            IssueType::RoundTripTime | IssueType::Outage => his(Side::Undecided),
+            _ => his(Side::Undecided),
         }
     }
 }
@@ -63,7 +67,7 @@ pub(super) fn measured(call: &Call, issue: &Issue) -> usize {
 pub(super) fn troubled(issues: &[Issue], issue: &Issue) -> BTreeSet<usize> {
     issues
         .iter()
-        .filter(|other| overlap(issue, other))
+        .filter(|other| other.issue_type.about() == About::Line && overlap(issue, other))
         .map(|other| other.participant)
         .collect()
 }

@@ -1,7 +1,8 @@
 //! The one sentence that says how a call was.
 
 use super::blame::{measured, measured_within, meet, troubled};
-use super::issue::{Cause, Issue, IssueType, Side, worst};
+use super::issue::{Cause, Issue, Side, worst};
+use super::kind::{About, IssueType};
 use super::score::{self, Quality, Score};
 use super::{Call, Participant, shown};
 use crate::units;
@@ -128,7 +129,18 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         IssueType::Jitter => format!("{who} had a jitter of {value}"),
         IssueType::NoMedia => format!("{who} received nothing, although others were sending,"),
         IssueType::Outage => format!("{who} was not heard of"),
+        IssueType::Reconnect => {
+            format!("{who} had lost a connection, and Daily was getting it back,")
+        }
+        IssueType::VideoSendBitrate => {
+            format!("{who} sent hardly any video ({value}) with the camera on,")
+        }
+        IssueType::CpuLoad => format!("{who}'s computer was too busy for the call"),
+        IssueType::ClockSkew => format!("{who}'s clock was wrong"),
     };
+    if issue.issue_type.about() != About::Line {
+        return format!("{what} {when}.");
+    }
     match issue.cause.side {
         Side::Everyone => {
             let share = match (troubled(issues, issue).len(), measured(call, issue)) {
@@ -154,7 +166,8 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         .collect();
     let is_troubled = |at: usize| {
         let theirs = issues.iter().filter(|other| other.participant == at);
-        theirs.into_iter().any(|other| meet(issue, other))
+        let lines = theirs.filter(|other| other.issue_type.about() == About::Line);
+        lines.into_iter().any(|other| meet(issue, other))
     };
     let n_troubled = others.iter().filter(|(at, _)| is_troubled(*at)).count();
     let is_fine = |(_, other): &(usize, &Participant)| {
@@ -209,10 +222,8 @@ mod tests {
             Participant {
                 session_id: format!("session-{at}"),
                 name: Some(["Ana", "Bo", "Cy", "Di"][at].to_owned()),
-                client: Vec::new(),
-                received_ms: None,
-                delivery: None,
                 series,
+                ..Participant::default()
             }
         });
         Call {
