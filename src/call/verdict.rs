@@ -1,6 +1,6 @@
 //! The one sentence that says how a call was.
 
-use super::blame::{measured, measured_within, meet, troubled};
+use super::blame::{measured_within, meet, overlap, people_measured, troubled};
 use super::issue::{Cause, Issue, Side, worst};
 use super::kind::{About, IssueType};
 use super::score::{self, Quality, Score};
@@ -107,6 +107,7 @@ fn calm(n_good: usize, n_unknown: usize) -> String {
 }
 
 fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
+    let issue = origin(issues, issue);
     let when = if units::clock(issue.start_ms) == units::clock(issue.end_ms) {
         format!("at {}", units::clock(issue.start_ms))
     } else {
@@ -116,15 +117,49 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
             units::clock(issue.end_ms)
         )
     };
+    let what = what(call, issue);
+    if issue.issue_type.about() != About::Line {
+        return format!("{what} {when}.");
+    }
+    match issue.cause.side {
+        Side::Everyone => {
+            let measured = people_measured(call, issue).len();
+            let share = match (troubled(issues, issue).len(), measured) {
+                (all, n) if all == n => format!("All {n} people"),
+                (some, n) => format!("{some} of {n} people"),
+            };
+            format!(
+                "{share} had trouble {when}, so it was the room or the service, not one person's line."
+            )
+        }
+        _ => format!("{what} {when}{}.", others(call, issues, issue)),
+    }
+}
+
+/// Where others see what one person's uplink loses: the loss itself.
+fn origin<'a>(issues: &'a [Issue], issue: &'a Issue) -> &'a Issue {
+    let is_origin = |other: &&Issue| {
+        other.issue_type == IssueType::SendPacketLoss
+            && Some(other.participant) == issue.cause.participant
+            && overlap(issue, other)
+    };
+    match issue.cause.side {
+        Side::Uplink => issues.iter().find(is_origin).unwrap_or(issue),
+        _ => issue,
+    }
+}
+
+/// What was wrong with whom.
+fn what(call: &Call, issue: &Issue) -> String {
     let value = units::quantity(issue.issue_type.unit(), issue.value);
     let who = call
         .participants
         .get(issue.participant)
         .map(Participant::label)
         .unwrap_or_default();
-    let what = match issue.issue_type {
-        IssueType::SendPacketLoss => format!("{who} lost {value} of outgoing packets"),
-        IssueType::RecvPacketLoss => format!("{who} lost {value} of incoming packets"),
+    match issue.issue_type {
+        IssueType::SendPacketLoss => format!("{who}'s upload lost {value} of its packets"),
+        IssueType::RecvPacketLoss => format!("{who}'s download lost {value} of its packets"),
         IssueType::RoundTripTime => format!("{who} had a round-trip time of {value}"),
         IssueType::Jitter => format!("{who} had a jitter of {value}"),
         IssueType::NoMedia => format!("{who} received nothing, although others were sending,"),
@@ -137,24 +172,6 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         }
         IssueType::CpuLoad => format!("{who}'s computer was too busy for the call"),
         IssueType::ClockSkew => format!("{who}'s clock was wrong"),
-    };
-    if issue.issue_type.about() != About::Line {
-        return format!("{what} {when}.");
-    }
-    match issue.cause.side {
-        Side::Everyone => {
-            let share = match (troubled(issues, issue).len(), measured(call, issue)) {
-                (all, n) if all == n => format!("All {n} people"),
-                (some, n) => format!("{some} of {n} people"),
-            };
-            format!(
-                "{share} had trouble {when}, so it was the room or the service, not one person's line."
-            )
-        }
-        Side::Undecided if issue.cause.participant.is_none() => {
-            format!("{what} {when}; the other one had trouble too.")
-        }
-        _ => format!("{what} {when}{}.", others(call, issues, issue)),
     }
 }
 
@@ -164,11 +181,14 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
     let others: Vec<(usize, &Participant)> = people
         .filter(|(at, other)| *at != issue.participant && measured_within(other, issue))
         .collect();
-    let is_troubled = |at: usize| {
-        let theirs = issues.iter().filter(|other| other.participant == at);
-        let lines = theirs.filter(|other| other.issue_type.about() == About::Line);
-        lines.into_iter().any(|other| meet(issue, other))
-    };
+    let theirs = |at: usize| issues.iter().filter(move |other| other.participant == at);
+    let is_line = |other: &&Issue| other.issue_type.about() == About::Line;
+    let is_troubled = |at: usize| theirs(at).filter(is_line).any(|other| meet(issue, other));
+    let sees_it = |other: &Issue| other.cause == issue.cause && meet(issue, other);
+    let n_seeing = others
+        .iter()
+        .filter(|(at, _)| issue.cause.side == Side::Uplink && theirs(*at).any(sees_it))
+        .count();
     let n_troubled = others.iter().filter(|(at, _)| is_troubled(*at)).count();
     let is_fine = |(_, other): &(usize, &Participant)| {
         let readings = score::readings_within(&other.series, issue.start_ms, issue.end_ms);
@@ -176,6 +196,13 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
             && Quality::of(score::together(readings)) == Quality::Good
     };
     let all_fine = n_troubled == 0 && others.iter().all(is_fine);
+    match (others.len(), n_seeing) {
+        (_, 0) => {}
+        (1, _) => return "; the other one saw it".to_owned(),
+        (2, 2) => return "; the two others saw it".to_owned(),
+        (n, seeing) if seeing == n => return format!("; all {n} others saw it"),
+        (n, seeing) => return format!("; {seeing} of the {n} others saw it"),
+    }
     match (others.len(), n_troubled) {
         (0, _) => String::new(),
         (1, 0) if !all_fine => "; the other one was not quite free of it".to_owned(),
@@ -256,7 +283,7 @@ mod tests {
             &[None, Some(("totalSendPacketLoss", 0.12)), None],
             Side::Uplink,
             Some(1),
-            "Bo lost 12 % of outgoing packets from 16:03 to 16:05; everyone else was fine.",
+            "Bo's upload lost 12 % of its packets from 16:03 to 16:05; everyone else was fine.",
         );
     }
 
@@ -266,7 +293,7 @@ mod tests {
             &[None, Some(("totalRecvPacketLoss", 0.06))],
             Side::Downlink,
             Some(1),
-            "Bo lost 6 % of incoming packets from 16:03 to 16:05; the other one was fine.",
+            "Bo's download lost 6 % of its packets from 16:03 to 16:05; the other one was fine.",
         );
     }
 
@@ -328,7 +355,7 @@ mod tests {
             &[loss, loss],
             Side::Undecided,
             None,
-            "Ana lost 20 % of incoming packets from 16:03 to 16:05; the other one had trouble too.",
+            "Ana's download lost 20 % of its packets from 16:03 to 16:05; the other one had trouble too.",
         );
         check(
             &[Some(("networkRoundTripTime", 0.7)), None, None],
