@@ -47,6 +47,11 @@ impl Clock {
         }
     }
 
+    /// Whether it was set meanwhile: what it showed cannot be held against what others showed, nor a silence told from a jump.
+    pub fn is_jumping(self) -> bool {
+        matches!(self, Clock::Jumping { .. })
+    }
+
     /// Whether it was not to be believed.
     pub fn is_skewed(self) -> bool {
         self != Clock::Unsuspected

@@ -288,8 +288,11 @@ fn lane(axis_ms: (i64, i64), participant: &Participant, mut issues: Vec<&Issue>)
 }
 
 /// Where a person was not heard of for so long that they may have been away: last reading before, first one after. The
-/// longest ones, in order.
+/// longest ones, in order. A clock that was set looks the same, so that of such a one nothing is told.
 fn silences(participant: &Participant) -> Vec<(i64, i64)> {
+    if participant.clock.is_jumping() {
+        return Vec::new();
+    }
     let mut found: Vec<(i64, i64)> = participant
         .series
         .timestamps_ms()
