@@ -181,8 +181,19 @@ mod tests {
             Some(at) => [&line[..at], b"}}"].concat(),
             None => line.to_vec(),
         });
-        lines.collect()
+        let lines: Vec<Vec<u8>> = lines.collect();
+        // Few lines of a made-up log tell of events that anything follows from.
+        let n_lines = lines.len();
+        let eventful = EVENTFUL.iter().cycle().take(n_lines / 4);
+        let eventful = eventful.map(|line| line.as_bytes().to_vec());
+        lines.into_iter().chain(eventful).collect()
     });
+
+    const EVENTFUL: [&str; 3] = [
+        r#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{},"events":[{"t":1795449870771,"type":"network-connection","connection":"sfu","event":"interrupted","sfu_id":"x"},{"t":1795449872771,"type":"network-connection","connection":"sfu","event":"connected"}],"client":{"os":"macOS"}}"#,
+        r#"{"room":"r","meetingSessionId":"m","sessionId":"s","events":[{"type":"cpu-load-change","cpuLoadState":"high","t":1795449870.771},7,null,[{}],{"type":"camera-state","state":"off","t":1795449870771}],"stats":{}}"#,
+        r#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{},"events":{"t":1},"events":[{"t":1,"t":1795449870771,"type":"camera-state","type":"cpu-load-change","cpuLoadState":"low","networkStateReasons":["a"]}]}"#,
+    ];
 
     /// What a change puts in the place of something else.
     const ODD: [&str; 26] = [

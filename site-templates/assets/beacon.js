@@ -64,6 +64,7 @@ export class BeaconClient {
   /** @type {string | null} */ #name = null;
   /** @type {Item[]} */ #items = [];
   /** @type {EventRecord[]} */ #early = [];
+  /** Whose camera was seen last, and how. */ #camera = "";
   /** @type {Map<string, number>} */ #seq = new Map();
   /** @type {number | null} */ #lastTimestamp = null;
   /** The request that is pending, if any. @type {object | null} */ #pending = null;
@@ -87,6 +88,7 @@ export class BeaconClient {
     this.stop();
     this.#call = call;
     this.#room = room;
+    this.#camera = "";
     this.#sessionId = this.#meetingSessionId = this.#lastTimestamp = this.#pending = null;
     const who = this.#identify(call);
     for (const event of this.#early.splice(0)) this.#keep({ ...who, event });
@@ -157,11 +159,25 @@ export class BeaconClient {
     return { sessionId: this.#sessionId ?? "", meetingSessionId: this.#meetingSessionId };
   }
 
+  /**
+   * Keeps an event whenever the camera was switched: little video is a fault only while it is on.
+   * @param {Call} call @param {{sessionId: string, meetingSessionId: string | null}} who
+   */
+  #watchCamera(call, who) {
+    const people = /** @type {any} */ (ask(() => call.participants()));
+    const state = word(people?.local?.tracks?.video?.state);
+    const seen = JSON.stringify([who, state]);
+    if (state === null || seen === this.#camera) return;
+    this.#camera = seen;
+    this.#keep({ ...who, event: { t: this.#world.now(), type: "camera-state", state } });
+  }
+
   /** @param {Call} call */
   async #sample(call) {
     if (this.#pending) return;
     const request = this.#pending = {};
     const who = this.#identify(call);
+    this.#watchCamera(call, who);
     const free = () => { if (this.#pending === request) this.#pending = null; };
     // Daily never gives up on a request of its own accord, so this does: the next tick may ask again.
     let late = false;

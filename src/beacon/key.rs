@@ -19,13 +19,19 @@ pub(super) enum Key {
     Time,
     Synced,
     Timestamp,
+    Events,
+    Type,
+    Connection,
+    Event,
+    CpuLoadState,
+    State,
     Metric(MetricId),
     /// One that we do not read.
     Other,
 }
 
 /// All but those of metrics.
-const SPELLINGS: [(&str, Key); 14] = [
+const SPELLINGS: [(&str, Key); 20] = [
     ("room", Key::Room),
     ("meetingSessionId", Key::MeetingSessionId),
     ("sessionId", Key::SessionId),
@@ -40,6 +46,12 @@ const SPELLINGS: [(&str, Key); 14] = [
     ("t", Key::Time),
     ("synced", Key::Synced),
     ("timestamp", Key::Timestamp),
+    ("events", Key::Events),
+    ("type", Key::Type),
+    ("connection", Key::Connection),
+    ("event", Key::Event),
+    ("cpuLoadState", Key::CpuLoadState),
+    ("state", Key::State),
 ];
 
 impl Key {

@@ -9,6 +9,7 @@
 //! A member named twice counts with its last value, as in `JSON.parse`. No file, socket or clock in here.
 
 mod check;
+mod event;
 mod key;
 mod parse;
 mod receipt;
@@ -16,6 +17,7 @@ mod scan;
 mod value;
 
 pub use check::{Checked, DEPTH_MAX, check};
+pub use event::{Event, Happening, Link};
 pub use parse::{SEQ_MAX, VALUE_MAX, parse};
 pub use receipt::{Receipt, read};
 pub use scan::Scanner;
@@ -47,6 +49,8 @@ pub struct Beacon<'a> {
     pub seq: Option<u64>,
     /// Readings in the order sent. Empty: a heartbeat.
     pub readings: Vec<Reading>,
+    /// What happened meanwhile, in the order sent.
+    pub events: Vec<Event>,
 }
 
 /// The metrics at one instant.

@@ -3,8 +3,9 @@
 //! It is written out by hand for two reasons: what serde derives takes an array where an object is due, and would
 //! refuse a whole beacon for one odd value. Here an odd value is a value not measured.
 
+use super::event::{Event, Sent};
 use super::key::Key;
-use super::value::{FromMembers, Maybe, Members};
+use super::value::{FromMembers, Listed, Maybe, Members};
 use super::{Beacon, Reading, Refusal};
 use crate::metric::{METRIC_COUNT, MetricId};
 use std::borrow::Cow;
@@ -42,7 +43,7 @@ fn of_this_world(value: &f64) -> bool {
 }
 
 /// Daily-js gives ms; its siblings in other languages give s, and µs have been seen. `None`: no instant at all.
-fn timestamp_ms(raw: f64) -> Option<i64> {
+pub(super) fn timestamp_ms(raw: f64) -> Option<i64> {
     let ms = if raw > 1e14 {
         raw / 1e3
     } else if raw > 1e11 {
@@ -75,6 +76,7 @@ pub(super) struct Top<'a> {
     stats: Option<Maybe<Stats>>,
     samples: Option<Maybe<Columns>>,
     seq: Option<u64>,
+    events: Vec<Event>,
     received: Received,
 }
 
@@ -121,6 +123,7 @@ impl<'a> Top<'a> {
             synced: self.received.synced,
             seq: self.seq,
             readings,
+            events: self.events,
         })
     }
 }
@@ -138,6 +141,10 @@ impl<'de> FromMembers<'de> for Top<'de> {
                 Key::Seq => top.seq = members.scalar()?.number().and_then(whole_number),
                 Key::Stats => top.stats = Some(members.object()?),
                 Key::Samples => top.samples = Some(members.object()?),
+                Key::Events => {
+                    let Listed(sent) = members.objects::<Sent<'de>>()?;
+                    top.events = sent.iter().filter_map(Sent::event).collect();
+                }
                 Key::Client => {
                     let client: Maybe<Client<'de>> = members.object()?;
                     top.client = client.into_inner().unwrap_or_default().0;

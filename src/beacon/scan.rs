@@ -7,7 +7,7 @@
 use super::key::Key;
 use super::parse::Top;
 use super::receipt::verify;
-use super::value::{FromMembers, Maybe, Members, Numbers, Scalar};
+use super::value::{FromMembers, Listed, Maybe, Members, Numbers, Scalar};
 use super::{Beacon, Refusal, parse};
 use memchr::memchr;
 use std::borrow::Cow;
@@ -310,6 +310,20 @@ impl<'a> Cursor<'_, 'a> {
         })
     }
 
+    fn objects<T: FromMembers<'a>>(&mut self) -> Result<Listed<T>, Unsure> {
+        let mut listed = Listed::new();
+        if self.peek()? != b'[' {
+            self.skip_value(0)?;
+            return Ok(listed);
+        }
+        self.at += 1;
+        let mut is_first = true;
+        while self.more(b']', &mut is_first)? {
+            listed.push(self.object()?);
+        }
+        Ok(listed)
+    }
+
     fn numbers(&mut self) -> Result<Numbers, Unsure> {
         if self.peek()? != b'[' {
             self.scalar()?;
@@ -359,6 +373,9 @@ impl<'a> Members<'a> for Object<'_, '_, 'a> {
     }
     fn object<T: FromMembers<'a>>(&mut self) -> Result<Maybe<T>, Unsure> {
         self.cursor.object()
+    }
+    fn objects<T: FromMembers<'a>>(&mut self) -> Result<Listed<T>, Unsure> {
+        self.cursor.objects()
     }
     fn skip(&mut self) -> Result<(), Unsure> {
         self.cursor.skip_value(0)

@@ -22,6 +22,7 @@ pub(super) trait Members<'de> {
     fn scalar(&mut self) -> Result<Scalar<'de>, Self::Error>;
     fn numbers(&mut self) -> Result<Numbers, Self::Error>;
     fn object<T: FromMembers<'de>>(&mut self) -> Result<Maybe<T>, Self::Error>;
+    fn objects<T: FromMembers<'de>>(&mut self) -> Result<Listed<T>, Self::Error>;
     /// Reads past a value.
     fn skip(&mut self) -> Result<(), Self::Error>;
 }
@@ -45,6 +46,9 @@ impl<'de, M: MapAccess<'de>> Members<'de> for Serde<M> {
         self.0.next_value()
     }
     fn object<T: FromMembers<'de>>(&mut self) -> Result<Maybe<T>, M::Error> {
+        self.0.next_value()
+    }
+    fn objects<T: FromMembers<'de>>(&mut self) -> Result<Listed<T>, M::Error> {
         self.0.next_value()
     }
     fn skip(&mut self) -> Result<(), M::Error> {
@@ -160,6 +164,44 @@ impl<'de> Deserialize<'de> for Numbers {
             }
         }
         deserializer.deserialize_any(Any(Expect))
+    }
+}
+
+/// More objects of one array are not kept: the call page sends fewer in a beacon.
+pub(super) const LIST_MAX: usize = 256;
+
+/// A value that should be an array of objects; what is no object in it is left out, and so are those after the first [`LIST_MAX`].
+pub(super) struct Listed<T>(pub(super) Vec<T>);
+
+impl<T> Listed<T> {
+    pub(super) fn new() -> Listed<T> {
+        Listed(Vec::new())
+    }
+
+    pub(super) fn push(&mut self, item: Maybe<T>) {
+        if self.0.len() < LIST_MAX {
+            self.0.extend(item.into_inner());
+        }
+    }
+}
+
+impl<'de, T: FromMembers<'de>> Deserialize<'de> for Listed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Expect<T>(std::marker::PhantomData<T>);
+        impl<'de, T: FromMembers<'de>> AnyValue<'de> for Expect<T> {
+            type Out = Listed<T>;
+            fn seq<S: SeqAccess<'de>>(mut seq: S) -> Result<Listed<T>, S::Error> {
+                let mut listed = Listed::new();
+                while let Some(item) = seq.next_element::<Maybe<T>>()? {
+                    listed.push(item);
+                }
+                Ok(listed)
+            }
+            fn other() -> Listed<T> {
+                Listed::new()
+            }
+        }
+        deserializer.deserialize_any(Any(Expect(std::marker::PhantomData)))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Trouble that no threshold shows: nothing arrives although others send, or nobody is heard of while others are. At a complete loss
 //! losses read 0 and everything looks well.
 //!
-//! Must not take silence for a fault where the data allow another reading: alone in a room, everybody muted, nobody heard of at all.
+//! Must not take silence for a fault where the data allow another reading: alone in a room, everybody muted, nobody heard of at all, a
+//! clock that was set.
 
-use super::issue::{Cause, Issue, IssueType, Severity, Side, spells_of};
+use super::issue::{Cause, Issue, Severity, spells_of};
+use super::kind::IssueType;
 use super::presence::gap_ms;
 use super::{Call, Participant};
 use crate::metric::MetricId;
@@ -34,7 +36,9 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
 /// In any order.
 pub(super) fn find(call: &Call) -> Vec<Issue> {
     let mut found = Vec::new();
-    for (at, participant) in call.participants.iter().enumerate() {
+    let people = call.participants.iter().enumerate();
+    let placed = || people.clone().filter(|(_, one)| !one.clock.is_jumping());
+    for (at, participant) in placed() {
         let issue = |issue_type, severity, (start_ms, end_ms): (i64, i64)| Issue {
             issue_type,
             participant: at,
@@ -42,14 +46,10 @@ pub(super) fn find(call: &Call) -> Vec<Issue> {
             end_ms,
             severity,
             value: (end_ms - start_ms) as f64 / 1_000.0,
-            cause: Cause {
-                side: Side::Undecided,
-                participant: None,
-            },
+            cause: Cause::UNDECIDED,
         };
         let others = || {
-            let others = call.participants.iter().enumerate();
-            others
+            placed()
                 .filter(move |(other, _)| *other != at)
                 .map(|(_, other)| other)
         };
@@ -162,6 +162,26 @@ mod tests {
         let gone = |at: i64| if at < 50 { WELL } else { None };
         let then_deaf = |at: i64| Some((1e6, if at < 56 { 1e6 } else { 0.0 }));
         assert_eq!(issues(&[&then_deaf, &gone]), [], "the other one has gone");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_no_silence() {
+        let mut calls = Calls::default();
+        for person in 0..2 {
+            for at in 0..20 {
+                let t = T + 15_000 * at;
+                let shown = if person == 1 && 10 <= at {
+                    t + 120_000
+                } else {
+                    t
+                };
+                let line = format!(
+                    r#"{{"room":"r","meetingSessionId":"m","sessionId":"s{person}","stats":{{"latest":{{"timestamp":{shown}}}}},"_rx":{{"t":{t}}}}}"#
+                );
+                calls.add(&parse(line.as_bytes()).unwrap(), 0);
+            }
+        }
+        assert_eq!(find(&calls.finish()[0]), []);
     }
 
     #[test]

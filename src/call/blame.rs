@@ -1,18 +1,45 @@
-//! Whose side trouble was on: the rules, each tested in `verdict.rs` on a made-up call whose cause is known.
+//! Whose side trouble was on, from what all saw at the time. The rules, in this order; each is tested in `blame/tests.rs` on made-up calls
+//! whose cause is known.
 //!
-//! 1. At least three people were measured at the time and at least 60 % of them had trouble: everyone (the room or the service).
-//! 2. Two were measured and both had trouble: undecided, it may be either's line or what lies between.
-//! 3. One person's send loss is the person's uplink; receive loss, jitter or nothing received the downlink; a round-trip time either,
-//!    and of whom nothing is heard nothing is known: undecided.
+//! 1. One person's packets are lost on their way up, that person receives well, and at least 60 % of the others lose what they receive,
+//!    no more of it than that: that person's uplink, for all of them. The others see what did not come.
+//! 2. At least three people were measured and at least 60 % of them were in trouble the same way, up or down: everyone (the room or the
+//!    service). But where all lose what they receive save one whose upload is not measured (Firefox), it may be that one's: undecided.
+//! 3. Two were measured and both had trouble: undecided, it may be either's line or what lies between.
+//! 4. One person's own. Send loss: the uplink. Receive loss, jitter, nothing received: the downlink, where it is known to have been sent
+//!    well, because another receives it well or the one who sends it loses nothing; else undecided. A round-trip time and a reconnect may
+//!    be either way, and of whom nothing is heard nothing is known: undecided.
+//!
+//! A busy computer, a camera and a clock are their owner's alone, and no trouble of a line: they count in none of this.
 
-use super::issue::{Cause, Issue, IssueType, Side};
+use super::issue::{Cause, Issue, Side};
+use super::kind::{About, IssueType};
 use super::{Call, Participant};
+use crate::metric::MetricId;
 use std::collections::BTreeSet;
 
 /// Fewer people than this cannot tell a room's trouble from one person's.
 const EVERYONE_MIN: usize = 3;
 /// Of the people measured at the time, in percent.
 const EVERYONE_SHARE_MIN: usize = 60;
+/// Means over spells that do not begin and end together differ by so much: others see up to this many times what was lost.
+const SEEN_MAX: f64 = 1.25;
+
+/// Which way packets went that were in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+    Either,
+}
+
+fn way(issue_type: IssueType) -> Way {
+    match issue_type {
+        IssueType::SendPacketLoss => Way::Up,
+        IssueType::RecvPacketLoss | IssueType::Jitter | IssueType::NoMedia => Way::Down,
+        _ => Way::Either,
+    }
+}
 
 /// Finds the cause of each of `issues`, which are all that the call has.
 pub(super) fn blame(call: &Call, issues: &mut [Issue]) {
@@ -26,44 +53,120 @@ pub(super) fn blame(call: &Call, issues: &mut [Issue]) {
 }
 
 fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
-    let measured = measured(call, issue);
+    let one = |side, participant| Cause {
+        side,
+        participant: Some(participant),
+    };
+    let own = |side| one(side, issue.participant);
+    if issue.issue_type.about() != About::Line {
+        return own(Side::Undecided);
+    }
+    let measured = people_measured(call, issue);
+    if let Some(uplink) = uplink_seen(issues, issue, &measured) {
+        return one(Side::Uplink, uplink);
+    }
     let troubled = troubled(issues, issue);
-    let nobody_alone = |side| Cause {
-        side,
-        participant: None,
+    let same_way = match way(issue.issue_type) {
+        Way::Either => troubled.clone(),
+        way => with(issues, issue, |other| other == way || other == Way::Either),
     };
-    let his = |side| Cause {
-        side,
-        participant: Some(issue.participant),
-    };
-    if EVERYONE_MIN <= measured && EVERYONE_SHARE_MIN * measured <= 100 * troubled.len() {
-        nobody_alone(Side::Everyone)
-    } else if measured == 2 && troubled.len() == 2 {
-        nobody_alone(Side::Undecided)
-    } else {
-        match issue.issue_type {
-            IssueType::SendPacketLoss => his(Side::Uplink),
-            IssueType::RecvPacketLoss | IssueType::Jitter | IssueType::NoMedia => {
-                his(Side::Downlink)
-            }
-            IssueType::RoundTripTime | IssueType::Outage => his(Side::Undecided),
+    if EVERYONE_MIN <= measured.len() && most(same_way.len(), measured.len()) {
+        let mut spared = measured.difference(&same_way);
+        let is_unclear = way(issue.issue_type) == Way::Down
+            && matches!((spared.next(), spared.next()), (Some(&one), None) if !tells_of_upload(call, one));
+        return Cause {
+            side: if is_unclear {
+                Side::Undecided
+            } else {
+                Side::Everyone
+            },
+            participant: None,
+        };
+    }
+    if measured.len() == 2 && troubled.len() == 2 {
+        return Cause::UNDECIDED;
+    }
+    match way(issue.issue_type) {
+        Way::Up => own(Side::Uplink),
+        Way::Down => {
+            let others: Vec<usize> = measured.difference(&same_way).copied().collect();
+            let was_sent_well = match others[..] {
+                [] => false,
+                [one] if measured.len() == 2 => tells_of_upload(call, one),
+                _ => true,
+            };
+            own(if was_sent_well {
+                Side::Downlink
+            } else {
+                Side::Undecided
+            })
         }
+        Way::Either => own(Side::Undecided),
     }
 }
 
+/// Whose bad uplink it is that is seen in `issue`: by that person or by those who do not receive what was lost. `None`: nobody's.
+fn uplink_seen(issues: &[Issue], issue: &Issue, measured: &BTreeSet<usize>) -> Option<usize> {
+    let at_the_time = || {
+        let issues = issues.iter();
+        issues.filter(|other| is_trouble(other) && overlap(issue, other))
+    };
+    let up = || at_the_time().filter(|other| way(other.issue_type) == Way::Up);
+    let sender = up().next()?.participant;
+    let lost = up().map(|other| other.value).fold(0.0, f64::max);
+    let is_one = up().all(|other| other.participant == sender);
+    let is_seen = |other: &Issue| match other.issue_type {
+        // The sender's own round-trip time grows with the queue that loses packets.
+        _ if other.participant == sender => way(other.issue_type) != Way::Down,
+        IssueType::RecvPacketLoss => other.value <= SEEN_MAX * lost,
+        _ => way(other.issue_type) == Way::Down,
+    };
+    let n_others = measured.len() - usize::from(measured.contains(&sender));
+    // Whoever loses what comes down is not the sender, as `is_seen` makes sure.
+    let seeing = with(issues, issue, |way| way == Way::Down);
+    let is_told = way(issue.issue_type) == Way::Down || way(issue.issue_type) == Way::Up;
+    let is_his = is_told
+        && is_one
+        && at_the_time().all(is_seen)
+        && 0 < n_others
+        && most(measured.intersection(&seeing).count(), n_others);
+    is_his.then_some(sender)
+}
+
+fn most(some: usize, all: usize) -> bool {
+    EVERYONE_SHARE_MIN * all <= 100 * some
+}
+
+/// Whether it would be seen that what this person sends gets lost.
+fn tells_of_upload(call: &Call, at: usize) -> bool {
+    let metrics = IssueType::SendPacketLoss.metrics().iter();
+    let mut metrics = metrics.filter_map(|id| MetricId::from_wire(id));
+    metrics.any(|metric| call.participants[at].series.column(metric).is_some())
+}
+
+fn is_trouble(issue: &Issue) -> bool {
+    issue.issue_type.about() == About::Line
+}
+
 /// People with a reading during `issue`.
-pub(super) fn measured(call: &Call, issue: &Issue) -> usize {
-    call.participants
-        .iter()
-        .filter(|participant| measured_within(participant, issue))
-        .count()
+pub(super) fn people_measured(call: &Call, issue: &Issue) -> BTreeSet<usize> {
+    let people = call.participants.iter().enumerate();
+    people
+        .filter(|(_, participant)| measured_within(participant, issue))
+        .map(|(at, _)| at)
+        .collect()
 }
 
 /// People with trouble during `issue`, whoever has it among them.
 pub(super) fn troubled(issues: &[Issue], issue: &Issue) -> BTreeSet<usize> {
-    issues
-        .iter()
-        .filter(|other| overlap(issue, other))
+    with(issues, issue, |_| true)
+}
+
+/// People with trouble of some way during `issue`.
+fn with(issues: &[Issue], issue: &Issue, is_wanted: impl Fn(Way) -> bool) -> BTreeSet<usize> {
+    let others = issues.iter().filter(|other| is_trouble(other));
+    others
+        .filter(|other| is_wanted(way(other.issue_type)) && overlap(issue, other))
         .map(|other| other.participant)
         .collect()
 }
@@ -85,3 +188,6 @@ pub(super) fn overlap(a: &Issue, b: &Issue) -> bool {
     let shorter = (a.end_ms - a.start_ms).min(b.end_ms - b.start_ms);
     0 <= common && shorter <= 2 * common
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,11 @@
 //! a build that goes on where the last one ended all give the same calls. Where two readings of one instant contradict each other,
 //! the one that stands first in the logs counts, and so each keeps the number of its file.
 
+use super::clock::{self, Beat, Clock};
 use super::delivery::{self, Arrival, Delivery};
 use super::series::Series;
 use super::{Call, Participant, call_id};
-use crate::beacon::Beacon;
+use crate::beacon::{Beacon, Event};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -17,7 +18,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// What a call costs besides its readings, about; likewise a session.
 const SESSION_BYTES: usize = 1_000;
 /// And a beacon and a reading, with room to grow.
-const BEACON_BYTES: usize = 2 * size_of::<Arrival>();
+const BEACON_BYTES: usize = 2 * (size_of::<Arrival>() + size_of::<Beat>());
 const READING_BYTES: usize = 2 * 8 * 14;
 
 /// Gathers beacons into calls. The keys of its maps are other people's text: a hash that can be foreseen would let them make
@@ -53,6 +54,8 @@ struct Session {
     client: Latest<Vec<(String, String)>>,
     received_ms: Option<(i64, i64)>,
     arrivals: Vec<Arrival>,
+    beats: Vec<Beat>,
+    events: Vec<Event>,
     readings: Series,
     /// Which file they are from: so many of this, then so many of that. None, where a beacon had none.
     files: Vec<(FileNumber, usize)>,
@@ -133,6 +136,7 @@ impl Calls {
         self.n_beacons += 1;
         self.touched[at] = self.n_beacons;
         self.bytes += BEACON_BYTES + READING_BYTES * beacon.readings.len();
+        self.bytes += 2 * size_of_val(&*beacon.events);
         self.calls[at].add(beacon, file);
     }
 
@@ -213,7 +217,8 @@ impl Gathered {
     /// When it begins, ms since the epoch, as far as that can be told before all is known.
     pub fn start_ms(&self) -> Option<i64> {
         let of = |session: &Session| {
-            let first = session.readings.timestamps_ms().iter().min().copied();
+            let first = session.readings.timestamps_ms().iter().min();
+            let first = first.map(|first| first + session.clock().added_ms());
             first.or(session.received_ms.map(|(first, _)| first))
         };
         self.sessions.iter().filter_map(of).min()
@@ -222,7 +227,11 @@ impl Gathered {
     /// Memory that it takes, about.
     pub fn bytes(&self) -> usize {
         let of = |session: &Session| {
-            SESSION_BYTES + session.readings.bytes() + size_of_val(&*session.arrivals)
+            SESSION_BYTES
+                + session.readings.bytes()
+                + size_of_val(&*session.arrivals)
+                + size_of_val(&*session.beats)
+                + size_of_val(&*session.events)
         };
         self.sessions.iter().map(of).sum::<usize>() + SESSION_BYTES
     }
@@ -274,6 +283,14 @@ impl Gathered {
             duplicates += session
                 .readings
                 .settle(|at| ranks.get(at).copied().unwrap_or(usize::MAX));
+            // Only now: what is a repeat is told by the instants that were sent.
+            let clock = session.clock();
+            session.readings.shift(clock.added_ms());
+            for event in &mut session.events {
+                event.at_ms += clock.added_ms();
+            }
+            session.events.sort_unstable();
+            session.events.dedup();
             let key = (id.clone(), session.session_id);
             let delivery = match shared.0.get(&key) {
                 Some(delivery) => *delivery,
@@ -285,6 +302,8 @@ impl Gathered {
                 client: session.client.value.unwrap_or_default(),
                 received_ms: session.received_ms,
                 delivery,
+                clock,
+                events: session.events,
                 series: session.readings,
             });
         }
@@ -307,8 +326,14 @@ impl Session {
         if let Some(received_ms) = beacon.received_ms {
             self.received(received_ms, received_ms);
         }
-        let newest_ms = || beacon.readings.iter().map(|one| one.timestamp_ms).max();
-        let at_ms = beacon.received_ms.or_else(newest_ms);
+        let newest_ms = beacon.readings.iter().map(|one| one.timestamp_ms).max();
+        let at_ms = beacon.received_ms.or(newest_ms);
+        if let (Some(received_ms), Some(newest_ms)) = (beacon.received_ms, newest_ms) {
+            self.beats.push(Beat {
+                received_ms,
+                newest_ms,
+            });
+        }
         if let Some(name) = beacon
             .name
             .as_deref()
@@ -323,6 +348,7 @@ impl Session {
             self.client
                 .say(at_ms, beacon.client.iter().map(owned).collect());
         }
+        self.events.extend(&beacon.events);
         for reading in &beacon.readings {
             self.readings.push(reading);
         }
@@ -341,6 +367,18 @@ impl Session {
             self.count(file, n);
         }
         self.arrivals.extend(later.arrivals);
+        self.beats.extend(later.beats);
+        self.events.extend(later.events);
+    }
+
+    /// What is known of the clock. One that would put a reading before 1970 is believed: such readings are made up.
+    fn clock(&self) -> Clock {
+        let clock = clock::clock(&self.beats);
+        let first_ms = self.readings.timestamps_ms().iter().min();
+        match first_ms {
+            Some(first_ms) if first_ms + clock.added_ms() <= 0 => Clock::Unsuspected,
+            _ => clock,
+        }
     }
 
     fn received(&mut self, first_ms: i64, last_ms: i64) {
@@ -416,7 +454,7 @@ mod tests {
     /// Small numbers of everything, so that beacons meet and contradict each other.
     fn lines() -> impl Strategy<Value = Vec<String>> {
         let few = || prop::option::of(0_i64..3);
-        let reading = (0_i64..4, few(), few());
+        let reading = (0_i64..6, few(), few());
         let line = (0..2, 0..2, 0..3, few(), few(), few(), reading).prop_map(
             |(room, meeting, session, seq, name, received, (t, loss, bits))| {
                 let member = |key: &str, value: Option<i64>| {
@@ -425,9 +463,11 @@ mod tests {
                 let name = name.map_or_else(String::new, |name| {
                     format!(r#","name":"n{name}","client":{{"os":"{name}"}}"#)
                 });
+                // Hours off, half of them: clocks that are wrong, and clocks that are set.
                 let received = received.map_or_else(String::new, |t| {
-                    format!(r#","_rx":{{"t":{}}}"#, 1_795_449_870_000 + t)
+                    format!(r#","_rx":{{"t":{}}}"#, 1_795_449_870_000 + 15_000 * t)
                 });
+                let t = 15_000 * t + if session == 2 { 3_600_000 } else { 0 };
                 format!(
                     r#"{{"room":"r{room}","meetingSessionId":"m{meeting}","sessionId":"s{session}","stats":{{"latest":{{"timestamp":{}{}{}}}}}{}{name}{received}}}"#,
                     1_795_449_870_000 + t,

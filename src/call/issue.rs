@@ -1,10 +1,13 @@
 //! What went wrong, when and for whom: spells in which a metric stays beyond its threshold, found with hysteresis.
 
 use super::absence;
+use super::clock::Clock;
+use super::episode;
+use super::kind::{About, IssueType};
 use super::score::Quality;
 use super::series::Series;
 use super::{Call, Participant};
-use crate::metric::{MetricId, Standards, Thresholds, Unit};
+use crate::metric::{MetricId, Standards, Thresholds};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -19,85 +22,6 @@ const SILENCE_MS: i64 = 60_000;
 /// Issues of one call. A lively day of a large room has a few dozen; who makes up readings could make thousands, and each is
 /// held against all others to find its cause.
 const ISSUES_MAX: usize = 500;
-
-/// What is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum IssueType {
-    /// Outgoing packets do not arrive.
-    SendPacketLoss,
-    /// Incoming packets do not arrive.
-    RecvPacketLoss,
-    /// The way to the media server and back takes long.
-    RoundTripTime,
-    /// Packets arrive unevenly.
-    Jitter,
-    /// Nothing arrives, although others send: losses read 0 then.
-    NoMedia,
-    /// Somebody is not heard of, while others are.
-    Outage,
-}
-
-impl IssueType {
-    const ALL: [IssueType; 6] = [
-        IssueType::SendPacketLoss,
-        IssueType::RecvPacketLoss,
-        IssueType::RoundTripTime,
-        IssueType::Jitter,
-        IssueType::NoMedia,
-        IssueType::Outage,
-    ];
-
-    /// As data files spell it.
-    pub fn id(self) -> &'static str {
-        match self {
-            IssueType::SendPacketLoss => "send-packet-loss",
-            IssueType::RecvPacketLoss => "recv-packet-loss",
-            IssueType::RoundTripTime => "round-trip-time",
-            IssueType::Jitter => "jitter",
-            IssueType::NoMedia => "no-media",
-            IssueType::Outage => "outage",
-        }
-    }
-
-    /// As a person says it.
-    pub fn title(self) -> &'static str {
-        match self {
-            IssueType::SendPacketLoss => "Upload loss",
-            IssueType::RecvPacketLoss => "Download loss",
-            IssueType::RoundTripTime => "Round-trip time",
-            IssueType::Jitter => "Jitter",
-            IssueType::NoMedia => "Nothing received",
-            IssueType::Outage => "Not heard of",
-        }
-    }
-
-    /// The metrics that show it; the first that was measured counts.
-    fn metrics(self) -> &'static [&'static str] {
-        match self {
-            IssueType::SendPacketLoss => &["totalSendPacketLoss", "videoSendPacketLoss"],
-            IssueType::RecvPacketLoss => &["totalRecvPacketLoss", "videoRecvPacketLoss"],
-            IssueType::RoundTripTime => &["networkRoundTripTime"],
-            IssueType::Jitter => &["audioRecvJitter", "videoRecvJitter"],
-            IssueType::NoMedia => &["recvBitsPerSecond"],
-            IssueType::Outage => &[],
-        }
-    }
-
-    /// The metric that stands for it on a page.
-    pub fn metric(self) -> Option<MetricId> {
-        self.metrics()
-            .first()
-            .and_then(|id| MetricId::from_wire(id))
-    }
-
-    /// Of [`Issue::value`].
-    pub fn unit(self) -> Unit {
-        match self {
-            IssueType::SendPacketLoss | IssueType::RecvPacketLoss => Unit::Ratio,
-            _ => Unit::Second,
-        }
-    }
-}
 
 /// How wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -163,6 +87,14 @@ pub struct Cause {
     pub participant: Option<usize>,
 }
 
+impl Cause {
+    /// Nothing is known yet.
+    pub(super) const UNDECIDED: Cause = Cause {
+        side: Side::Undecided,
+        participant: None,
+    };
+}
+
 /// One spell of trouble of one participant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Issue {
@@ -176,22 +108,45 @@ pub struct Issue {
     pub end_ms: i64,
     /// By `value`.
     pub severity: Severity,
-    /// Mean of the metric over the spell; how long it lasted, where no metric shows it. In [`IssueType::unit`].
+    /// Mean of the metric over the spell; how long it lasted, where no metric shows it; how far a clock is off. In [`IssueType::unit`].
     pub value: f64,
     /// Whose side it was on; undecided until all issues are known and `blame` has held them together.
     pub cause: Cause,
 }
 
 impl Issue {
-    /// How bad it was beside others: bad before light, then by how long it lasted.
-    fn rank(&self) -> (Severity, i64) {
-        (self.severity, self.end_ms - self.start_ms)
+    /// How bad it was beside others: a line before a computer, bad before light, then by how long it lasted.
+    fn rank(&self) -> (About, Severity, i64) {
+        let lasted_ms = self.end_ms - self.start_ms;
+        (self.issue_type.about(), self.severity, lasted_ms)
     }
 }
 
-/// The worst of `issues`; of equals the first. `None`: there is none.
+/// The worst of `issues`; of equals the first. `None`: there is none that is trouble.
 pub fn worst(issues: &[Issue]) -> Option<&Issue> {
-    issues.iter().rev().max_by_key(|issue| issue.rank())
+    let trouble = issues
+        .iter()
+        .filter(|issue| issue.issue_type.about() != About::Record);
+    trouble.rev().max_by_key(|issue| issue.rank())
+}
+
+/// A clock that is not to be believed, for as long as its owner was there.
+fn skew((participant, person): (usize, &Participant)) -> Option<Issue> {
+    let ms = match person.clock {
+        Clock::Unsuspected => return None,
+        Clock::Off { added_ms } => added_ms.abs(),
+        Clock::Jumping { by_ms, .. } => by_ms,
+    };
+    let (start_ms, end_ms) = person.span_ms()?;
+    Some(Issue {
+        issue_type: IssueType::ClockSkew,
+        participant,
+        start_ms,
+        end_ms,
+        severity: Severity::Warning,
+        value: ms as f64 / 1_000.0,
+        cause: Cause::UNDECIDED,
+    })
 }
 
 /// The issues of a call, in order of their start, and the number of those left out: the worst [`ISSUES_MAX`] are kept.
@@ -203,6 +158,8 @@ pub(super) fn find(call: &Call, standards: &Standards) -> (Vec<Issue>, usize) {
         }
     }
     issues.extend(absence::find(call));
+    issues.extend(episode::find(call));
+    issues.extend(call.participants.iter().enumerate().filter_map(skew));
     let left_out = issues.len().saturating_sub(ISSUES_MAX);
     if 0 < left_out {
         issues.sort_by_key(|issue| Reverse(issue.rank()));
@@ -246,10 +203,7 @@ fn spells(
         end_ms: spell.end_ms,
         severity: severity(thresholds, spell.mean()),
         value: spell.mean(),
-        cause: Cause {
-            side: Side::Undecided,
-            participant: None,
-        },
+        cause: Cause::UNDECIDED,
     };
     detector.finish().into_iter().map(as_issue).collect()
 }
@@ -474,10 +428,8 @@ mod tests {
             participants: vec![Participant {
                 session_id: "s".to_owned(),
                 name: None,
-                client: Vec::new(),
-                received_ms: None,
-                delivery: None,
                 series,
+                ..Participant::default()
             }],
             duplicates: 0,
         };
@@ -488,17 +440,5 @@ mod tests {
             "the worst one is kept"
         );
         assert!(issues.is_sorted_by_key(|issue| issue.start_ms));
-    }
-
-    #[test]
-    fn metrics_have_thresholds_where_those_show_the_issue() {
-        for issue_type in IssueType::ALL {
-            for id in issue_type.metrics() {
-                let metric = MetricId::from_wire(id).unwrap().def();
-                let is_by_threshold = issue_type != IssueType::NoMedia;
-                assert_eq!(metric.thresholds.is_some(), is_by_threshold, "{id}");
-                assert!(!is_by_threshold || metric.unit == issue_type.unit(), "{id}");
-            }
-        }
     }
 }

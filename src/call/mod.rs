@@ -4,10 +4,13 @@
 
 mod absence;
 mod blame;
+mod clock;
 mod delivery;
 mod describe;
+mod episode;
 mod gathered;
 mod issue;
+mod kind;
 mod presence;
 mod score;
 mod series;
@@ -15,6 +18,7 @@ mod sketch;
 mod summary;
 mod verdict;
 
+pub use clock::Clock;
 pub use delivery::Delivery;
 pub use describe::{
     BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile, percentiles,
@@ -22,7 +26,8 @@ pub use describe::{
 pub use gathered::{
     Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, session_key,
 };
-pub use issue::{Cause, Issue, IssueType, Severity, Side, worst};
+pub use issue::{Cause, Issue, Severity, Side, worst};
+pub use kind::{About, IssueType};
 pub use presence::{Presence, gap_ms, presence};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};
@@ -30,6 +35,7 @@ pub use sketch::{RELATIVE_ERROR, Sketch, ZERO_BELOW};
 pub use summary::{CallSummary, Spell, sketches};
 pub use verdict::Verdict;
 
+use crate::beacon::Event;
 use crate::digest::fingerprint;
 use crate::metric::{MetricId, Standards};
 use crate::plain::is_hostile;
@@ -40,7 +46,7 @@ const ID_ROOM_CHARS_MAX: usize = 32;
 const ROOM_CHARS_MAX: usize = 80;
 
 /// A person in a call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default, Clone)]
 pub struct Participant {
     /// Daily's id. Any text.
     pub session_id: String,
@@ -52,12 +58,16 @@ pub struct Participant {
     pub received_ms: Option<(i64, i64)>,
     /// How the beacons themselves fared. `None`: they are not numbered.
     pub delivery: Option<Delivery>,
+    /// What is known of the participant's clock.
+    pub clock: Clock,
+    /// What happened to the participant, by time, each once.
+    pub events: Vec<Event>,
     /// Readings.
     pub series: Series,
 }
 
 impl Participant {
-    /// First and last reading by the participant's own clock; where nothing was measured, first and last receipt. ms since the epoch.
+    /// First and last reading by the participant's own clock, corrected where it is known to be off; where nothing was measured, first and last receipt. ms since the epoch.
     pub fn span_ms(&self) -> Option<(i64, i64)> {
         match self.series.timestamps_ms() {
             [] => self.received_ms,

@@ -248,6 +248,7 @@ mod tests {
             (0.0, 4.361),
             (0.01, 4.241),
             (0.02, 4.107),
+            (0.03, 3.967),
             (0.05, 3.686),
             (0.10, 3.061),
             (0.20, 2.235),
@@ -262,29 +263,137 @@ mod tests {
         for (rtt_ms, expect) in [
             (0.0, 4.374),
             (150.0, 4.332),
+            (160.0, 4.329),
+            (170.0, 4.326),
             (300.0, 4.140),
+            (400.0, 3.886),
             (600.0, 3.260),
             (1_000.0, 1.888),
             (1_500.0, 1.0),
         ] {
             near(audio_mos(None, 50.0, rtt_ms), expect);
         }
-        // Where a misplaced bracket makes others jump from 2.16 to 4.50.
-        near(audio_mos(Some(0.2), 50.0, 160.0), 2.168);
-        near(audio_mos(Some(0.2), 50.0, 170.0), 2.162);
+    }
+
+    #[test]
+    fn ratings_follow_the_worked_values() {
+        for (r, expect) in [
+            (93.2, 4.409),
+            (80.0, 4.024),
+            (70.0, 3.597),
+            (60.0, 3.1),
+            (50.0, 2.575),
+            (0.0, 1.0),
+            (-20.0, 1.0),
+            (100.0, 4.5),
+            (130.0, 4.5),
+        ] {
+            near(mos(r), expect);
+        }
     }
 
     #[test]
     fn network_follows_the_worked_values() {
-        for (loss, expect) in [(0.0, 100.0), (0.01, 91.67), (0.05, 75.0), (0.5, 54.55)] {
+        for (loss, expect) in [
+            (0.0, 100.0),
+            (0.01, 91.67),
+            (0.02, 85.71),
+            (0.03, 81.25),
+            (0.05, 75.0),
+            (0.10, 66.67),
+            (0.20, 60.0),
+            (0.50, 54.55),
+        ] {
             near(network(Some(loss), None, None).unwrap(), expect);
         }
-        for (rtt_s, expect) in [(0.15, 97.0), (0.3, 88.0), (0.6, 70.0), (1.5, 70.0)] {
+        for (rtt_s, expect) in [
+            (0.0, 100.0),
+            (0.15, 97.0),
+            (0.16, 96.4),
+            (0.17, 95.8),
+            (0.3, 88.0),
+            (0.4, 82.0),
+            (0.6, 70.0),
+            (1.0, 70.0),
+            (1.5, 70.0),
+        ] {
             near(network(None, Some(rtt_s), None).unwrap(), expect);
         }
         for (jitter_s, expect) in [(0.03, 97.5), (0.05, 92.5), (0.1, 80.0)] {
             near(network(None, None, Some(jitter_s)).unwrap(), expect);
         }
+    }
+
+    /// Without a figure of the jitter buffer. Video by its loss alone: nobody tells us of freezes.
+    #[test]
+    fn whole_calls_follow_the_worked_values() {
+        for (rtt_s, jitter_s, loss, of_audio, of_network) in [
+            (0.040, 0.005, 0.001, 4.353, 99.02),
+            (0.060, 0.015, 0.05, 3.658, 75.0),
+            (0.620, 0.030, 0.005, 2.721, 62.95),
+            (0.300, 0.060, 0.25, 1.139, 36.33),
+        ] {
+            let percent_of = |mos: f64| (mos - 1.0) / 3.5 * 100.0;
+            let got = audio(Some(loss), Some(jitter_s), Some(rtt_s)).unwrap();
+            assert!(
+                (got - percent_of(of_audio)).abs() < 0.02,
+                "{got} {of_audio}"
+            );
+            near(
+                network(Some(loss), Some(rtt_s), Some(jitter_s)).unwrap(),
+                of_network,
+            );
+        }
+        let whole = |rtt_s, jitter_s, loss| {
+            let values = [
+                ("networkRoundTripTime", rtt_s),
+                ("audioRecvJitter", jitter_s),
+                ("audioRecvPacketLoss", loss),
+                ("videoRecvPacketLoss", loss),
+                ("totalRecvPacketLoss", loss),
+            ];
+            one(&values).unwrap()
+        };
+        near(whole(0.040, 0.005, 0.001), 96.99);
+        let satellite = whole(0.620, 0.030, 0.005);
+        near(satellite, 59.72);
+        assert_eq!(
+            Quality::of(together(vec![satellite])),
+            Quality::Fair,
+            "shown as 60"
+        );
+    }
+
+    /// Each is an answer of somebody else's score that is wrong, and ours.
+    #[test]
+    fn known_wrong_answers_are_not_ours() {
+        // A misplaced bracket in the delay: from 2.16 to 4.50.
+        near(audio_mos(Some(0.2), 50.0, 160.0), 2.168);
+        near(audio_mos(Some(0.2), 50.0, 170.0), 2.162);
+        // Video that no loss hurts.
+        near(video(Some(0.0)).unwrap(), 100.0);
+        near(video(Some(0.5)).unwrap(), 75.0);
+        // A share fed to a formula in percent: 4.13 at a loss of 90 %.
+        for (loss, expect) in [(0.0, 4.374), (0.1, 3.092), (0.5, 1.369), (0.9, 1.098)] {
+            near(audio_mos(Some(loss), 50.0, 0.0), expect);
+        }
+        // Counts instead of shares: two lost packets are not the same of 100 and of 752.
+        near(audio_mos(Some(2.0 / 100.0), 50.0, 50.0), 4.107);
+        near(audio_mos(Some(2.0 / 752.0), 50.0, 50.0), 4.331);
+        // A delay that hardly matters: 3.93 at 600 ms, 5.00 at 1,500.
+        near(audio_mos(None, 40.0 + 2.0 * 30.0, 600.0), 2.913);
+        near(audio_mos(None, 50.0, 600.0), 3.260);
+        near(audio_mos(None, 40.0 + 2.0 * 50.0, 1_500.0), 1.0);
+        // Silence taken for a fault: 0 at 6 kbit/s.
+        let quiet = |bps| {
+            one(&[
+                ("audioSendBitsPerSecond", bps),
+                ("totalSendPacketLoss", 0.0),
+            ])
+        };
+        assert_eq!(quiet(6_000.0), quiet(32_000.0));
+        // Seconds taken for milliseconds: 600 ms would be as good as none.
+        assert!(one(&[("networkRoundTripTime", 0.6)]).unwrap() < 80.0);
     }
 
     #[test]

@@ -106,6 +106,14 @@ impl Series {
         (n_before - order.len()) as u64
     }
 
+    /// Puts all readings later by so many ms, earlier where that is negative.
+    pub fn shift(&mut self, ms: i64) {
+        if ms != 0 {
+            let shifted = |timestamp_ms: &mut i64| *timestamp_ms += ms;
+            self.timestamps_ms.iter_mut().for_each(shifted);
+        }
+    }
+
     /// Memory that it takes.
     pub fn bytes(&self) -> usize {
         let columns = self.columns.iter().map(|column| size_of_val(&**column));

@@ -2,7 +2,8 @@
 
 use super::verdict::NAME_CHARS_MAX;
 use super::{
-    Assessment, Call, Delivery, Issue, IssueType, Participant, Quality, Score, Severity, Sketch,
+    About, Assessment, Call, Delivery, Issue, IssueType, Participant, Quality, Score, Severity,
+    Sketch,
 };
 use super::{room_name, shown, worst};
 use crate::metric::MetricId;
@@ -30,11 +31,13 @@ pub struct CallSummary {
     pub n_samples: usize,
     /// Readings that were sent more than once.
     pub duplicates: u64,
+    /// People whose clock was wrong or was set.
+    pub clock_skewed: usize,
     /// As [`Call::delivery`].
     pub delivery: Option<Delivery>,
     /// As [`Assessment::score`].
     pub score: Option<Score>,
-    /// When somebody was in trouble, in the order of [`Assessment::issues`].
+    /// When somebody was in trouble, in the order of [`Assessment::issues`]. A wrong clock is none.
     pub spells: Vec<Spell>,
     /// What the worst of the issues is.
     pub worst_issue: Option<IssueType>,
@@ -75,6 +78,8 @@ impl From<&Issue> for Spell {
 impl CallSummary {
     /// What is kept of `call`.
     pub fn of(call: &Call, assessment: &Assessment) -> CallSummary {
+        let trouble = assessment.issues.iter();
+        let trouble = trouble.filter(|issue| issue.issue_type.about() != About::Record);
         let spans = call.participants.iter().filter_map(Participant::span_ms);
         CallSummary {
             id: call.id.clone(),
@@ -87,9 +92,14 @@ impl CallSummary {
                 .fold(0, i64::saturating_add),
             n_samples: call.samples(),
             duplicates: call.duplicates,
+            clock_skewed: call
+                .participants
+                .iter()
+                .filter(|participant| participant.clock.is_skewed())
+                .count(),
             delivery: call.delivery(),
             score: assessment.score,
-            spells: assessment.issues.iter().map(Spell::from).collect(),
+            spells: trouble.map(Spell::from).collect(),
             worst_issue: worst(&assessment.issues).map(|issue| issue.issue_type),
             sentence: assessment.verdict.sentence.clone(),
             worst_p95: worst_p95(assessment),

@@ -1,7 +1,8 @@
 //! The one sentence that says how a call was.
 
-use super::blame::{measured, measured_within, meet, troubled};
-use super::issue::{Cause, Issue, IssueType, Side, worst};
+use super::blame::{measured_within, meet, overlap, people_measured, troubled};
+use super::issue::{Cause, Issue, Side, worst};
+use super::kind::{About, IssueType};
 use super::score::{self, Quality, Score};
 use super::{Call, Participant, shown};
 use crate::units;
@@ -106,6 +107,7 @@ fn calm(n_good: usize, n_unknown: usize) -> String {
 }
 
 fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
+    let issue = origin(issues, issue);
     let when = if units::clock(issue.start_ms) == units::clock(issue.end_ms) {
         format!("at {}", units::clock(issue.start_ms))
     } else {
@@ -115,23 +117,14 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
             units::clock(issue.end_ms)
         )
     };
-    let value = units::quantity(issue.issue_type.unit(), issue.value);
-    let who = call
-        .participants
-        .get(issue.participant)
-        .map(Participant::label)
-        .unwrap_or_default();
-    let what = match issue.issue_type {
-        IssueType::SendPacketLoss => format!("{who} lost {value} of outgoing packets"),
-        IssueType::RecvPacketLoss => format!("{who} lost {value} of incoming packets"),
-        IssueType::RoundTripTime => format!("{who} had a round-trip time of {value}"),
-        IssueType::Jitter => format!("{who} had a jitter of {value}"),
-        IssueType::NoMedia => format!("{who} received nothing, although others were sending,"),
-        IssueType::Outage => format!("{who} was not heard of"),
-    };
+    let what = what(call, issue);
+    if issue.issue_type.about() != About::Line {
+        return format!("{what} {when}.");
+    }
     match issue.cause.side {
         Side::Everyone => {
-            let share = match (troubled(issues, issue).len(), measured(call, issue)) {
+            let measured = people_measured(call, issue).len();
+            let share = match (troubled(issues, issue).len(), measured) {
                 (all, n) if all == n => format!("All {n} people"),
                 (some, n) => format!("{some} of {n} people"),
             };
@@ -139,10 +132,46 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
                 "{share} had trouble {when}, so it was the room or the service, not one person's line."
             )
         }
-        Side::Undecided if issue.cause.participant.is_none() => {
-            format!("{what} {when}; the other one had trouble too.")
-        }
         _ => format!("{what} {when}{}.", others(call, issues, issue)),
+    }
+}
+
+/// Where others see what one person's uplink loses: the loss itself.
+fn origin<'a>(issues: &'a [Issue], issue: &'a Issue) -> &'a Issue {
+    let is_origin = |other: &&Issue| {
+        other.issue_type == IssueType::SendPacketLoss
+            && Some(other.participant) == issue.cause.participant
+            && overlap(issue, other)
+    };
+    match issue.cause.side {
+        Side::Uplink => issues.iter().find(is_origin).unwrap_or(issue),
+        _ => issue,
+    }
+}
+
+/// What was wrong with whom.
+fn what(call: &Call, issue: &Issue) -> String {
+    let value = units::quantity(issue.issue_type.unit(), issue.value);
+    let who = call
+        .participants
+        .get(issue.participant)
+        .map(Participant::label)
+        .unwrap_or_default();
+    match issue.issue_type {
+        IssueType::SendPacketLoss => format!("{who}'s upload lost {value} of its packets"),
+        IssueType::RecvPacketLoss => format!("{who}'s download lost {value} of its packets"),
+        IssueType::RoundTripTime => format!("{who} had a round-trip time of {value}"),
+        IssueType::Jitter => format!("{who} had a jitter of {value}"),
+        IssueType::NoMedia => format!("{who} received nothing, although others were sending,"),
+        IssueType::Outage => format!("{who} was not heard of"),
+        IssueType::Reconnect => {
+            format!("{who} had lost a connection, and Daily was getting it back,")
+        }
+        IssueType::VideoSendBitrate => {
+            format!("{who} sent hardly any video ({value}) with the camera on,")
+        }
+        IssueType::CpuLoad => format!("{who}'s computer was too busy for the call"),
+        IssueType::ClockSkew => format!("{who}'s clock was wrong"),
     }
 }
 
@@ -152,10 +181,14 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
     let others: Vec<(usize, &Participant)> = people
         .filter(|(at, other)| *at != issue.participant && measured_within(other, issue))
         .collect();
-    let is_troubled = |at: usize| {
-        let theirs = issues.iter().filter(|other| other.participant == at);
-        theirs.into_iter().any(|other| meet(issue, other))
-    };
+    let theirs = |at: usize| issues.iter().filter(move |other| other.participant == at);
+    let is_line = |other: &&Issue| other.issue_type.about() == About::Line;
+    let is_troubled = |at: usize| theirs(at).filter(is_line).any(|other| meet(issue, other));
+    let sees_it = |other: &Issue| other.cause == issue.cause && meet(issue, other);
+    let n_seeing = others
+        .iter()
+        .filter(|(at, _)| issue.cause.side == Side::Uplink && theirs(*at).any(sees_it))
+        .count();
     let n_troubled = others.iter().filter(|(at, _)| is_troubled(*at)).count();
     let is_fine = |(_, other): &(usize, &Participant)| {
         let readings = score::readings_within(&other.series, issue.start_ms, issue.end_ms);
@@ -163,6 +196,13 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
             && Quality::of(score::together(readings)) == Quality::Good
     };
     let all_fine = n_troubled == 0 && others.iter().all(is_fine);
+    match (others.len(), n_seeing) {
+        (_, 0) => {}
+        (1, _) => return "; the other one saw it".to_owned(),
+        (2, 2) => return "; the two others saw it".to_owned(),
+        (n, seeing) if seeing == n => return format!("; all {n} others saw it"),
+        (n, seeing) => return format!("; {seeing} of the {n} others saw it"),
+    }
     match (others.len(), n_troubled) {
         (0, _) => String::new(),
         (1, 0) if !all_fine => "; the other one was not quite free of it".to_owned(),
@@ -209,10 +249,8 @@ mod tests {
             Participant {
                 session_id: format!("session-{at}"),
                 name: Some(["Ana", "Bo", "Cy", "Di"][at].to_owned()),
-                client: Vec::new(),
-                received_ms: None,
-                delivery: None,
                 series,
+                ..Participant::default()
             }
         });
         Call {
@@ -245,7 +283,7 @@ mod tests {
             &[None, Some(("totalSendPacketLoss", 0.12)), None],
             Side::Uplink,
             Some(1),
-            "Bo lost 12 % of outgoing packets from 16:03 to 16:05; everyone else was fine.",
+            "Bo's upload lost 12 % of its packets from 16:03 to 16:05; everyone else was fine.",
         );
     }
 
@@ -255,7 +293,7 @@ mod tests {
             &[None, Some(("totalRecvPacketLoss", 0.06))],
             Side::Downlink,
             Some(1),
-            "Bo lost 6 % of incoming packets from 16:03 to 16:05; the other one was fine.",
+            "Bo's download lost 6 % of its packets from 16:03 to 16:05; the other one was fine.",
         );
     }
 
@@ -317,7 +355,7 @@ mod tests {
             &[loss, loss],
             Side::Undecided,
             None,
-            "Ana lost 20 % of incoming packets from 16:03 to 16:05; the other one had trouble too.",
+            "Ana's download lost 20 % of its packets from 16:03 to 16:05; the other one had trouble too.",
         );
         check(
             &[Some(("networkRoundTripTime", 0.7)), None, None],

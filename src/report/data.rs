@@ -4,8 +4,8 @@ use super::gather::LogStats;
 use super::numbers::Numbers;
 use super::totals::Totals;
 use crate::call::{
-    self, Assessment, Call, CallSummary, Cause, Delivery, Issue, Participant, Person, Presence,
-    Quality, Score, Summary,
+    self, Assessment, Call, CallSummary, Cause, Clock, Delivery, Issue, Participant, Person,
+    Presence, Quality, Score, Summary,
 };
 use crate::digest::fingerprint;
 use crate::metric::MetricId;
@@ -72,6 +72,7 @@ pub(super) fn report(
         beacons: u64,
         samples: usize,
         duplicates: u64,
+        clock_skewed: usize,
         skipped: Skipped<'a>,
         delivery: Option<OneDelivery>,
         synced: OneSynced,
@@ -146,6 +147,7 @@ pub(super) fn report(
             beacons: log.beacons,
             samples: totals.samples,
             duplicates: totals.duplicates,
+            clock_skewed: totals.clock_skewed,
             skipped: Skipped {
                 total: log.skipped_total(),
                 by_reason: &log.skipped,
@@ -285,6 +287,10 @@ struct OneParticipant<'a> {
     client: Members<'a>,
     start: Option<i64>,
     end: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_offset_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_jumps: Option<usize>,
     samples: usize,
     quality: &'static str,
     score: Option<u8>,
@@ -299,12 +305,19 @@ fn one_participant<'a>(
     person: &'a Person,
     presence: Presence,
 ) -> OneParticipant<'a> {
+    let (clock_offset_ms, clock_jumps) = match participant.clock {
+        Clock::Unsuspected => (None, None),
+        Clock::Off { added_ms } => (Some(added_ms), None),
+        Clock::Jumping { jumps, .. } => (None, Some(jumps)),
+    };
     OneParticipant {
         session_id: &participant.session_id,
         name: participant.name.as_deref(),
         client: Members(&participant.client),
         start: participant.span_ms().map(|(start, _)| start),
         end: participant.span_ms().map(|(_, end)| end),
+        clock_offset_ms,
+        clock_jumps,
         samples: participant.series.len(),
         quality: Quality::of(person.score).word(),
         score: person.score.map(Score::value),

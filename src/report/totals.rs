@@ -13,6 +13,8 @@ pub(super) struct Totals {
     pub(super) samples: usize,
     /// Readings that were sent more than once.
     pub(super) duplicates: u64,
+    /// Sessions whose clock was wrong or was set.
+    pub(super) clock_skewed: usize,
     /// `None`: no beacon is numbered.
     pub(super) delivery: Option<Delivery>,
     /// Calls in which somebody had a spell of trouble, whatever the call's score.
@@ -29,6 +31,7 @@ impl Totals {
             totals.participant_ms = totals.participant_ms.saturating_add(call.participant_ms);
             totals.samples += call.n_samples;
             totals.duplicates += call.duplicates;
+            totals.clock_skewed += call.clock_skewed;
             totals.with_issues += usize::from(!call.spells.is_empty());
             totals.by_quality[call.quality() as usize] += 1;
         }

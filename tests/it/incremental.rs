@@ -73,10 +73,48 @@ fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// What a person's clock shows at `at_ms`: one has the right one, one is hours off, one sets theirs in the middle.
+fn clock_of(person: u8, at_ms: i64) -> i64 {
+    match person {
+        0 => at_ms,
+        1 => at_ms + 5_000_000,
+        _ if at_ms < T + 240_000 => at_ms,
+        _ => at_ms - 7_000_000,
+    }
+}
+
+/// A beacon as they come every 15 s, most of them at once and some late, with events of the same clock.
+fn timely(rng: &mut Rng) -> String {
+    let person = rng.u8(..3);
+    let at_ms = T + 15_000 * rng.i64(0..30);
+    let shown_ms = clock_of(person, at_ms);
+    let late_ms = if rng.u8(..6) == 0 {
+        rng.i64(0..300_000)
+    } else {
+        rng.i64(0..3_000)
+    };
+    let (event, cpu) = (
+        ["connected", "interrupted"][rng.usize(..2)],
+        ["high", "low"][rng.usize(..2)],
+    );
+    format!(
+        "{{\"room\":\"r0\",\"meetingSessionId\":\"clocks{}\",\"sessionId\":\"s{person}\",\"stats\":{{\"latest\":{{\"timestamp\":{shown_ms},\"videoSendBitsPerSecond\":{}}}}},\
+         \"events\":[{{\"t\":{shown_ms},\"type\":\"network-connection\",\"connection\":\"sfu\",\"event\":\"{event}\"}},\
+         {{\"t\":{shown_ms},\"type\":\"cpu-load-change\",\"cpuLoadState\":\"{cpu}\"}},{{\"t\":{shown_ms},\"type\":\"camera-state\",\"state\":\"playable\"}}],\
+         \"_rx\":{{\"t\":{}}}}}\n",
+        rng.u8(..2),
+        rng.i64(0..300_000),
+        at_ms + late_ms,
+    )
+}
+
 /// A line that meets others: few rooms, meetings, people and instants; some are no beacons.
 fn line(rng: &mut Rng) -> String {
     if rng.u8(..12) == 0 {
         return ["", "nonsense", "{}", "[1]"][rng.usize(..4)].to_owned() + "\n";
+    }
+    if rng.bool() {
+        return timely(rng);
     }
     let mut some = |name: &str, below: i64| match rng.bool() {
         true => format!(r#","{name}":{}"#, rng.i64(0..below)),
@@ -161,7 +199,7 @@ fn happen(folder: &Folder, rng: &mut Rng, n_segments: &mut u32) -> bool {
             fs::write(&log, line(rng)).unwrap();
             return true;
         }
-        _ => (0..rng.u8(1..9)).for_each(|_| append(&log, line(rng).as_bytes())),
+        _ => (0..rng.u8(1..40)).for_each(|_| append(&log, line(rng).as_bytes())),
     }
     false
 }
@@ -195,6 +233,78 @@ proptest! {
             fs::remove_dir_all(folder.path(&format!("fresh-{step}"))).unwrap();
         }
     }
+}
+
+#[test]
+fn clocks_are_judged_by_all_beacons_however_they_were_read() {
+    let mut rng = Rng::with_seed(7);
+    let mut lines: Vec<String> = (0..600).map(|_| timely(&mut rng)).collect();
+    let folder = Folder::new();
+    folder.write("a.log", "");
+    for part in lines.chunks(60) {
+        append(&folder.path("a.log"), part.concat().as_bytes());
+        build(&folder, &["a.log"], "kept", |_| ());
+    }
+    folder.write("b.log", lines.concat());
+    build(&folder, &["b.log"], "fresh", |_| ());
+    let calls = |out: &str| {
+        let of = files(&folder.path(&format!("{out}/data/calls"))).into_iter();
+        let calls: Vec<_> = of
+            .map(|name| folder.json(&format!("{out}/data/calls/{name}")))
+            .collect();
+        calls
+    };
+    let (kept, fresh) = (calls("kept"), calls("fresh"));
+    assert_eq!((&kept, kept.len()), (&fresh, 2));
+    let report = folder.json("fresh/data/report.json");
+    assert_eq!(report["log"]["clockSkewed"], 4);
+    for call in &fresh {
+        for person in call["participants"].as_array().unwrap() {
+            let id = person["sessionId"].as_str().unwrap();
+            let (offset, jumps) = (
+                person["clockOffsetMs"].as_i64(),
+                person["clockJumps"].as_u64(),
+            );
+            match id {
+                "s0" => assert_eq!((offset, jumps), (None, None)),
+                "s1" => {
+                    assert!((-5_000_000..-4_990_000).contains(&offset.unwrap()) && jumps.is_none())
+                }
+                _ => assert_eq!((offset, jumps), (None, Some(1))),
+            }
+            if id != "s2" {
+                let (start, end) = (
+                    person["start"].as_i64().unwrap(),
+                    person["end"].as_i64().unwrap(),
+                );
+                assert!(T - 10_000 <= start && end <= T + 460_000, "{person}");
+            }
+        }
+        let issues = call["issues"].as_array().unwrap().iter();
+        let skewed = issues.filter(|issue| issue["type"] == "clock-skew");
+        let whose: Vec<_> = skewed
+            .map(|issue| issue["sessionId"].as_str().unwrap())
+            .collect();
+        assert!(
+            whose.len() == 2 && whose.contains(&"s1") && whose.contains(&"s2"),
+            "{whose:?}"
+        );
+    }
+    // And in any order.
+    rng.shuffle(&mut lines);
+    folder.write("c.log", lines.concat());
+    build(&folder, &["c.log"], "shuffled", |_| ());
+    let start = |call: &serde_json::Value| {
+        (
+            call["id"].clone(),
+            call["start"].clone(),
+            call["end"].clone(),
+        )
+    };
+    assert_eq!(
+        calls("shuffled").iter().map(start).collect::<Vec<_>>(),
+        fresh.iter().map(start).collect::<Vec<_>>()
+    );
 }
 
 /// Names, inodes and instants of change of all files of a report.

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from expected import expected, is_number, together
-from logs import log_of_2022, mixed_log, numbered_log, week_log
+from logs import clock_log, log_of_2022, mixed_log, numbered_log, week_log
 from metrics import METRICS, UNITS
 from overall import check_numbers, check_presence, check_rules
 
@@ -91,6 +91,7 @@ def check_series(tally, got, mine, where):
 
 
 def check_call(tally, got, participants, where):
+    whole = got
     order = [p["sessionId"] for p in got["participants"]]
     tally.equal(order, [p["sessionId"] for p in participants], f"{where} participants")
     for person, want in zip(got["participants"], participants):
@@ -101,6 +102,11 @@ def check_call(tally, got, participants, where):
         tally.check(got == want["delivery"], f"{here} delivery: got {got}, expected {want['delivery']}")
         for member in ("start", "end"):
             tally.near(person[member], want[member], f"{here} {member}", relative=0.0)
+        for member in ("clockOffsetMs", "clockJumps"):
+            told = person.get(member)
+            tally.check(told == want[member] and (member in person) == (told is not None), f"{here} {member}: got {told}, expected {want[member]}")
+        skewed = [issue for issue in whole["issues"] if issue["type"] == "clock-skew" and issue["sessionId"] == want["sessionId"]]
+        tally.equal(len(skewed), int(want["clockOffsetMs"] is not None or want["clockJumps"] is not None), f"{here} issues of its clock")
         measured = [metric for metric in METRICS if mine[metric].notna().any()]
         tally.equal(sorted(person["metrics"]), sorted(measured), f"{here} metrics")
         tally.equal(person["quality"] == "unknown", not measured, f"{here} unknown when nothing is measured")
@@ -118,7 +124,7 @@ def check_report(tally, out, files, contents, said, name):
     tally.equal(report["schemaVersion"], 1, f"{name} schemaVersion")
     tally.equal(log["files"], len(files), f"{name} files")
     tally.equal(log["bytes"], sum(file.stat().st_size for file in files), f"{name} bytes")
-    for member in ("lines", "beacons", "samples", "duplicates"):
+    for member in ("lines", "beacons", "samples", "duplicates", "clockSkewed"):
         tally.equal(log[member], want[member], f"{name} {member}")
     for member in ("delivery", "synced"):
         tally.check(log[member] == want[member], f"{name} {member}: got {log[member]}, expected {want[member]}")
@@ -220,6 +226,17 @@ def run(binary, folder, seed):
     numbered.write_bytes(b"".join(line + b"\n" for line in numbered_log(rng)))
     said = build(binary, [numbered], folder / "report-numbered")
     check_report(tally, folder / "report-numbered", [numbered], [numbered.read_bytes()], said, "numbered")
+
+    clocks = [folder / "clocks-0.log", folder / "clocks-1.log"]
+    contents = [b"".join(line + b"\n" for line in lines) for lines in clock_log(rng)]
+    for file, content in zip(clocks, contents):
+        file.write_bytes(content)
+    said = build(binary, clocks, folder / "report-clocks")
+    want = check_report(tally, folder / "report-clocks", clocks, contents, said, "clocks")
+    people = [p for participants in want["calls"].values() for p in participants]
+    for member in ("clockOffsetMs", "clockJumps"):
+        n = sum(p[member] is not None for p in people)
+        tally.check(5 < n < len(people) / 2, f"clocks: {n} of {len(people)} have {member}")
 
     week = [folder / f"week-{nth}.log{'.gz' if nth == 1 else ''}" for nth in range(3)]
     contents = [b"".join(line + b"\n" for line in lines) for lines in week_log(rng)]

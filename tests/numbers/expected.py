@@ -15,6 +15,8 @@ for _byte in range(256):
     for _ in range(8):
         _byte = _byte >> 1 ^ (0x82F63B78 if _byte & 1 else 0)
     CRC_TABLE.append(_byte)
+# When a clock is believed to be wrong: from which offset on, and what it takes to agree.
+SKEW_MIN, AGREE, AGREE_MIN = 30_000, 10_000, 3
 # A number further above the one before it is not believed.
 GAP_MAX = 100_000
 
@@ -122,6 +124,29 @@ def columns_of(samples):
     return rows
 
 
+def clock_of(beats):
+    """(ms to add, jumps) of a session, from {newest reading: when it was first received}."""
+    offsets = [received - newest for newest, received in beats.items()]
+    levels = []
+    for received, newest in sorted((received, newest) for newest, received in beats.items()):
+        offset = received - newest
+        known = [other for other, _ in levels[-1]] + [offset] if levels else []
+        if known and max(known) - min(known) <= AGREE:
+            levels[-1].append((offset, newest))
+        else:
+            levels.append([(offset, newest)])
+    steady = []
+    for level in levels:
+        times = [newest for _, newest in level]
+        if len(level) >= AGREE_MIN and max(times) - min(times) > 2 * AGREE:
+            steady.append(min(offset for offset, _ in level))
+    jumps = sum(abs(a - b) >= SKEW_MIN for a, b in zip(steady, steady[1:]))
+    if jumps or not steady:
+        return 0, jumps
+    is_off = abs(min(offsets)) >= SKEW_MIN and min(steady) - min(offsets) <= AGREE
+    return (min(offsets), 0) if is_off else (0, 0)
+
+
 def deliveries(beacons):
     """{(call, session): {numbered, missing, repeated, late}} of those that have numbers, number by number."""
     sessions = {}
@@ -189,10 +214,18 @@ def expected(contents):
     synced = {"yes": 0, "no": 0, "unknown": 0}
     for _, _, _, itself, _ in beacons:
         synced[itself["synced"]] += 1
+    beats = {}
+    for room, meeting, session, itself, _ in beacons:
+        newest, received = itself["newest"], itself["received"]
+        if newest is not None and received is not None:
+            mine = beats.setdefault(((room, meeting), session), {})
+            mine[newest] = min(received, mine.get(newest, received))
     calls = {}
     for (call, session), theirs in people.groupby(["call", "session"], sort=False):
         mine = distinct[(distinct["call"] == call) & (distinct["session"] == session)]
         mine = mine.sort_values("timestamp", kind="stable")
+        added, jumps = clock_of(beats.get((call, session), {}))
+        mine = mine.assign(timestamp=mine["timestamp"] + added)
         times = mine["timestamp"] if len(mine) else theirs["received"].dropna()
         calls.setdefault(call, []).append(
             {
@@ -202,6 +235,8 @@ def expected(contents):
                 "start": int(times.min()) if len(times) else None,
                 "end": int(times.max()) if len(times) else None,
                 "readings": mine,
+                "clockOffsetMs": added or None,
+                "clockJumps": jumps or None,
                 "delivery": delivered.get((call, session)),
             }
         )
@@ -215,5 +250,6 @@ def expected(contents):
         "duplicates": len(readings) - len(distinct),
         "delivery": together(delivered.values()),
         "synced": synced,
+        "clockSkewed": sum(bool(p["clockOffsetMs"] or p["clockJumps"]) for people in calls.values() for p in people),
         "calls": calls,
     }

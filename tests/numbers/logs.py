@@ -220,6 +220,32 @@ def log_of_2022(rng):
     return lines
 
 
+def clock_log(rng):
+    """Lines of two files: people whose clocks are right, off, or set meanwhile; beacons that come late, twice, or all at once."""
+    files = [[], []]
+    for nth in range(16):
+        begin = START_MS + nth * 3_600_000
+        for person in range(5):
+            who = ids(f"clocks-{nth % 3}", f"c-{nth}", f"{nth}-{person}")
+            off = rng.choice([0, 0, 1, -1]) * rng.choice([5_000, 29_000, 31_000, 60_000, 7_200_000, 40 * 86_400_000])
+            set_by = rng.choice([0, 0, 1, -1]) * rng.choice([25_000, 50_000, 3_600_000, 3_600_000])
+            n = rng.choice([2, 3, 4, 12, 30, 60])
+            set_at, kept = rng.randrange(n), rng.random() < 0.1
+            for beat in range(n):
+                at = begin + 15_000 * beat
+                shown = at + off + (set_by if beat >= set_at else 0)
+                top = v0(rng, who, shown, METRICS, "plain") if rng.random() < 0.7 else v1(rng, who, shown - 14_000, "plain")
+                late = rng.randrange(300_000) if rng.random() < 0.1 else rng.randrange(20, 2_500)
+                if "_rx" in top:
+                    top["_rx"]["t"] = begin + 15_000 * n + rng.randrange(900) if kept else at + late
+                line = json.dumps(top).encode()
+                for _ in range(1 + (rng.random() < 0.05)):
+                    rng.choice(files).append(line)
+    for lines in files:
+        rng.shuffle(lines)
+    return files
+
+
 def numbered_log(rng):
     """Beacons with numbers and whole receipts, of which some never came, came twice, late or damaged."""
     lines = []

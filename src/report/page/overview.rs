@@ -123,6 +123,13 @@ fn facts(log: &LogStats, totals: &Totals) -> Vec<Fact> {
         fact("Readings", units::count(totals.samples as u64)),
         fact("Repeated readings", units::count(totals.duplicates)),
         fact(
+            "Wrong clocks",
+            match totals.clock_skewed {
+                0 => "none".to_owned(),
+                n => format!("of {}", counted(n as u64, "person", "people")),
+            },
+        ),
+        fact(
             "Unknown calls",
             units::count(totals.of(Quality::Unknown) as u64),
         ),

@@ -228,10 +228,8 @@ mod tests {
         Participant {
             session_id: format!("s{n}"),
             name: None,
-            client: Vec::new(),
-            received_ms: None,
-            delivery: None,
             series,
+            ..Participant::default()
         }
     }
 

@@ -3,7 +3,7 @@
 //! the log may lack: what is told is what the readings show.
 
 use super::{Verdict, delivery, in_words, verdict};
-use crate::call::{Assessment, Call, Issue, IssueType, Participant};
+use crate::call::{About, Assessment, Call, Clock, Issue, IssueType, Participant};
 use crate::units;
 use serde::Serialize;
 
@@ -46,6 +46,8 @@ pub(super) struct OnePerson {
     missing: String,
     /// And what else was odd about them.
     odd: String,
+    /// What is wrong with the person's clock; empty for nothing.
+    clock: String,
     /// In words, for who does not see the lane.
     told: String,
 }
@@ -132,7 +134,7 @@ fn in_colour(assessment: &Assessment) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n_people).collect();
     if COLOURS < n_people {
         let mut trouble_ms = vec![0_i64; n_people];
-        for issue in &assessment.issues {
+        for issue in assessment.issues.iter().filter(|issue| is_trouble(issue)) {
             trouble_ms[issue.participant] =
                 trouble_ms[issue.participant].saturating_add(issue.end_ms - issue.start_ms);
         }
@@ -174,6 +176,7 @@ pub(super) fn people(call: &Call, assessment: &Assessment, badges: &[Badge]) -> 
                 .and_then(|axis_ms| lane(axis_ms, participant, issues)),
             missing: delivery::missing(participant.delivery),
             odd: participant.delivery.map(delivery::odd).unwrap_or_default(),
+            clock: clock(participant.clock),
         })
         .collect()
 }
@@ -187,6 +190,7 @@ fn told(participant: &Participant, issues: &[&Issue]) -> String {
         .span_ms()
         .map(|span| format!("There {}.", clock_span(span)))
         .unwrap_or_default();
+    let issues: Vec<_> = issues.iter().filter(|issue| is_trouble(issue)).collect();
     for issue in issues.iter().take(5) {
         told += &format!(
             " {} {} from {} for {}.",
@@ -202,10 +206,36 @@ fn told(participant: &Participant, issues: &[&Issue]) -> String {
     told
 }
 
+/// A wrong clock has words of its own.
+fn is_trouble(issue: &Issue) -> bool {
+    issue.issue_type.about() != About::Record
+}
+
+/// A clock that is not to be believed, in words. Empty for others.
+fn clock(clock: Clock) -> String {
+    match clock {
+        Clock::Unsuspected => String::new(),
+        Clock::Off { added_ms } => format!(
+            "clock {} {}: times corrected",
+            units::duration(added_ms.abs()),
+            if added_ms < 0 { "fast" } else { "slow" }
+        ),
+        Clock::Jumping { jumps: 1, by_ms } => format!(
+            "clock set by {} meanwhile: times uncertain",
+            units::duration(by_ms)
+        ),
+        Clock::Jumping { jumps, by_ms } => format!(
+            "clock set {jumps} times, by up to {}: times uncertain",
+            units::duration(by_ms)
+        ),
+    }
+}
+
 fn value(issue: &Issue) -> String {
     match issue.issue_type {
         // Every place that names them says how long they lasted.
-        IssueType::NoMedia | IssueType::Outage => String::new(),
+        other if other.is_duration() => String::new(),
+        IssueType::ClockSkew => format!("by {}", units::duration((issue.value * 1_000.0) as i64)),
         other => units::quantity(other.unit(), issue.value),
     }
 }
@@ -249,13 +279,20 @@ fn lane(axis_ms: (i64, i64), participant: &Participant, mut issues: Vec<&Issue>)
         known: !participant.series.is_empty(),
         spells: spells.into_iter().map(stretch).collect(),
         silences: silences.into_iter().map(stretch).collect(),
-        marks: issues.into_iter().map(mark).collect(),
+        marks: issues
+            .into_iter()
+            .filter(|issue| is_trouble(issue))
+            .map(mark)
+            .collect(),
     })
 }
 
 /// Where a person was not heard of for so long that they may have been away: last reading before, first one after. The
-/// longest ones, in order.
+/// longest ones, in order. A clock that was set looks the same, so that of such a one nothing is told.
 fn silences(participant: &Participant) -> Vec<(i64, i64)> {
+    if participant.clock.is_jumping() {
+        return Vec::new();
+    }
     let mut found: Vec<(i64, i64)> = participant
         .series
         .timestamps_ms()
@@ -305,7 +342,7 @@ pub(super) fn moments(call: &Call, assessment: &Assessment, badges: &[Badge]) ->
         from: issue.start_ms - start_ms,
         to: issue.end_ms - start_ms,
         time: units::clock(issue.start_ms),
-        severity: Some(in_words(issue.severity.quality(), None)),
+        severity: is_trouble(issue).then(|| in_words(issue.severity.quality(), None)),
         badge: badges[issue.participant].clone(),
         title: issue.issue_type.title(),
         value: value(issue),
@@ -324,6 +361,23 @@ mod tests {
     use crate::metric::METRIC_COUNT;
     use crate::metric::Standards;
 
+    #[test]
+    fn a_clock_is_told_in_words() {
+        let told = |it| clock(it).replace(units::NBSP, " ");
+        assert_eq!(told(Clock::Unsuspected), "");
+        let off = |added_ms| told(Clock::Off { added_ms });
+        assert_eq!(off(-3_600_000), "clock 1 h 00 fast: times corrected");
+        assert_eq!(off(90_000), "clock 2 min slow: times corrected");
+        let set = |jumps| {
+            told(Clock::Jumping {
+                jumps,
+                by_ms: 45_000,
+            })
+        };
+        assert_eq!(set(1), "clock set by 45 s meanwhile: times uncertain");
+        assert_eq!(set(2), "clock set 2 times, by up to 45 s: times uncertain");
+    }
+
     fn participant(name: &str, times_ms: &[i64], loss: f64) -> Participant {
         let mut series = Series::default();
         let metric = crate::metric::MetricId::from_wire("totalSendPacketLoss").unwrap();
@@ -339,10 +393,8 @@ mod tests {
         Participant {
             session_id: name.to_owned(),
             name: None,
-            client: Vec::new(),
-            received_ms: None,
-            delivery: None,
             series,
+            ..Participant::default()
         }
     }
 

@@ -181,7 +181,7 @@ mod tests {
     fn call(room: &str) -> Gathered {
         let mut calls = Calls::default();
         let line = format!(
-            r#"{{"room":"{room}","meetingSessionId":"m","sessionId":"s","stats":{{"latest":{{"timestamp":1795449870000,"recvBitsPerSecond":1}}}},"seq":3,"_rx":{{"t":1795449870001}}}}"#
+            r#"{{"room":"{room}","meetingSessionId":"m","sessionId":"s","stats":{{"latest":{{"timestamp":1795449870000,"recvBitsPerSecond":1}}}},"seq":3,"events":[{{"t":1795449870000,"type":"cpu-load-change","cpuLoadState":"high"}}],"_rx":{{"t":1795449870001}}}}"#
         );
         calls.add(&parse(line.as_bytes()).unwrap(), 0);
         calls.into_gathered().remove(0)
@@ -233,8 +233,8 @@ mod tests {
     fn the_format_is_the_one_that_its_number_stands_for() {
         let bytes = postcard::to_stdvec(&call("a")).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((super::super::manifest::FORMAT, hex.as_str()), (2, GOLDEN));
+        assert_eq!((super::super::manifest::FORMAT, hex.as_str()), (3, GOLDEN));
     }
 
-    const GOLDEN: &str = "0161016d0101730000000001e2dab692c168e2dab692c168010301e0dab692c16801e2dab692c16801e0dab692c168011172656376426974735065725365636f6e6401000000000000f03f010001";
+    const GOLDEN: &str = "0161016d0101730000000001e2dab692c168e2dab692c168010301e0dab692c16801e2dab692c16801e2dab692c168e0dab692c16801e0dab692c168020101e0dab692c168011172656376426974735065725365636f6e6401000000000000f03f010001";
 }

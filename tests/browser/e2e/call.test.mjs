@@ -69,6 +69,7 @@ test("two people join, one leaves, the dashboard shows it", async (t) => {
     const seq = [...new Set(from(log, id).map((beacon) => beacon.seq))].sort((a, b) => a - b);
     assert.deepEqual(seq, seq.map((_, n) => n), "numbered from 0 without a gap");
     assert.equal(events(from(log, id), "joined-meeting").length, 1);
+    assert.equal(events(from(log, id), "camera-state").length, 1, "and nobody switched it");
   }
   assert.deepEqual(times(from(log, anasId)), readByAna);
   assert.deepEqual(times(from(log, bensId)).slice(0, readByBen.length), readByBen);

@@ -154,6 +154,20 @@ test("leaving flushes and stops", async () => {
   assert.equal(bodies().length, 1);
 });
 
+test("a camera that is switched is told once, and again in another meeting", async () => {
+  const { world, call, client, bodies } = begin();
+  let state = "playable";
+  call.participants = () => ({ local: { session_id: "s1", tracks: { video: { state } } } });
+  client.start(call, ROOM);
+  await world.pass(7_000);
+  state = "off";
+  await world.pass(9_000);
+  call.meeting = "m2";
+  await world.pass(15_000);
+  const told = bodies().flatMap((body) => (body.events ?? []).map((event) => [body.meetingSessionId, event.type, event.state]));
+  assert.deepEqual(told, [["m1", "camera-state", "playable"], ["m1", "camera-state", "off"], ["m2", "camera-state", "off"]]);
+});
+
 test("what happened before joining is told by the first beacon", async () => {
   const { world, call, client, bodies } = begin();
   client.event("camera-error", { error: { type: "not-found" } });
