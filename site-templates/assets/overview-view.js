@@ -88,7 +88,7 @@
   const draw = (first = SLICE) => {
     const body = by("calls-body");
     const now = ++drawing;
-    const wanted = found.slice(0, state.rows).map((call) => rows[call.at]);
+    const wanted = found.slice(0, state.rows).map((call) => clocked(rows[call.at], call));
     body.replaceChildren(...wanted.slice(0, first));
     const more = (/** @type {number} */ from) => {
       if (now !== drawing || from >= wanted.length) return;
@@ -102,7 +102,29 @@
     by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
   };
 
+  /** The row, with the time that is asked for. @param {HTMLTableRowElement} row @param {any} call */
+  const clocked = (row, call) => {
+    const time = row.querySelector("time");
+    if (time && call.start !== null) {
+      time.dataset.there ??= time.textContent ?? "";
+      const text = state.time === "" ? time.dataset.there : states.localTime(call.start);
+      if (time.textContent !== text) time.textContent = text;
+    }
+    return row;
+  };
+
+  /** Whose times and days these are. */
+  const clocks = () => {
+    const there = by("calls-zone").dataset.zone ?? "";
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone || "your time";
+    // A link may ask for the reader's own times; where those are the report's there is nothing to choose.
+    by("calls-time").hidden = here === there;
+    by("calls-zone").textContent = state.time === "" ? there : here;
+    for (const button of all("[data-time]")) button.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (button).dataset.time === state.time));
+  };
+
   const controls = () => {
+    clocks();
     const said = states.told(found.length, page.calls.length);
     if (by("calls-said").textContent !== said) by("calls-said").textContent = said;
     const set = (/** @type {string} */ id, /** @type {string} */ value) => {
@@ -216,8 +238,8 @@
       const asked = states.parse(link.getAttribute("href") ?? "", page);
       if (link.hasAttribute("data-period")) choose({ period: asked.period });
       else {
-        // A link to some of the calls: to the table with them.
-        choose({ ...asked, period: state.period });
+        // A link to some of the calls: to the table with them. Days of a chart are the report's.
+        choose({ ...asked, period: state.period, time: asked.from ? "" : state.time });
         by("calls").scrollIntoView();
         by("calls-title").focus({ preventScroll: true });
       }
@@ -227,6 +249,7 @@
     if (!button) return;
     const head = /** @type {HTMLElement | null} */ (button.closest("th[data-sort]"));
     if (head) choose(states.sorted(state, head.dataset.sort));
+    else if (button.dataset.time !== undefined) choose({ time: button.dataset.time });
     else if (button.dataset.quality) choose({ quality: states.toggled(state.quality, button.dataset.quality) });
     else if (button.dataset.do) {
       DO[button.dataset.do]?.(button);

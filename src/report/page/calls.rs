@@ -57,14 +57,15 @@ struct Data<'a> {
     types: Vec<(&'static str, &'static str)>,
 }
 
-pub(super) fn row(call: &CallSummary, standards: &Standards) -> Row {
+/// `zone`: whose clock tells when it began.
+pub(super) fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) -> Row {
     let span = call.span_ms;
     let missing = || units::MISSING.to_owned();
     Row {
         page: data::page_path(&call.id),
         room: call.room_name(),
         verdict: verdict(call.score),
-        started: span.map_or_else(missing, |(start, _)| units::day_and_clock(start)),
+        started: span.map_or_else(missing, |(start, _)| units::day_and_clock_in(start, zone)),
         started_iso: span
             .map(|(start, _)| units::rfc3339(start))
             .unwrap_or_default(),
@@ -72,9 +73,11 @@ pub(super) fn row(call: &CallSummary, standards: &Standards) -> Row {
         people: call.n_participants,
         loss: cell(call, LOSS, standards),
         round_trip: cell(call, ROUND_TRIP, standards),
-        issue: call
-            .worst_issue
-            .map_or_else(missing, |issue_type| issue_type.title().to_owned()),
+        issue: match (call.worst_issue, call.score) {
+            (Some(issue_type), _) => issue_type.title().to_owned(),
+            (None, None) => "nothing measured".to_owned(),
+            (None, Some(_)) => missing(),
+        },
         ribbon: span.map(|span| {
             let spells = call.spells.iter().copied();
             ribbon(span, span, spells, call.score.is_some())
