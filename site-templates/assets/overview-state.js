@@ -65,7 +65,7 @@
       const issues = data.issues[at].map((/** @type {number} */ type) => data.types[type]);
       const of = (/** @type {string} */ column) => data[column][at];
       return {
-        at, id, room: of("room"), rank: ranks.get(of("room")), folded: fold(`${of("room")} ${id}`), start: of("start"), day: of("day"), duration: of("duration"), people: of("people"), score: of("score"),
+        at, id, room: of("room"), rank: ranks.get(of("room")), folded: fold([of("room"), id, ...of("who").map((/** @type {number} */ one) => data.names[one])].join(" ")), start: of("start"), day: of("day"), duration: of("duration"), people: of("people"), score: of("score"),
         quality: of("quality"), loss: of("loss"), rtt: of("rtt"), issues: issues.map((/** @type {[string, string]} */ type) => type[0]), title: issues[0]?.[1] ?? null, trouble: of("trouble"),
       };
     });

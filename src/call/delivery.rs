@@ -71,6 +71,13 @@ impl Arrival {
     }
 }
 
+impl Arrival {
+    /// Its newest reading and its receipt, where both are known.
+    pub(super) fn clocks(&self) -> Option<(i64, i64)> {
+        self.newest_ms.zip(self.received_ms)
+    }
+}
+
 /// Accounts for one session: `parts` are its arrivals in each of its calls, in any order. One account for each.
 pub(super) fn account(parts: &[&[Arrival]]) -> Vec<Option<Delivery>> {
     let mut arrivals: Vec<(Arrival, usize)> = parts

@@ -6,7 +6,7 @@
 
 use super::delivery::{self, Arrival, Delivery};
 use super::series::Series;
-use super::{Call, Participant, call_id};
+use super::{Call, Participant, call_id, clock};
 use crate::beacon::Beacon;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -274,6 +274,8 @@ impl Gathered {
             duplicates += session
                 .readings
                 .settle(|at| ranks.get(at).copied().unwrap_or(usize::MAX));
+            let beacons = session.arrivals.iter();
+            let clock_off_ms = clock::off_ms(beacons.filter_map(Arrival::clocks));
             let key = (id.clone(), session.session_id);
             let delivery = match shared.0.get(&key) {
                 Some(delivery) => *delivery,
@@ -285,6 +287,7 @@ impl Gathered {
                 client: session.client.value.unwrap_or_default(),
                 received_ms: session.received_ms,
                 delivery,
+                clock_off_ms,
                 series: session.readings,
             });
         }

@@ -477,6 +477,7 @@ mod tests {
                 client: Vec::new(),
                 received_ms: None,
                 delivery: None,
+                clock_off_ms: None,
                 series,
             }],
             duplicates: 0,

@@ -4,6 +4,7 @@
 
 mod absence;
 mod blame;
+mod clock;
 mod delivery;
 mod describe;
 mod gathered;
@@ -50,6 +51,8 @@ pub struct Participant {
     pub received_ms: Option<(i64, i64)>,
     /// How the beacons themselves fared. `None`: they are not numbered.
     pub delivery: Option<Delivery>,
+    /// By how much the clock is ahead of the collector's, ms; less than nothing: behind. `None`: it is not, or nothing tells.
+    pub clock_off_ms: Option<i64>,
     /// Readings.
     pub series: Series,
 }

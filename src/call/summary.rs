@@ -32,6 +32,8 @@ pub struct CallSummary {
     pub duplicates: u64,
     /// As [`Call::delivery`].
     pub delivery: Option<Delivery>,
+    /// As [`Participant::clock_off_ms`] of those whose clock is off.
+    pub clocks_off_ms: Vec<i64>,
     /// As [`Assessment::score`].
     pub score: Option<Score>,
     /// When somebody was in trouble, in the order of [`Assessment::issues`].
@@ -88,6 +90,11 @@ impl CallSummary {
             n_samples: call.samples(),
             duplicates: call.duplicates,
             delivery: call.delivery(),
+            clocks_off_ms: call
+                .participants
+                .iter()
+                .filter_map(|one| one.clock_off_ms)
+                .collect(),
             score: assessment.score,
             spells: assessment.issues.iter().map(Spell::from).collect(),
             worst_issue: worst(&assessment.issues).map(|issue| issue.issue_type),

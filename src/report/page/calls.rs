@@ -53,6 +53,9 @@ struct Data<'a> {
     issues: Vec<Vec<usize>>,
     /// The share of the call in which somebody was in trouble, 0–1.
     trouble: Vec<Option<f64>>,
+    /// Places in `names` of those who gave one.
+    who: Vec<Vec<usize>>,
+    names: Vec<&'a str>,
     /// Ids and titles of all issues that any call has.
     types: Vec<(&'static str, &'static str)>,
 }
@@ -89,6 +92,18 @@ pub(super) fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) ->
 pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
     let types: BTreeSet<IssueType> = calls.iter().flat_map(issue_types).collect();
     let types: Vec<IssueType> = types.into_iter().collect();
+    let names: BTreeSet<&str> = calls
+        .iter()
+        .flat_map(|call| &call.names)
+        .map(String::as_str)
+        .collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let who = |call: &CallSummary| {
+        let theirs = call.names.iter();
+        theirs
+            .filter_map(|name| names.binary_search(&name.as_str()).ok())
+            .collect()
+    };
     let column = |metrics| {
         calls
             .iter()
@@ -125,6 +140,8 @@ pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
             })
             .collect(),
         trouble: calls.iter().map(trouble).collect(),
+        who: calls.iter().map(who).collect(),
+        names: names.clone(),
         types: types.iter().map(|one| (one.id(), one.title())).collect(),
     };
     for_script(serde_json::to_string(&data).unwrap_or_default())

@@ -127,6 +127,7 @@ fn facts(log: &LogStats, totals: &Totals, calls: &[CallSummary], zone: &TimeZone
         fact("Readings", units::count(totals.samples as u64)),
         fact("Repeated readings", units::count(totals.duplicates)),
         fact("Missing beacons", delivery::of_log(totals.delivery)),
+        fact("Clocks that are off", clocks_off(calls)),
         fact(
             "Unknown calls",
             units::count(totals.of(Quality::Unknown) as u64),
@@ -141,6 +142,22 @@ fn facts(log: &LogStats, totals: &Totals, calls: &[CallSummary], zone: &TimeZone
             ),
         ),
     ]
+}
+
+/// Participants whose clock is off, and by how much at most: `1 participant, 7 min ahead`.
+fn clocks_off(calls: &[CallSummary]) -> String {
+    let off = || calls.iter().flat_map(|call| &call.clocks_off_ms).copied();
+    let Some(most_ms) = off().max_by_key(|off_ms| off_ms.unsigned_abs()) else {
+        return "none".to_owned();
+    };
+    let n = off().count() as u64;
+    format!(
+        "{}, {}{} {}",
+        counted(n, "participant", "participants"),
+        if n == 1 { "" } else { "at most " },
+        units::duration(most_ms.saturating_abs()),
+        if 0 < most_ms { "ahead" } else { "behind" }
+    )
 }
 
 /// From the first reading of the log to the last.

@@ -158,7 +158,7 @@ test("every chart is a table too, and a picture to keep", async (t) => {
 
 test("how good the data is: lines, what was skipped and why, repeated, missing, from when to when", async (t) => {
   const home = folder(t);
-  const one = beacon(columns(START, 30));
+  const one = beacon(columns(START, 30), { _rx: { t: START + 58_000 - 420_000 } });
   const log = [one, { ...one, seq: 3 }].map((each) => `${JSON.stringify(each)}\n`).join("");
   writeFileSync(join(home, "beacon.log"), `${log}not json\n{}\n`);
   run(["build-report", "--log", "beacon.log", "--out", "site"], { cwd: home });
@@ -168,6 +168,7 @@ test("how good the data is: lines, what was skipped and why, repeated, missing, 
   assert.match(facts.Skipped, /^2: .*1 not json/);
   assert.equal(facts["Repeated readings"], "30");
   assert.equal(facts["Missing beacons"], "2 of 4, 50 %");
+  assert.equal(facts["Clocks that are off"], "1 participant, 7 min ahead");
   assert.equal(facts["Readings from"], "23 Nov 2026, 09:00 to 23 Nov 2026, 09:00");
   assert.match(await page.locator("#built").textContent(), /^\d+ \w+ \d{4}, \d\d:\d\d UTC$/);
   watched.clean();
