@@ -23,8 +23,9 @@
   let page;
   /** @type {any} */
   let state;
-  /** Rows in the order of the page's data. @type {HTMLTableRowElement[]} */
+  /** Rows in the order of the page's data; as text what was not on show yet. @type {(HTMLTableRowElement | string)[]} */
   let rows = [];
+  const mould = document.createElement("template");
   /** Calls on show. @type {any[]} */
   let found = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -88,7 +89,7 @@
   const draw = (first = SLICE) => {
     const body = by("calls-body");
     const now = ++drawing;
-    const wanted = found.slice(0, state.rows).map((call) => clocked(rows[call.at], call));
+    const wanted = found.slice(0, state.rows).map((call) => clocked(rowAt(call.at), call));
     body.replaceChildren(...wanted.slice(0, first));
     const more = (/** @type {number} */ from) => {
       if (now !== drawing || from >= wanted.length) return;
@@ -100,6 +101,28 @@
     by("calls-scroll").hidden = found.length === 0;
     by("calls-rest").hidden = found.length <= state.rows;
     by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
+  };
+
+  /** @param {number} at @returns {HTMLTableRowElement} */
+  const rowAt = (at) => {
+    const row = rows[at];
+    if (typeof row !== "string") return row;
+    // Text of the page's own builder, in which names are escaped.
+    mould.innerHTML = row;
+    const made = /** @type {HTMLTableRowElement} */ (mould.content.querySelector("tr"));
+    rows[at] = made;
+    return made;
+  };
+
+  /** Rows beyond the first: text where the browser read the page, elements where refresh.js did. @returns {(HTMLTableRowElement | string)[]} */
+  const furtherRows = () => {
+    const more = document.getElementById("calls-more");
+    if (!more) return [];
+    const end = "</tr>";
+    const found = more.firstElementChild ? [...more.querySelectorAll("tbody tr")].map((row) => /** @type {HTMLTableRowElement} */ (row))
+      : (more.textContent ?? "").split("<tbody>")[1].split(end).slice(0, -1).map((row) => row + end);
+    more.remove();
+    return found;
   };
 
   /** The row, with the time that is asked for. @param {HTMLTableRowElement} row @param {any} call */
@@ -289,8 +312,7 @@
     const source = document.getElementById("calls-data");
     if (!source?.textContent) return;
     page = states.read(source.textContent);
-    rows = all("#calls tbody tr");
-    for (const later of all("#calls tbody.later")) later.remove();
+    rows = [.../** @type {HTMLTableRowElement[]} */ (all("#calls-body tr")), ...furtherRows()];
     // What was chosen stays when a newer build takes the place of the page; typing may be ahead of the address.
     const isAgain = state !== undefined;
     state = states.parse(isAgain ? states.format(state) : location.hash, page);

@@ -170,17 +170,17 @@ test("an open overview keeps filter, order, typing, scroll and times while newer
   const { server } = await meetingPlace(t);
   const start = Date.UTC(2026, 10, 23, 9);
   const room = (n) => `https://example.daily.co/meet-${n % 2 ? "ana" : "ben"}`;
-  for (let n = 0; n < 60; n += 1) await post(server, beacon(columns(start + n * 20_000, 3 + n % 5), { meetingSessionId: `m${n}`, room: room(n) }));
+  for (let n = 0; n < 120; n += 1) await post(server, beacon(columns(start + n * 20_000, 3 + n % 5), { meetingSessionId: `m${n}`, room: room(n) }));
   const { page, watched } = await person(t, { timezoneId: "Asia/Tokyo" });
   await page.clock.install();
   const rows = page.locator("#calls-body tr");
-  await until("60 calls", async () => {
+  await until("120 calls", async () => {
     await page.goto(`${server.origin}/report/`);
-    return (await rows.count()) === 60;
+    return /^120 calls/.test(await page.locator("#calls-said").textContent());
   });
   await page.goto(`${server.origin}/report/#time=local&sort=duration&text=meet-ana`);
   await page.reload();
-  await until("those of ana", async () => (await rows.count()) === 30);
+  await until("those of ana", async () => (await rows.count()) === 60);
   await page.locator("details.more > summary").first().waitFor();
   await page.evaluate(() => { window.__mark = true; window.scrollTo(0, 600); });
   await page.locator("#find-text").focus({ preventScroll: true });
@@ -199,7 +199,7 @@ test("an open overview keeps filter, order, typing, scroll and times while newer
   await post(server, beacon(columns(start - 3_600_000, 4), { meetingSessionId: "one more", room: room(1) }));
   await until("one more", async () => {
     await page.clock.runFor(4_500);
-    return (await rows.count()) === 31;
+    return (await rows.count()) === 61;
   });
   assert.deepEqual(await look(), before);
 
