@@ -18,6 +18,8 @@
   /** More rooms than this are searched for, not picked from a list. */
   const ROOMS_MAX = 1000;
   const SAID_MS = 1500;
+  /** What is called neither small nor large, in the order of up and down. @type {Record<string, [string, string]>} */
+  const ORDERS = { started: ["Oldest", "Newest"], room: ["A", "Z"], issue: ["A", "Z"], score: ["Worst", "Best"] };
 
   /** @type {any} */
   let page;
@@ -163,7 +165,8 @@
     set("find-room", room < 0 ? "" : String(room + 1));
     set("find-issue", state.issue);
     set("find-sort", state.sort);
-    by("find-order").textContent = state.up ? "↑ Smallest first" : "↓ Largest first";
+    const [least, most] = ORDERS[state.sort] ?? ["Smallest", "Largest"];
+    by("find-order").textContent = state.up ? `↑ ${least} first` : `↓ ${most} first`;
     const counts = states.counts(page.calls, state);
     for (const button of all("[data-quality]")) {
       const quality = /** @type {HTMLElement} */ (button).dataset.quality ?? "";
