@@ -51,6 +51,8 @@
     if (fresh.dataset.assets !== main().dataset.assets) return location.reload();
     const { scrollX, scrollY } = window;
     const place = focusPlace();
+    const open = new Set(folds(main()).filter(([, fold]) => fold.open).map(([key]) => key));
+    for (const [key, fold] of folds(fresh)) if (open.has(key)) fold.open = true;
     main().replaceWith(document.adoptNode(fresh));
     document.title = next.title;
     document.dispatchEvent(new Event("reportchange"));
@@ -59,6 +61,13 @@
     const focused = place?.();
     if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
   };
+
+  /**
+   * What can be folded open, by the section that it is in.
+   * @param {Element} within @returns {[string, HTMLDetailsElement][]}
+   */
+  const folds = (within) => [...within.querySelectorAll("details")]
+    .map((fold) => [`${fold.closest("[aria-labelledby]")?.getAttribute("aria-labelledby")} ${fold.className}`, fold]);
 
   /**
    * Where the focus is: an id, the address of a link, or else positions among siblings. Rows of a table move when a newer one comes.

@@ -148,7 +148,7 @@ fn facts(log: &LogStats, totals: &Totals, calls: &[CallSummary], zone: &TimeZone
 fn clocks_off(calls: &[CallSummary]) -> String {
     let off = || calls.iter().flat_map(|call| &call.clocks_off_ms).copied();
     let Some(most_ms) = off().max_by_key(|off_ms| off_ms.unsigned_abs()) else {
-        return "none".to_owned();
+        return "none known".to_owned();
     };
     let n = off().count() as u64;
     format!(

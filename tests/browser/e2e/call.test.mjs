@@ -182,6 +182,7 @@ test("an open overview keeps filter, order, typing, scroll and times while newer
   await page.reload();
   await until("those of ana", async () => (await rows.count()) === 60);
   await page.locator("details.more > summary").first().waitFor();
+  await page.locator("#minutes-all, #scores-all").first().locator("xpath=ancestor::section").getByText("Table", { exact: true }).click();
   await page.evaluate(() => { window.__mark = true; window.scrollTo(0, 600); });
   await page.locator("#find-text").focus({ preventScroll: true });
   await page.keyboard.press("End");
@@ -191,11 +192,11 @@ test("an open overview keeps filter, order, typing, scroll and times while newer
     return {
       mark: window.__mark, y: window.scrollY, hash: location.hash, text: search.value, caret: search.selectionStart, focused: document.activeElement === search,
       sorted: document.querySelector("[aria-sort]")?.dataset.sort, zone: document.getElementById("calls-zone").textContent,
-      first: document.querySelector("#calls-body time").textContent,
+      first: document.querySelector("#calls-body time").textContent, tables: document.querySelectorAll(".plot-foot details[open]").length,
     };
   });
   const before = await look();
-  assert.ok(before.y > 0 && before.focused && before.zone === "Asia/Tokyo", JSON.stringify(before));
+  assert.ok(before.y > 0 && before.focused && before.tables === 1 && before.zone === "Asia/Tokyo", JSON.stringify(before));
   await post(server, beacon(columns(start - 3_600_000, 4), { meetingSessionId: "one more", room: room(1) }));
   await until("one more", async () => {
     await page.clock.runFor(4_500);
