@@ -267,7 +267,10 @@ test("the meeting session changes in mid-call: two calls in the report", async (
     const { calls } = await (await fetch(`${server.origin}/report/data/report.json`)).json();
     return calls.map((call) => `${call.meetingSessionId} ${call.samples}`).join() === `second-meeting ${times(second).length},${first[0].meetingSessionId} ${times(first).length}`;
   });
-  await page.goto(`${server.origin}/report/`);
-  assert.deepEqual(await page.locator("table.calls tbody th").allTextContents(), ["meet-ana", "meet-ana"]);
+  // The overview is written last, after the data.
+  await until("both in the overview", async () => {
+    await page.goto(`${server.origin}/report/`);
+    return (await page.locator("table.calls tbody th").allTextContents()).join() === "meet-ana,meet-ana";
+  });
   watched.clean();
 });
