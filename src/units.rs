@@ -94,6 +94,11 @@ pub fn duration(ms: i64) -> String {
     }
 }
 
+/// A time span in whole minutes.
+pub fn minutes(ms: i64) -> u64 {
+    (ms as f64 / 60_000.0).round() as u64
+}
+
 /// Bytes: `853 B`, `41 MB`.
 pub fn bytes(value: u64) -> String {
     scaled(
@@ -115,6 +120,22 @@ pub fn day(ms: i64) -> String {
 /// Day and time of day in UTC: `23 Nov 2026, 14:02`.
 pub fn day_and_clock(ms: i64) -> String {
     formatted(ms, "%-d %b %Y, %H:%M")
+}
+
+/// Day and time of day as `zone` counts them: `23 Nov 2026, 15:02`.
+pub fn day_and_clock_in(ms: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_millisecond(ms) {
+        Ok(instant) => {
+            let local = instant.to_zoned_datetime(zone.clone());
+            local.strftime("%-d %b %Y, %H:%M").to_string()
+        }
+        Err(_) => MISSING.to_owned(),
+    }
+}
+
+/// What people call `zone`: `UTC`, `Europe/Berlin`.
+pub fn zone_name(zone: &TimeZone) -> &str {
+    zone.iana_name().unwrap_or("UTC")
 }
 
 /// RFC 3339 in UTC, whole seconds: `2026-11-23T14:02:07Z`.
@@ -212,6 +233,20 @@ mod tests {
         assert_eq!(day_and_clock(1_795_449_870_771), "23 Nov 2026, 16:04");
         assert_eq!(rfc3339(1_795_449_870_771), "2026-11-23T16:04:30Z");
         assert_eq!(clock(i64::MAX), MISSING);
+        assert_eq!(day_and_clock_in(i64::MAX, &TimeZone::UTC), MISSING);
         assert_eq!(day_of(i64::MAX, &TimeZone::UTC), None);
+    }
+
+    #[test]
+    fn a_zone_has_its_own_days() {
+        let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
+        assert_eq!(
+            day_and_clock_in(1_795_449_870_771, &tokyo),
+            "24 Nov 2026, 01:04"
+        );
+        assert_eq!(
+            (zone_name(&tokyo), zone_name(&TimeZone::UTC)),
+            ("Asia/Tokyo", "UTC")
+        );
     }
 }

@@ -47,7 +47,11 @@ function clientFor(beaconUrl) {
     beaconUrl, sampleIntervalMs, beaconIntervalMs, pass,
     client: clientName(navigator.userAgent, navigator.maxTouchPoints),
     names: settings.participantNames === "true",
-    onReading: (reading) => showConnection(connection.push(reading, Date.now())),
+    onReading: (reading) => {
+      const now = Date.now();
+      if (reading) view.reading(reading, now);
+      showConnection(connection.push(reading, now));
+    },
     onDelivery: (delivery, waiting) => view.delivery(delivery, waiting),
   });
   flushWhenHidden(client, document, window);
@@ -59,8 +63,8 @@ let interrupted = false;
 /** @param {{level: import("./connection.js").Level, cause: import("./connection.js").Cause | null}} now */
 function showConnection({ level, cause }) {
   if (view.state !== "joined") return;
-  view.connection(interrupted ? "measuring" : level, interrupted ? null : cause);
-  if (interrupted) view.trouble("The connection is interrupted.", "Daily is trying to get it back.");
+  if (interrupted) view.connection("measuring", "interrupted");
+  else view.connection(level, cause);
 }
 
 let destroyed = Promise.resolve();

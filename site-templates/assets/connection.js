@@ -16,28 +16,35 @@ export const STALE_MS = 10_000;
 
 const LEVELS = /** @type {const} */ (["good", "fair", "poor"]);
 
+/** @typedef {{cause: Cause, value: number | null, rank: 0 | 1 | 2}} Measure */
+
+/**
+ * What one reading says of upload, download and delay, in this order: the highest value, null where none was measured, and how bad it is.
+ * @param {Reading["latest"]} latest @returns {[Measure, Measure, Measure]}
+ */
+export function measures(latest) {
+  /** @param {Cause} cause @param {{fair: number, poor: number}} limit @param {string[]} names @returns {Measure} */
+  const measure = (cause, limit, ...names) => {
+    const values = names.map((name) => latest[name]).filter((value) => typeof value === "number");
+    const value = values.length > 0 ? Math.max(...values) : null;
+    return { cause, value, rank: value === null || value < limit.fair ? 0 : value < limit.poor ? 1 : 2 };
+  };
+  return [
+    measure("upload", LIMITS.loss, "totalSendPacketLoss", "videoSendPacketLoss", "audioSendPacketLoss"),
+    measure("download", LIMITS.loss, "totalRecvPacketLoss", "videoRecvPacketLoss", "audioRecvPacketLoss"),
+    measure("delay", LIMITS.roundTrip, "networkRoundTripTime"),
+  ];
+}
+
 /**
  * The worst of what one reading measured; null when it measured neither loss nor delay.
  * @param {Reading["latest"]} latest @returns {{rank: 0 | 1 | 2, cause: Cause} | null}
  */
 export function judge(latest) {
-  /** @param {string[]} names */
-  const highest = (names) => {
-    const values = names.map((name) => latest[name]).filter((value) => typeof value === "number");
-    return values.length > 0 ? Math.max(...values) : null;
-  };
-  /** @type {[Cause, number | null, {fair: number, poor: number}][]} */
-  const found = [
-    ["upload", highest(["totalSendPacketLoss", "videoSendPacketLoss", "audioSendPacketLoss"]), LIMITS.loss],
-    ["download", highest(["totalRecvPacketLoss", "videoRecvPacketLoss", "audioRecvPacketLoss"]), LIMITS.loss],
-    ["delay", highest(["networkRoundTripTime"]), LIMITS.roundTrip],
-  ];
   /** @type {{rank: 0 | 1 | 2, cause: Cause} | null} */
   let worst = null;
-  for (const [cause, value, limit] of found) {
-    if (value === null) continue;
-    const rank = value >= limit.poor ? 2 : value >= limit.fair ? 1 : 0;
-    if (worst === null || rank > worst.rank) worst = { rank, cause };
+  for (const { cause, value, rank } of measures(latest)) {
+    if (value !== null && (worst === null || rank > worst.rank)) worst = { rank, cause };
   }
   return worst;
 }
@@ -47,6 +54,7 @@ export class Connection {
   /** @type {{rank: 0 | 1 | 2, cause: Cause}[]} */ #recent = [];
   /** @type {0 | 1 | 2 | null} */ #rank = null;
   #heardAt = -Infinity;
+  /** What was said to be the trouble. @type {Cause | null} */ #cause = null;
 
   /** @param {Reading | null} reading @param {number} now @returns {{level: Level, cause: Cause | null}} */
   push(reading, now) {
@@ -63,13 +71,13 @@ export class Connection {
   /** @param {number} now @returns {{level: Level, cause: Cause | null}} */
   at(now) {
     if (this.#rank === null || now - this.#heardAt > STALE_MS) return { level: "measuring", cause: null };
-    const culprit = [...this.#recent].reverse().find((seen) => seen.rank >= (this.#rank ?? 0));
-    return { level: LEVELS[this.#rank], cause: this.#rank > 0 ? culprit?.cause ?? null : null };
+    return { level: LEVELS[this.#rank], cause: this.#cause };
   }
 
   reset() {
     this.#recent = [];
     this.#rank = null;
+    this.#cause = null;
   }
 
   #settle() {
@@ -82,5 +90,12 @@ export class Connection {
       const worst = Math.max(...recent.map((seen) => seen.rank));
       if (worst < this.#rank) this.#rank = /** @type {0 | 1 | 2} */ (worst);
     }
+    this.#cause = this.#rank === 0 ? null : this.#culprit(this.#rank);
+  }
+
+  /** The latest cause; but what was told already stays told as long as it lasts, or it would be announced again and again. @param {0 | 1 | 2} rank */
+  #culprit(rank) {
+    const causes = this.#recent.filter((seen) => seen.rank >= rank).map((seen) => seen.cause);
+    return this.#cause !== null && causes.includes(this.#cause) ? this.#cause : causes[causes.length - 1] ?? this.#cause;
   }
 }

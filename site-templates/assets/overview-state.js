@@ -6,8 +6,8 @@
 "use strict";
 
 /**
- * @typedef {{period: string, sort: string, up: boolean, text: string, from: string, to: string, room: string | null, quality: string[], issue: string, rows: number}} OverviewState
- * period: the days that are summed up, empty for the shortest stretch there is; from, to: days as 2026-11-23, both included, empty for any; room: null for any; quality: empty for any; issue: a type's id,
+ * @typedef {{period: string, time: string, sort: string, up: boolean, text: string, from: string, to: string, room: string | null, quality: string[], issue: string, rows: number}} OverviewState
+ * period: the days that are summed up, empty for the shortest stretch there is; time: "local" for times and days in the reader's own zone, empty for the report's; from, to: days as 2026-11-23, both included, empty for any; room: null for any; quality: empty for any; issue: a type's id,
  * "none", or empty for any; rows: how many are drawn at most
  * @typedef {{at: number, id: string, room: string, rank: number, folded: string, start: number | null, day: string | null, duration: number | null, people: number, score: number | null, quality: string, loss: number | null, rtt: number | null, issues: string[], title: string | null, trouble: number | null}} OverviewCall
  * at: the place of its row in the page; rank: of its room among all, by name; title: what its worst issue is called
@@ -18,6 +18,7 @@
   const QUALITIES = ["good", "fair", "poor", "unknown"];
   const NO_ISSUE = "none";
   const PERIODS = ["7", "30", "all"];
+  const LOCAL = "local";
   /** Rows that are drawn at first; the page's builder has the same number. Each wish for more doubles it. */
   const ROWS = 100;
   const ROWS_MAX = ROWS * 2 ** 12;
@@ -27,7 +28,21 @@
   const SORT = "started";
 
   /** @returns {OverviewState} */
-  const initial = () => ({ period: "", sort: SORT, up: COLUMNS[SORT], text: "", from: "", to: "", room: null, quality: [], issue: "", rows: ROWS });
+  const initial = () => ({ period: "", time: "", sort: SORT, up: COLUMNS[SORT], text: "", from: "", to: "", room: null, quality: [], issue: "", rows: ROWS });
+
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+
+  /** An instant on the reader's own clock, as the page spells it: 23 Nov 2026, 14:02. @param {number} ms */
+  const localTime = (ms) => {
+    const date = new Date(ms);
+    return `${date.getDate()} ${MONTHS[date.getMonth()]} ${date.getFullYear()}, ${two(date.getHours())}:${two(date.getMinutes())}`;
+  };
+  /** Its day in the reader's own calendar: 2026-11-23. @param {number} ms */
+  const localDay = (ms) => {
+    const date = new Date(ms);
+    return `${String(date.getFullYear()).padStart(4, "0")}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  };
 
   /** Without case, accents and widths. @param {string} text */
   const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
@@ -50,7 +65,7 @@
       const issues = data.issues[at].map((/** @type {number} */ type) => data.types[type]);
       const of = (/** @type {string} */ column) => data[column][at];
       return {
-        at, id, room: of("room"), rank: ranks.get(of("room")), folded: fold(`${of("room")} ${id}`), start: of("start"), day: of("day"), duration: of("duration"), people: of("people"), score: of("score"),
+        at, id, room: of("room"), rank: ranks.get(of("room")), folded: fold([of("room"), id, ...of("who").map((/** @type {number} */ one) => data.names[one])].join(" ")), start: of("start"), day: of("day"), duration: of("duration"), people: of("people"), score: of("score"),
         quality: of("quality"), loss: of("loss"), rtt: of("rtt"), issues: issues.map((/** @type {[string, string]} */ type) => type[0]), title: issues[0]?.[1] ?? null, trouble: of("trouble"),
       };
     });
@@ -63,6 +78,7 @@
     const asked = new URLSearchParams(hash.replace(/^#/, ""));
     const word = (/** @type {string} */ name) => asked.get(name) ?? "";
     if (PERIODS.includes(word("period"))) state.period = word("period");
+    if (word("time") === LOCAL) state.time = LOCAL;
     if (Object.hasOwn(COLUMNS, word("sort"))) [state.sort, state.up] = [word("sort"), COLUMNS[word("sort")]];
     if (["up", "down"].includes(word("order"))) state.up = word("order") === "up";
     state.text = searchable(word("text"));
@@ -82,6 +98,7 @@
   const format = (state) => {
     const parts = new URLSearchParams();
     if (state.period) parts.set("period", state.period);
+    if (state.time) parts.set("time", state.time);
     if (state.sort !== SORT) parts.set("sort", state.sort);
     if (state.up !== COLUMNS[state.sort]) parts.set("order", state.up ? "up" : "down");
     if (state.text) parts.set("text", state.text);
@@ -97,8 +114,8 @@
   /** Whether anything is left out. @param {OverviewState} state */
   const filters = (state) => state.text.trim() !== "" || state.from !== "" || state.to !== "" || state.room !== null || state.quality.length > 0 || state.issue !== "";
 
-  /** The same days and order without any filter. @param {OverviewState} state @returns {OverviewState} */
-  const cleared = (state) => ({ ...initial(), period: state.period, sort: state.sort, up: state.up });
+  /** The same days, times and order without any filter. @param {OverviewState} state @returns {OverviewState} */
+  const cleared = (state) => ({ ...initial(), period: state.period, time: state.time, sort: state.sort, up: state.up });
 
   /** After a click on a column: by it, or by it the other way round. @param {OverviewState} state @param {string} column */
   const sorted = (state, column) => ({ sort: column, up: state.sort === column ? !state.up : COLUMNS[column] });
@@ -136,13 +153,18 @@
   /** @param {OverviewState} state @returns {(call: OverviewCall) => boolean} */
   const matching = (state) => {
     const words = fold(state.text).split(/\s+/).filter(Boolean);
+    const dayOfCall = (/** @type {OverviewCall} */ call) => (state.time === LOCAL && call.start !== null ? localDay(call.start) : call.day);
+    const isInRange = (/** @type {OverviewCall} */ call) => {
+      if (state.from === "" && state.to === "") return true;
+      const day = dayOfCall(call);
+      // A call of unknown time is in no range.
+      return day !== null && (state.from === "" || day >= state.from) && (state.to === "" || day <= state.to);
+    };
     return (call) =>
       (state.quality.length === 0 || state.quality.includes(call.quality)) &&
       (state.room === null || call.room === state.room) &&
       (state.issue === "" || (state.issue === NO_ISSUE ? call.issues.length === 0 : call.issues.includes(state.issue))) &&
-      // A call of unknown time is in no range.
-      (state.from === "" || (call.day !== null && call.day >= state.from)) &&
-      (state.to === "" || (call.day !== null && call.day <= state.to)) &&
+      isInRange(call) &&
       words.every((word) => call.folded.includes(word));
   };
 
@@ -176,5 +198,5 @@
     return { all, shown: calls.length, calls: rows.map((row, n) => ({ ...Object.fromEntries(row.map((value, at) => [head[at], value])), issues: calls[n].issues })) };
   };
 
-  Object.assign(globalThis, { callMetricsOverview: { ROWS, initial, searchable, read, parse, format, filters, cleared, sorted, toggled, shown, counts, told, table, json } });
+  Object.assign(globalThis, { callMetricsOverview: { ROWS, initial, localTime, searchable, read, parse, format, filters, cleared, sorted, toggled, shown, counts, told, table, json } });
 })();

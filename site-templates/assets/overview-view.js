@@ -18,13 +18,16 @@
   /** More rooms than this are searched for, not picked from a list. */
   const ROOMS_MAX = 1000;
   const SAID_MS = 1500;
+  /** What is called neither small nor large, in the order of up and down. @type {Record<string, [string, string]>} */
+  const ORDERS = { started: ["Oldest", "Newest"], room: ["A", "Z"], issue: ["A", "Z"], score: ["Worst", "Best"] };
 
   /** @type {any} */
   let page;
   /** @type {any} */
   let state;
-  /** Rows in the order of the page's data. @type {HTMLTableRowElement[]} */
+  /** Rows in the order of the page's data; as text what was not on show yet. @type {(HTMLTableRowElement | string)[]} */
   let rows = [];
+  const mould = document.createElement("template");
   /** Calls on show. @type {any[]} */
   let found = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -88,7 +91,7 @@
   const draw = (first = SLICE) => {
     const body = by("calls-body");
     const now = ++drawing;
-    const wanted = found.slice(0, state.rows).map((call) => rows[call.at]);
+    const wanted = found.slice(0, state.rows).map((call) => clocked(rowAt(call.at), call));
     body.replaceChildren(...wanted.slice(0, first));
     const more = (/** @type {number} */ from) => {
       if (now !== drawing || from >= wanted.length) return;
@@ -102,7 +105,51 @@
     by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
   };
 
+  /** @param {number} at @returns {HTMLTableRowElement} */
+  const rowAt = (at) => {
+    const row = rows[at];
+    if (typeof row !== "string") return row;
+    // Text of the page's own builder, in which names are escaped.
+    mould.innerHTML = row;
+    const made = /** @type {HTMLTableRowElement} */ (mould.content.querySelector("tr"));
+    rows[at] = made;
+    return made;
+  };
+
+  /** Rows beyond the first: text where the browser read the page, elements where refresh.js did. @returns {(HTMLTableRowElement | string)[]} */
+  const furtherRows = () => {
+    const more = document.getElementById("calls-more");
+    if (!more) return [];
+    const end = "</tr>";
+    const found = more.firstElementChild ? [...more.querySelectorAll("tbody tr")].map((row) => /** @type {HTMLTableRowElement} */ (row))
+      : (more.textContent ?? "").split("<tbody>")[1].split(end).slice(0, -1).map((row) => row + end);
+    more.remove();
+    return found;
+  };
+
+  /** The row, with the time that is asked for. @param {HTMLTableRowElement} row @param {any} call */
+  const clocked = (row, call) => {
+    const time = row.querySelector("time");
+    if (time && call.start !== null) {
+      time.dataset.there ??= time.textContent ?? "";
+      const text = state.time === "" ? time.dataset.there : states.localTime(call.start);
+      if (time.textContent !== text) time.textContent = text;
+    }
+    return row;
+  };
+
+  /** Whose times and days these are. */
+  const clocks = () => {
+    const there = by("calls-zone").dataset.zone ?? "";
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone || "your time";
+    // A link may ask for the reader's own times; where those are the report's there is nothing to choose.
+    by("calls-time").hidden = here === there;
+    by("calls-zone").textContent = state.time === "" ? there : here;
+    for (const button of all("[data-time]")) button.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (button).dataset.time === state.time));
+  };
+
   const controls = () => {
+    clocks();
     const said = states.told(found.length, page.calls.length);
     if (by("calls-said").textContent !== said) by("calls-said").textContent = said;
     const set = (/** @type {string} */ id, /** @type {string} */ value) => {
@@ -118,7 +165,8 @@
     set("find-room", room < 0 ? "" : String(room + 1));
     set("find-issue", state.issue);
     set("find-sort", state.sort);
-    by("find-order").textContent = state.up ? "↑ Smallest first" : "↓ Largest first";
+    const [least, most] = ORDERS[state.sort] ?? ["Smallest", "Largest"];
+    by("find-order").textContent = state.up ? `↑ ${least} first` : `↓ ${most} first`;
     const counts = states.counts(page.calls, state);
     for (const button of all("[data-quality]")) {
       const quality = /** @type {HTMLElement} */ (button).dataset.quality ?? "";
@@ -216,8 +264,8 @@
       const asked = states.parse(link.getAttribute("href") ?? "", page);
       if (link.hasAttribute("data-period")) choose({ period: asked.period });
       else {
-        // A link to some of the calls: to the table with them.
-        choose({ ...asked, period: state.period });
+        // A link to some of the calls: to the table with them. Days of a chart are the report's.
+        choose({ ...asked, period: state.period, time: asked.from ? "" : state.time });
         by("calls").scrollIntoView();
         by("calls-title").focus({ preventScroll: true });
       }
@@ -227,6 +275,7 @@
     if (!button) return;
     const head = /** @type {HTMLElement | null} */ (button.closest("th[data-sort]"));
     if (head) choose(states.sorted(state, head.dataset.sort));
+    else if (button.dataset.time !== undefined) choose({ time: button.dataset.time });
     else if (button.dataset.quality) choose({ quality: states.toggled(state.quality, button.dataset.quality) });
     else if (button.dataset.do) {
       DO[button.dataset.do]?.(button);
@@ -266,8 +315,7 @@
     const source = document.getElementById("calls-data");
     if (!source?.textContent) return;
     page = states.read(source.textContent);
-    rows = all("#calls tbody tr");
-    for (const later of all("#calls tbody.later")) later.remove();
+    rows = [.../** @type {HTMLTableRowElement[]} */ (all("#calls-body tr")), ...furtherRows()];
     // What was chosen stays when a newer build takes the place of the page; typing may be ahead of the address.
     const isAgain = state !== undefined;
     state = states.parse(isAgain ? states.format(state) : location.hash, page);

@@ -1,6 +1,7 @@
 // @ts-check
 // What the call page shows. It knows elements and words, nothing of Daily and nothing of beacons.
 
+import { Details } from "./details.js";
 import { CAUSE_WORDS, DELIVERY_WORDS, LEVEL_WORDS, errorWords } from "./words.js";
 
 /** @param {string} id @returns {HTMLElement} */
@@ -20,6 +21,8 @@ export class View {
   /** @type {() => void} */ #onRetry = () => {};
   /** @type {ReturnType<typeof setInterval> | undefined} */ #countdown;
   #room;
+  #level = /** @type {HTMLButtonElement} */ (byId("strip-level"));
+  #details = new Details(this.#level, byId("details"));
 
   /** @param {string} room */
   constructor(room) {
@@ -82,16 +85,20 @@ export class View {
     this.#call.toggleAttribute("data-notice", text !== "");
   }
 
-  /** @param {import("./connection.js").Level} level @param {import("./connection.js").Cause | null} cause */
+  /** @param {import("./connection.js").Level} level @param {import("./connection.js").Cause | "interrupted" | null} cause */
   connection(level, cause) {
-    byId("strip-level").dataset.level = level;
+    this.#level.dataset.level = level;
+    this.#level.disabled = false;
     say(byId("level-word"), LEVEL_WORDS[level]);
     const [title, help] = cause ? CAUSE_WORDS[cause] : ["", ""];
-    this.trouble(title, help);
+    this.#trouble(title, help);
   }
 
+  /** What the sign goes by. @param {import("./sampler.js").Reading} reading @param {number} now */
+  reading(reading, now) { this.#details.show(reading.latest, now); }
+
   /** @param {string} title @param {string} help */
-  trouble(title, help) {
+  #trouble(title, help) {
     say(byId("cause-title"), title);
     say(byId("cause-help"), help);
     this.#call.toggleAttribute("data-trouble", title !== "");
@@ -112,9 +119,10 @@ export class View {
   #progress(state, title) {
     this.#state(state);
     this.#frame.inert = true;
-    byId("strip-level").dataset.level = "none";
+    this.#level.dataset.level = "none";
+    this.#level.disabled = true;
     say(byId("level-word"), "Not in the call yet");
-    this.trouble("", "");
+    this.#trouble("", "");
     this.notice("");
     this.#panel({ title, text: "", help: "", detail: "", action: "", onAction: () => {} });
     document.title = `${this.#room} · call-metrics`;
@@ -127,6 +135,7 @@ export class View {
     this.#call.dataset.state = state;
     delete this.#call.dataset.error;
     delete this.#call.dataset.loaded;
+    this.#details.reset();
   }
 
   /** @param {{title: string, text: string, help: string, detail: string, action: string, onAction: () => void}} content */

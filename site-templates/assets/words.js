@@ -68,10 +68,11 @@ export const cameraWords = (type) => (typeof type === "string" && Object.hasOwn(
 /** The strip under the call. @type {Record<import("./connection.js").Level, string>} */
 export const LEVEL_WORDS = { measuring: "Measuring…", good: "Good connection", fair: "Fair connection", poor: "Poor connection" };
 
-/** Cause, effect, and what helps. @type {Record<import("./connection.js").Cause, [string, string]>} */
+/** Cause, effect, and what helps. @type {Record<import("./connection.js").Cause | "interrupted", [string, string]>} */
 export const CAUSE_WORDS = {
   upload: ["Your upload is losing packets.", "Others may hear you break up. Turn off your camera, or move closer to the router."],
   download: ["Your download is losing packets.", "Others may break up for you. Stop other downloads, or move closer to the router."],
+  interrupted: ["The connection is interrupted.", "Daily is trying to get it back."],
   delay: ["Your connection has a long delay.", "People may talk over each other. A VPN or a busy network is a common cause."],
 };
 

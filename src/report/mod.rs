@@ -25,6 +25,7 @@ use crate::call::Call;
 use crate::log::{reader, segments};
 use crate::metric::Standards;
 use crate::site;
+use crate::units;
 use jiff::tz::TimeZone;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ const ASSETS: &[&str] = &[
     "call-tip.js",
     "call-view.js",
     "saving.js",
+    "picture.js",
     "overview-state.js",
     "overview-view.js",
     "echarts.js",
@@ -120,7 +122,7 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// Of everything that a report depends on besides its logs and the program.
     fn digest(&self) -> String {
-        let zone = self.zone.iana_name().unwrap_or("UTC");
+        let zone = units::zone_name(self.zone);
         format!("{zone} {:?}", self.standards)
     }
 

@@ -3,6 +3,7 @@
 use super::super::numbers::{Numbers, RELATIVE_ERROR, Room, Sums};
 use crate::call::{CallSummary, Quality, Score, Sketch};
 use crate::metric::MetricId;
+use crate::units;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -31,7 +32,7 @@ impl<'a> From<&'a Numbers<'a>> for OneNumbers<'a> {
         let calls = numbers.worst_calls.iter();
         OneNumbers {
             percentile_relative_error: RELATIVE_ERROR,
-            time_zone: numbers.time_zone.iana_name().unwrap_or("UTC"),
+            time_zone: units::zone_name(numbers.time_zone),
             all: OneSums::from(&numbers.all),
             days: days.collect(),
             busiest_rooms: numbers.busiest_rooms().iter().map(OneRoom::from).collect(),

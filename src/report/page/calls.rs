@@ -53,18 +53,22 @@ struct Data<'a> {
     issues: Vec<Vec<usize>>,
     /// The share of the call in which somebody was in trouble, 0–1.
     trouble: Vec<Option<f64>>,
+    /// Places in `names` of those who gave one.
+    who: Vec<Vec<usize>>,
+    names: Vec<&'a str>,
     /// Ids and titles of all issues that any call has.
     types: Vec<(&'static str, &'static str)>,
 }
 
-pub(super) fn row(call: &CallSummary, standards: &Standards) -> Row {
+/// `zone`: whose clock tells when it began.
+pub(super) fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) -> Row {
     let span = call.span_ms;
     let missing = || units::MISSING.to_owned();
     Row {
         page: data::page_path(&call.id),
         room: call.room_name(),
         verdict: verdict(call.score),
-        started: span.map_or_else(missing, |(start, _)| units::day_and_clock(start)),
+        started: span.map_or_else(missing, |(start, _)| units::day_and_clock_in(start, zone)),
         started_iso: span
             .map(|(start, _)| units::rfc3339(start))
             .unwrap_or_default(),
@@ -72,9 +76,11 @@ pub(super) fn row(call: &CallSummary, standards: &Standards) -> Row {
         people: call.n_participants,
         loss: cell(call, LOSS, standards),
         round_trip: cell(call, ROUND_TRIP, standards),
-        issue: call
-            .worst_issue
-            .map_or_else(missing, |issue_type| issue_type.title().to_owned()),
+        issue: match (call.worst_issue, call.score) {
+            (Some(issue_type), _) => issue_type.title().to_owned(),
+            (None, None) => "nothing measured".to_owned(),
+            (None, Some(_)) => missing(),
+        },
         ribbon: span.map(|span| {
             let spells = call.spells.iter().copied();
             ribbon(span, span, spells, call.score.is_some())
@@ -86,6 +92,18 @@ pub(super) fn row(call: &CallSummary, standards: &Standards) -> Row {
 pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
     let types: BTreeSet<IssueType> = calls.iter().flat_map(issue_types).collect();
     let types: Vec<IssueType> = types.into_iter().collect();
+    let names: BTreeSet<&str> = calls
+        .iter()
+        .flat_map(|call| &call.names)
+        .map(String::as_str)
+        .collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let who = |call: &CallSummary| {
+        let theirs = call.names.iter();
+        theirs
+            .filter_map(|name| names.binary_search(&name.as_str()).ok())
+            .collect()
+    };
     let column = |metrics| {
         calls
             .iter()
@@ -122,6 +140,8 @@ pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
             })
             .collect(),
         trouble: calls.iter().map(trouble).collect(),
+        who: calls.iter().map(who).collect(),
+        names: names.clone(),
         types: types.iter().map(|one| (one.id(), one.title())).collect(),
     };
     for_script(serde_json::to_string(&data).unwrap_or_default())

@@ -12,6 +12,7 @@ mod plot;
 mod ribbon;
 mod room;
 mod rooms;
+mod tiles;
 
 pub(super) use call::{Beside, Neighbours, call, single};
 pub(super) use overview::overview;

@@ -14,6 +14,7 @@ use crate::call::{CallSummary, Quality};
 use crate::digest::fingerprint;
 use crate::site;
 use crate::units::{self, counted};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 /// Rows of the table that a page with scripts shows at first; `overview-state.js` has the same.
@@ -43,6 +44,8 @@ struct Overview<'a> {
     broken: &'a [String],
     generated: String,
     generated_iso: String,
+    /// Whose days these are, and whose clock tells when calls began.
+    zone: &'a str,
 }
 
 #[derive(Serialize)]
@@ -75,7 +78,7 @@ pub(in crate::report) fn overview(
             .collect(),
         calls: calls
             .iter()
-            .map(|call| calls::row(call, numbers.standards))
+            .map(|call| calls::row(call, numbers.standards, zone))
             .collect(),
         n_calls: counted(calls.len() as u64, "call", "calls"),
         qualities: [
@@ -89,19 +92,20 @@ pub(in crate::report) fn overview(
         first: FIRST,
         calls_data: calls::for_scripts(calls, zone),
         numbers: over_all(numbers),
-        data: facts(log, totals),
+        data: facts(log, totals, calls, zone),
         arrived: delivery::arrived(totals.delivery, log.beacons),
         arrived_poor: delivery::is_poor(totals.delivery),
         synced: delivery::synced(log.synced),
         changed: changed(log),
         broken: &log.broken,
-        generated: units::day_and_clock(generated_ms),
+        generated: units::day_and_clock_in(generated_ms, zone),
         generated_iso: units::rfc3339(generated_ms),
+        zone: units::zone_name(zone),
     };
     Ok(site::render("report-overview.html", context)?)
 }
 
-fn facts(log: &LogStats, totals: &Totals) -> Vec<Fact> {
+fn facts(log: &LogStats, totals: &Totals, calls: &[CallSummary], zone: &TimeZone) -> Vec<Fact> {
     let skipped = if log.skipped.is_empty() {
         "none".to_owned()
     } else {
@@ -122,6 +126,7 @@ fn facts(log: &LogStats, totals: &Totals) -> Vec<Fact> {
         fact("Skipped", skipped),
         fact("Readings", units::count(totals.samples as u64)),
         fact("Repeated readings", units::count(totals.duplicates)),
+        fact("Missing beacons", delivery::of_log(totals.delivery)),
         fact(
             "Wrong clocks",
             match totals.clock_skewed {
@@ -133,6 +138,7 @@ fn facts(log: &LogStats, totals: &Totals) -> Vec<Fact> {
             "Unknown calls",
             units::count(totals.of(Quality::Unknown) as u64),
         ),
+        fact("Readings from", range(calls, zone)),
         fact(
             "Log",
             format!(
@@ -142,6 +148,21 @@ fn facts(log: &LogStats, totals: &Totals) -> Vec<Fact> {
             ),
         ),
     ]
+}
+
+/// From the first reading of the log to the last.
+fn range(calls: &[CallSummary], zone: &TimeZone) -> String {
+    let spans = || calls.iter().filter_map(|call| call.span_ms);
+    let first = spans().map(|(start_ms, _)| start_ms).min();
+    let last = spans().map(|(_, end_ms)| end_ms).max();
+    match first.zip(last) {
+        Some((first_ms, last_ms)) => format!(
+            "{} to {}",
+            units::day_and_clock_in(first_ms, zone),
+            units::day_and_clock_in(last_ms, zone)
+        ),
+        None => units::MISSING.to_owned(),
+    }
 }
 
 fn changed(log: &LogStats) -> String {

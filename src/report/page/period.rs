@@ -1,13 +1,14 @@
-//! A stretch of days at a glance: a sentence, six numbers each beside the stretch before, minutes by day, how the scores lie, what
-//! goes wrong most, and the worst calls.
+//! A stretch of days at a glance: a sentence, six numbers, minutes by day, how the scores lie, what goes wrong most, and the worst
+//! calls.
 
-use super::super::periods::{Figures, LOSS, Period, ROUND_TRIP, Step};
+use super::super::periods::{Period, Step};
 use super::super::totals::Totals;
 use super::calls::issue_types;
 use super::plot::{self, Plot};
-use super::{Verdict, level, verdict};
+use super::tiles::{Tile, tiles};
+use super::{Verdict, verdict};
 use crate::call::{CallSummary, IssueType, Quality, Severity};
-use crate::metric::{MetricId, Standards, Unit};
+use crate::metric::{Standards, Unit};
 use crate::report::data;
 use crate::units::{self, NBSP, counted};
 use jiff::civil::Date;
@@ -30,7 +31,11 @@ pub(super) struct Shown {
     /// Its days.
     range: String,
     headline: String,
+    /// Why it was not better, beside the headline; empty where all was well, or nobody knows.
+    why: String,
     detail: String,
+    /// Whether any reading tells how a call was.
+    known: bool,
     pub(super) tiles: Vec<Tile>,
     minutes: Option<Plot>,
     /// `by day`, or by how many.
@@ -39,28 +44,6 @@ pub(super) struct Shown {
     scored: String,
     troubles: Vec<Trouble>,
     worst: Vec<Worst>,
-}
-
-/// A number.
-#[derive(Serialize)]
-pub(super) struct Tile {
-    pub(super) title: &'static str,
-    pub(super) about: String,
-    pub(super) value: String,
-    /// Beyond which threshold the value is.
-    pub(super) level: &'static str,
-    /// Against the stretch before.
-    pub(super) change: Option<Change>,
-    pub(super) note: String,
-    /// Its course.
-    pub(super) spark: Vec<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Change {
-    /// `better`, `worse`, or nothing where neither can be said.
-    level: &'static str,
-    text: String,
 }
 
 /// An issue and the calls that had it.
@@ -89,7 +72,11 @@ struct Worst {
 
 pub(super) fn shown(period: &Period<'_>, standards: &Standards, zone: &TimeZone) -> Shown {
     let totals = Totals::new(period.calls.iter().copied());
-    let (headline, detail) = sentences(period, &totals, zone);
+    let Said {
+        headline,
+        why,
+        detail,
+    } = sentences(period, &totals, zone);
     let scores = period.calls.iter().filter_map(|call| call.score);
     let scores: Vec<u8> = scores.map(|score| score.value()).collect();
     Shown {
@@ -102,7 +89,9 @@ pub(super) fn shown(period: &Period<'_>, standards: &Standards, zone: &TimeZone)
             .map(|(first, last)| plot::days(first, last))
             .unwrap_or_default(),
         headline,
+        why,
         detail,
+        known: period.calls.iter().any(|call| call.score.is_some()),
         tiles: tiles(period, standards),
         minutes: plot::minutes(&period.steps),
         minutes_by: minutes_by(&period.steps),
@@ -114,7 +103,13 @@ pub(super) fn shown(period: &Period<'_>, standards: &Standards, zone: &TimeZone)
 }
 
 /// How it was, in a few words and in a few more.
-fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> (String, String) {
+struct Said {
+    headline: String,
+    why: String,
+    detail: String,
+}
+
+fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> Said {
     let of = |quality| totals.of(quality);
     let (good, unknown) = (of(Quality::Good), of(Quality::Unknown));
     let (fair, poor) = (of(Quality::Fair), of(Quality::Poor));
@@ -123,26 +118,35 @@ fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> (String, 
     let headline = match (all, known) {
         (0, _) => {
             let detail = "The log holds no beacon so far.";
-            return ("No calls yet.".to_owned(), detail.to_owned());
+            return Said {
+                headline: "No calls yet.".to_owned(),
+                why: String::new(),
+                detail: detail.to_owned(),
+            };
         }
         (_, 0) if 0 < totals.samples => {
             "Nothing is known of how the calls were: no reading tells.".to_owned()
         }
         (_, 0) => "Nobody sent readings, so nothing is known of how the calls were.".to_owned(),
         (all, known) => {
-            let with = if known < all { " with readings" } else { "" };
+            let measured = if known < all { "measured " } else { "" };
             match (known, good) {
-                (1, 1) => format!("The one call{with} was good."),
-                (1, _) => format!("The one call{with} was not good."),
-                (2, 2) => format!("Both calls{with} were good."),
-                (n, good) if good == n => format!("All {} calls{with} were good.", number(n)),
-                (n, 0) => format!("None of {} calls{with} was good.", number(n)),
+                (1, 1) => format!("The one {measured}call was good."),
+                (1, _) => format!("The one {measured}call was not good."),
+                (2, 2) => format!("Both {measured}calls were good."),
+                (n, good) if good == n => format!("All {} {measured}calls were good.", number(n)),
+                (n, 0) => format!("None of {} {measured}calls was good.", number(n)),
                 (n, good) => {
-                    format!("{} of {} calls{with} were good.", number(good), number(n))
+                    let (good, n) = (number(good), number(n));
+                    format!("{good} of {n} {measured}calls were good.")
                 }
             }
         }
     };
+    // Why comes with how, unless all was well.
+    let mut most = most(period, zone);
+    let why = most.take_if(|_| good < known);
+    let why = why.map_or_else(String::new, |why| format!("{why}."));
     let mut sentences = Vec::new();
     if let Some(share) = period.figures.good_share() {
         let measured_ms = period.figures.participant_ms() - period.figures.of_ms(Quality::Unknown);
@@ -150,7 +154,7 @@ fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> (String, 
             "{} of {} were good",
             units::quantity(Unit::Ratio, share),
             counted(
-                minutes(measured_ms),
+                units::minutes(measured_ms),
                 "participant-minute",
                 "participant-minutes"
             )
@@ -175,9 +179,7 @@ fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> (String, 
     if !parts.is_empty() {
         sentences.push(parts.join("; "));
     }
-    if let Some(most) = most(period, zone) {
-        sentences.push(most);
-    }
+    sentences.extend(most);
     let mut detail: String = sentences.iter().map(|one| format!("{one}. ")).collect();
     // The worst one in its own words, unless all is well.
     let worst = period.calls.iter();
@@ -189,7 +191,9 @@ fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> (String, 
             false => format!("The worst, in {}: {}", call.room_name(), call.sentence),
         };
     }
-    if detail.is_empty() {
+    if detail.is_empty() && totals.samples == 0 {
+        detail = "There were signs of life alone: people left before the first reading, or their browsers reported none.".to_owned();
+    } else if detail.is_empty() {
         detail = format!(
             "{}.",
             counted(
@@ -199,15 +203,15 @@ fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> (String, 
             )
         );
     }
-    (headline, detail.trim_end().to_owned())
+    Said {
+        headline,
+        why,
+        detail: detail.trim_end().to_owned(),
+    }
 }
 
 fn number(n: usize) -> String {
     units::count(n as u64)
-}
-
-fn minutes(ms: i64) -> u64 {
-    (ms as f64 / 60_000.0).round() as u64
 }
 
 /// What went wrong in most calls, and the day if it was mostly one.
@@ -223,7 +227,7 @@ fn most(period: &Period<'_>, zone: &TimeZone) -> Option<String> {
         }
     }
     let mut said = format!(
-        "What went wrong most was {}, in {}",
+        "Most common trouble: {}, in {}",
         issue_type.title().to_lowercase(),
         counted(calls.len() as u64, "call", "calls")
     );
@@ -231,7 +235,7 @@ fn most(period: &Period<'_>, zone: &TimeZone) -> Option<String> {
     if let Some((date, n)) = busiest.filter(|(_, n)| 2 < **n && calls.len() < 2 * **n)
         && 1 < period.steps.len()
     {
-        let date = date.strftime("%A, %-d %b");
+        let date = date.strftime("%A,\u{a0}%-d\u{a0}%b");
         said += &match *n == calls.len() {
             true => format!(", all on {date}"),
             false => format!(", {n} of them on {date}"),
@@ -331,163 +335,6 @@ fn minutes_by(steps: &[Step]) -> String {
     }
 }
 
-/// How a number differs from the one before.
-#[derive(Clone, Copy)]
-enum Better {
-    /// Neither more nor less is better.
-    Neither,
-    More,
-    Less,
-}
-
-/// `text`: the difference in words, without its direction; empty where it is too small to be told.
-fn change(difference: f64, better: Better, text: String) -> Change {
-    if text.is_empty() {
-        return Change {
-            level: "",
-            text: "as before".to_owned(),
-        };
-    }
-    let is_better = match better {
-        Better::Neither => None,
-        Better::More => Some(0.0 < difference),
-        Better::Less => Some(difference < 0.0),
-    };
-    Change {
-        level: match is_better {
-            None => "",
-            Some(true) => "better",
-            Some(false) => "worse",
-        },
-        text: format!("{} {text}", if 0.0 < difference { "▲" } else { "▼" }),
-    }
-}
-
-fn of_counts(now: u64, before: u64) -> Change {
-    let text = match now.abs_diff(before) {
-        0 => String::new(),
-        n => units::count(n),
-    };
-    change(now as f64 - before as f64, Better::Neither, text)
-}
-
-fn of_shares(now: f64, before: f64, better: Better) -> Change {
-    // Points of a percentage, with one digit.
-    let points = ((now - before) * 1e3).round() / 10.0;
-    let text = match points.abs() {
-        0.0 => String::new(),
-        1.0 => format!("1{NBSP}point"),
-        n => format!("{n}{NBSP}points"),
-    };
-    change(points, better, text)
-}
-
-fn of_seconds(now_s: f64, before_s: f64) -> Change {
-    let ms = ((now_s - before_s) * 1e3).round();
-    let text = match ms.abs() {
-        0.0 => String::new(),
-        ms => units::quantity(Unit::Second, ms / 1e3),
-    };
-    change(ms, Better::Less, text)
-}
-
-fn tiles(period: &Period<'_>, standards: &Standards) -> Vec<Tile> {
-    let (now, before) = (&period.figures, period.before.as_ref());
-    let note = match (period.n_days, before) {
-        (None, _) => String::new(),
-        (Some(n), None) => format!("no {n}{NBSP}days before to compare with"),
-        (Some(n), Some(_)) => format!("vs. {n}{NBSP}days before"),
-    };
-    let spark = |of: &dyn Fn(&Figures) -> Option<f64>| {
-        let values: Vec<_> = period.steps.iter().map(|step| of(&step.figures)).collect();
-        plot::spark(&values)
-    };
-    let tile = |title, about: &str, value: String| Tile {
-        title,
-        about: about.to_owned(),
-        value,
-        level: "",
-        change: None,
-        note: note.clone(),
-        spark: Vec::new(),
-    };
-    let missing = || units::MISSING.to_owned();
-    let p95 =
-        |title, about: &str, metrics: &[&str], unit: Unit, of: &dyn Fn(&Figures) -> Option<f64>| {
-            let first = metrics.first().and_then(|id| MetricId::from_wire(id));
-            let thresholds = first.and_then(|metric| standards.of(metric));
-            let value = of(now);
-            let both = value.zip(before.and_then(of));
-            Tile {
-                level: value.map_or("", |value| level(thresholds, value)),
-                change: both.map(|(now, before)| match unit {
-                    Unit::Second => of_seconds(now, before),
-                    _ => of_shares(now, before, Better::Less),
-                }),
-                note: match value {
-                    Some(_) => note.clone(),
-                    None => "not measured".to_owned(),
-                },
-                spark: spark(of),
-                ..tile(
-                    title,
-                    about,
-                    value.map_or_else(missing, |value| units::quantity(unit, value)),
-                )
-            }
-        };
-    let participants = |figures: &Figures| figures.participants as u64;
-    let calls = |figures: &Figures| figures.calls as u64;
-    let time = |figures: &Figures| minutes(figures.participant_ms());
-    let counts = |title, about: &str, of: &dyn Fn(&Figures) -> u64| Tile {
-        change: before.map(|before| of_counts(of(now), of(before))),
-        spark: spark(&|figures| Some(of(figures) as f64)),
-        ..tile(title, about, units::count(of(now)))
-    };
-    let good = now.good_share();
-    let both = good.zip(before.and_then(Figures::good_share));
-    vec![
-        counts("Calls", "Meeting sessions, each in one room", &calls),
-        counts(
-            "Participants",
-            "One for each time somebody joined",
-            &participants,
-        ),
-        counts(
-            "Participant-minutes",
-            "Time that people spent in calls, from the first to the last reading of each",
-            &time,
-        ),
-        Tile {
-            change: both.map(|(now, before)| of_shares(now, before, Better::More)),
-            note: match good {
-                Some(_) => note.clone(),
-                None => "not measured".to_owned(),
-            },
-            spark: spark(&Figures::good_share),
-            ..tile(
-                "Good minutes",
-                "Share of the participant-minutes that were measured, of people whose call was good",
-                good.map_or_else(missing, |share| units::quantity(Unit::Ratio, share)),
-            )
-        },
-        p95(
-            "Packet loss, p95",
-            "95th percentile of all readings of everybody, sent and received",
-            LOSS,
-            Unit::Ratio,
-            &|figures| figures.loss_p95,
-        ),
-        p95(
-            "Round-trip time, p95",
-            "95th percentile of all readings of everybody",
-            ROUND_TRIP,
-            Unit::Second,
-            &|figures| figures.round_trip_p95_s,
-        ),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -523,30 +370,6 @@ mod tests {
             .map(|(issue_type, calls)| (issue_type.id(), calls.len(), n_bad(calls)))
             .collect();
         assert_eq!(told, [("send-packet-loss", 3, 1), ("jitter", 1, 0)]);
-    }
-
-    #[test]
-    fn a_change_says_its_direction_in_a_word_and_whether_it_is_good() {
-        let said = |change: Change| (change.text.replace(NBSP, " "), change.level);
-        assert_eq!(said(of_counts(5, 3)), ("▲ 2".to_owned(), ""));
-        assert_eq!(said(of_counts(3, 3)), ("as before".to_owned(), ""));
-        let shares = |now, before, better| said(of_shares(now, before, better));
-        assert_eq!(
-            shares(0.941, 0.959, Better::More),
-            ("▼ 1.8 points".to_owned(), "worse")
-        );
-        assert_eq!(
-            shares(0.023, 0.013, Better::Less),
-            ("▲ 1 point".to_owned(), "worse")
-        );
-        assert_eq!(
-            said(of_seconds(0.184, 0.206)),
-            ("▼ 22 ms".to_owned(), "better")
-        );
-        assert_eq!(
-            said(of_seconds(0.184, 0.1841)),
-            ("as before".to_owned(), "")
-        );
     }
 
     #[test]

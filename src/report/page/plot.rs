@@ -20,6 +20,8 @@ const WORDS_MAX: usize = 10;
 const LABELS_MAX: usize = 7;
 /// Points of score that a bar of [`Scores`] stands for.
 const SCORE_STEP: u8 = 5;
+/// Half of what a value between gaps is drawn as in [`spark`].
+const DASH: f64 = 1.5;
 /// Those of the axis.
 const SCORE_LABELS: [u8; 6] = [0, 20, 40, 60, 80, 100];
 
@@ -28,6 +30,9 @@ const SCORE_LABELS: [u8; 6] = [0, 20, 40, 60, 80, 100];
 pub(super) struct Plot {
     /// What it says, for who doesn't see it.
     about: String,
+    /// The same as a table: its heads and its rows. Empty where the page has such a table anyway.
+    heads: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
     /// Horizontal lines with a word on their left.
     rules: Vec<Rule>,
     bars: Vec<Bar>,
@@ -96,6 +101,53 @@ pub(super) struct Point {
     pub(super) page: String,
 }
 
+/// What [`minutes`] says, in a sentence.
+fn told(steps: &[Step]) -> String {
+    let sum_ms: i64 = steps.iter().map(|step| step.figures.participant_ms()).sum();
+    let mut told = format!(
+        "{} by day, by how they were",
+        counted(
+            units::minutes(sum_ms),
+            "participant-minute",
+            "participant-minutes"
+        )
+    );
+    let shares = steps
+        .iter()
+        .filter_map(|step| Some((step, step.figures.good_share()?)));
+    if let Some((step, share)) = shares.min_by(|a, b| a.1.total_cmp(&b.1)) {
+        told += &format!(
+            "; fewest good ones: {}, with {}",
+            days(step.first, step.last),
+            units::quantity(Unit::Ratio, share)
+        );
+    }
+    told
+}
+
+/// A row of the table of [`minutes`].
+fn minutes_row(step: &Step) -> Vec<String> {
+    let figures = &step.figures;
+    let minutes = |ms: i64| units::count(units::minutes(ms));
+    let qualities = [
+        Quality::Good,
+        Quality::Fair,
+        Quality::Poor,
+        Quality::Unknown,
+    ];
+    let mut row = vec![
+        days(step.first, step.last),
+        units::count(figures.calls as u64),
+    ];
+    row.push(minutes(figures.participant_ms()));
+    row.extend(qualities.map(|quality| minutes(figures.of_ms(quality))));
+    row.push(figures.good_share().map_or_else(
+        || units::MISSING.to_owned(),
+        |share| units::quantity(Unit::Ratio, share),
+    ));
+    row
+}
+
 /// Time that people spent in calls, by day and by how it was. `None`: too few days, or nobody spent any.
 pub(super) fn minutes(steps: &[Step]) -> Option<Plot> {
     let longest_ms = steps
@@ -131,7 +183,7 @@ pub(super) fn minutes(steps: &[Step]) -> Option<Plot> {
         }
         let good = figures.good_share();
         let good = good.map(|share| units::quantity(Unit::Ratio, share));
-        let minutes = (figures.participant_ms() as f64 / 60_000.0).round() as u64;
+        let minutes = units::minutes(figures.participant_ms());
         let mut about = format!(
             "{}: {}, {}",
             days(step.first, step.last),
@@ -178,7 +230,18 @@ pub(super) fn minutes(steps: &[Step]) -> Option<Plot> {
         },
     };
     Some(Plot {
-        about: "Participant-minutes by day, by how they were".to_owned(),
+        about: told(steps),
+        heads: vec![
+            "Day",
+            "Calls",
+            "Minutes",
+            "Good",
+            "Fair",
+            "Poor",
+            "Not measured",
+            "Good share",
+        ],
+        rows: steps.iter().map(minutes_row).collect(),
         rules: rules(top, |value| units::count(value.round() as u64)),
         bars: steps.iter().enumerate().map(bar).collect(),
         dots: Vec::new(),
@@ -210,13 +273,12 @@ pub(super) fn scores(scores: &[u8]) -> Option<Plot> {
         nice(most / 2.0).ceil() * 2.0
     };
     let width = f64::from(SCORE_STEP);
+    let range = |nth: u8| match nth * SCORE_STEP {
+        from if nth + 1 == n_bars => (from, 100),
+        from => (from, from + SCORE_STEP - 1),
+    };
     let bar = |(nth, n): (u8, &u64)| {
-        let from = nth * SCORE_STEP;
-        let last = if nth + 1 == n_bars {
-            100
-        } else {
-            from + SCORE_STEP - 1
-        };
+        let (from, last) = range(nth);
         let level = match from {
             GOOD_MIN.. => "good",
             FAIR_MIN.. => "fair",
@@ -249,6 +311,15 @@ pub(super) fn scores(scores: &[u8]) -> Option<Plot> {
             "Scores of {}, from 0, the worst, to 100",
             counted(scores.len() as u64, "call", "calls")
         ),
+        heads: vec!["Score", "Calls"],
+        rows: (0..n_bars)
+            .zip(&counts)
+            .filter(|(_, n)| 0 < **n)
+            .map(|(nth, n)| {
+                let (from, last) = range(nth);
+                vec![format!("{from}–{last}"), units::count(*n)]
+            })
+            .collect(),
         rules: rules(top, |value| units::count(value as u64)),
         bars: (0..n_bars)
             .zip(&counts)
@@ -307,6 +378,8 @@ pub(super) fn dots(
     };
     Some(Plot {
         about,
+        heads: Vec::new(),
+        rows: Vec::new(),
         rules: values.into_iter().map(rule).collect(),
         bars: Vec::new(),
         dots: points
@@ -350,11 +423,15 @@ pub(super) fn spark(values: &[Option<f64>]) -> Vec<String> {
     }
     let lines = lines.iter().map(|line| line.trim_end());
     let lines = lines.filter(|line| !line.is_empty());
-    // A line to itself is a point.
+    // What stands alone is a dash, or nobody would see it.
     lines
-        .map(|line| match line.contains(' ') {
-            true => line.to_owned(),
-            false => format!("{line} {line}"),
+        .map(|line| match line.split_once(',') {
+            Some((x, y)) if !line.contains(' ') => {
+                let x: f64 = x.parse().unwrap_or(0.0);
+                let (from, to) = ((x - DASH).max(0.0), (x + DASH).min(100.0));
+                format!("{},{y} {},{y}", place(from), place(to))
+            }
+            _ => line.to_owned(),
         })
         .collect()
 }
@@ -432,6 +509,6 @@ mod tests {
         assert!(spark(&known(&[1.0, 2.0])).is_empty());
         let mut gap = known(&[1.0, 1.0, 5.0, 1.0, 1.0]);
         gap[1] = None;
-        assert_eq!(spark(&gap), ["0,18 0,18", "50,2 75,18 100,18"]);
+        assert_eq!(spark(&gap), ["0,18 1.5,18", "50,2 75,18 100,18"]);
     }
 }

@@ -7,8 +7,9 @@ use super::super::periods::{LOSS, ROUND_TRIP, everything};
 use super::super::{Error, data};
 use super::calls::{self, Row, worst_p95};
 use super::level;
-use super::period::{self, Shown, Tile};
+use super::period::{self, Shown};
 use super::plot::{self, Plot, Point};
+use super::tiles::Tile;
 use crate::call::{CallSummary, FAIR_MIN, GOOD_MIN, room_name};
 use crate::digest::fingerprint;
 use crate::metric::{MetricId, Standards, Unit};
@@ -27,11 +28,13 @@ const NAMES_MAX: usize = 8;
 const NAMES_IN_ROW_MAX: usize = 3;
 
 #[derive(Serialize)]
-struct Page {
+struct Page<'a> {
     assets: String,
     version: &'static str,
     digest: String,
     room: String,
+    /// Whose clock tells when calls began.
+    zone: &'a str,
     shown: Shown,
     /// How score and loss went from call to call.
     score: Option<Plot>,
@@ -87,6 +90,7 @@ pub(in crate::report) fn room(
         version: env!("CARGO_PKG_VERSION"),
         digest: fingerprint(ids.chain(calls.iter().map(|call| call.sentence.as_bytes()))),
         room: room_name(room),
+        zone: units::zone_name(zone),
         shown,
         score: score(drawn, zone),
         loss: loss(drawn, standards, zone),
@@ -94,7 +98,7 @@ pub(in crate::report) fn room(
         calls: drawn
             .iter()
             .map(|call| OneCall {
-                row: calls::row(call, standards),
+                row: calls::row(call, standards, zone),
                 who: who(call),
             })
             .collect(),
@@ -110,7 +114,7 @@ fn tile(title: &'static str, about: &str, value: String, note: String) -> Tile {
     Tile {
         title,
         about: about.to_owned(),
-        value,
+        value: value.into(),
         level: "",
         change: None,
         note,
@@ -170,13 +174,19 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-fn point(call: &CallSummary, value: f64, level: &'static str, text: &str) -> Option<Point> {
+fn point(
+    call: &CallSummary,
+    value: f64,
+    level: &'static str,
+    text: &str,
+    zone: &TimeZone,
+) -> Option<Point> {
     let (at_ms, _) = call.span_ms?;
     Some(Point {
         at_ms,
         value,
         level,
-        about: format!("{}: {text}", units::day_and_clock(at_ms)),
+        about: format!("{}: {text}", units::day_and_clock_in(at_ms, zone)),
         page: data::page_path(&call.id),
     })
 }
@@ -195,6 +205,7 @@ fn score(calls: &[&CallSummary], zone: &TimeZone) -> Option<Plot> {
             f64::from(score),
             quality,
             &format!("score {score}, {quality}"),
+            zone,
         )
     });
     plot::dots(
@@ -223,6 +234,7 @@ fn loss(calls: &[&CallSummary], standards: &Standards, zone: &TimeZone) -> Optio
             value,
             level,
             &format!("loss {}", units::quantity(Unit::Ratio, value)),
+            zone,
         )
     });
     let points: Vec<Point> = found.collect();

@@ -167,6 +167,97 @@ test("an open overview shows the next call by itself, scrolled as it was", async
   watched.clean();
 });
 
+test("an open overview keeps filter, order, typing, scroll and times while newer builds come; it says when they no longer do", async (t) => {
+  const { server } = await meetingPlace(t);
+  const start = Date.UTC(2026, 10, 23, 9);
+  const room = (n) => `https://example.daily.co/meet-${n % 2 ? "ana" : "ben"}`;
+  for (let n = 0; n < 120; n += 1) await post(server, beacon(columns(start + n * 20_000, 3 + n % 5), { meetingSessionId: `m${n}`, room: room(n) }));
+  const { page, watched } = await person(t, { timezoneId: "Asia/Tokyo" });
+  await page.clock.install();
+  const rows = page.locator("#calls-body tr");
+  await until("120 calls", async () => {
+    await page.goto(`${server.origin}/report/`);
+    return /^120 calls/.test(await page.locator("#calls-said").textContent());
+  });
+  await page.goto(`${server.origin}/report/#time=local&sort=duration&text=meet-ana`);
+  await page.reload();
+  await until("those of ana", async () => (await rows.count()) === 60);
+  await page.locator("details.more > summary").first().waitFor();
+  await page.locator("#minutes-all, #scores-all").first().locator("xpath=ancestor::section").getByText("Table", { exact: true }).click();
+  await page.evaluate(() => { window.__mark = true; window.scrollTo(0, 600); });
+  await page.locator("#find-text").focus({ preventScroll: true });
+  await page.keyboard.press("End");
+  await page.keyboard.press("ArrowLeft");
+  const look = () => page.evaluate(() => {
+    const search = document.getElementById("find-text");
+    return {
+      mark: window.__mark, y: window.scrollY, hash: location.hash, text: search.value, caret: search.selectionStart, focused: document.activeElement === search,
+      sorted: document.querySelector("[aria-sort]")?.dataset.sort, zone: document.getElementById("calls-zone").textContent,
+      first: document.querySelector("#calls-body time").textContent, tables: document.querySelectorAll(".plot-foot details[open]").length,
+    };
+  });
+  const before = await look();
+  assert.ok(before.y > 0 && before.focused && before.tables === 1 && before.zone === "Asia/Tokyo", JSON.stringify(before));
+  await post(server, beacon(columns(start - 3_600_000, 4), { meetingSessionId: "one more", room: room(1) }));
+  await until("one more", async () => {
+    await page.clock.runFor(4_500);
+    return (await rows.count()) === 61;
+  });
+  assert.deepEqual(await look(), before);
+
+  // A server that is gone changes nothing but for one line that says so, until it is back.
+  await server.kill();
+  const told = page.locator(".silence-told");
+  await until("it says so", async () => {
+    await page.clock.runFor(30_000);
+    return /^No answer from the server since /.test(await told.textContent());
+  });
+  assert.deepEqual(await look(), before);
+  await server.restart();
+  await until("all is well", async () => {
+    await page.clock.runFor(60_500);
+    return (await told.textContent()) === "";
+  });
+  assert.deepEqual(await look(), before);
+  watched.clean(/ERR_CONNECTION_(REFUSED|RESET)|ERR_EMPTY_RESPONSE/);
+});
+
+test("an open page of a call keeps who was picked, how it is drawn and the window, while the call goes on", async (t) => {
+  const { server } = await meetingPlace(t);
+  const start = Date.now() - 600_000;
+  for (const n of [1, 2, 3]) await post(server, beacon(columns(start + n, 60), { sessionId: `s${n}` }));
+  const { page, watched } = await person(t);
+  await page.clock.install();
+  await until("the call", async () => {
+    await page.goto(`${server.origin}/report/`);
+    return (await page.locator("#calls-body a").count()) === 1;
+  });
+  const path = await page.locator("#calls-body a").getAttribute("href");
+  await until("all three", async () => {
+    await page.goto(`${server.origin}/report/${path}`);
+    return (await page.locator("button.who").count()) === 3;
+  });
+  await page.goto(`${server.origin}/report/${path}#zoom=20-80&people=2`);
+  await page.reload();
+  await page.locator(".lanes li.away").first().waitFor();
+  await page.evaluate(() => { window.__mark = true; window.scrollTo(0, 150); });
+  const look = () => page.evaluate(() => ({
+    mark: window.__mark, y: window.scrollY, hash: location.hash,
+    shown: [...document.querySelectorAll(".lanes li:not(.away)")].map((li) => li.dataset.p),
+    pressed: [...document.querySelectorAll("button.who[aria-pressed=true]")].map((button) => button.dataset.person),
+    ruler: [...document.querySelectorAll(".ruler-time span")].map((tick) => tick.textContent),
+  }));
+  const before = await look();
+  assert.deepEqual([before.shown, before.pressed], [["2"], ["2"]]);
+  await post(server, beacon(columns(start + 120_000, 7), { seq: 1, sessionId: "s2" }));
+  await until("the call goes on", async () => {
+    await page.clock.runFor(4_500);
+    return (await page.getByText("187 readings").count()) === 1;
+  });
+  assert.deepEqual(await look(), before);
+  watched.clean();
+});
+
 test("an open page of a call goes on with the call, zoomed and scrolled as it was", async (t) => {
   const { server } = await meetingPlace(t);
   const start = Date.now() - 600_000;

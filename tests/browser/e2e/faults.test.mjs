@@ -184,6 +184,51 @@ test("who is removed is no longer measured, and can come back", async (t) => {
   ben.watched.clean();
 });
 
+test("the sign of one's own connection: measuring, good, poor with one sentence said once, numbers for who asks", async (t) => {
+  const { server, frames } = await meetingPlace(t);
+  frames.rooms["meet-ana"] = { stats: "empty*3,good*8,bad" };
+  const { page, watched } = await person(t);
+  // What a screen reader would be told, in order.
+  await page.addInitScript(() => addEventListener("DOMContentLoaded", () => {
+    const cause = document.getElementById("strip-cause");
+    if (!cause) return;
+    window.__told = [];
+    new MutationObserver(() => { window.__told.push(cause.textContent.trim()); }).observe(cause, { childList: true, characterData: true, subtree: true });
+  }));
+  await enter(page, server.origin, "ana");
+  await reaches(page, "joined");
+  const sign = page.getByRole("button", { name: /: details$/ });
+  const bars = () => page.locator(".bars rect").evaluateAll((all) => all.filter((bar) => getComputedStyle(bar).fill !== "none").length);
+  await page.getByText("Measuring…").waitFor();
+  assert.equal(await bars(), 0, "unknown is not good");
+  await page.getByText("Good connection").waitFor();
+  assert.equal(await bars(), 4);
+  assert.equal(await page.locator("#strip-cause").innerText(), "");
+  await sign.click();
+  const panel = page.getByRole("region", { name: "Your connection now" });
+  await panel.getByText("1.2 Mb/s").waitFor();
+  await panel.getByText(/^Measured \d+ s ago, between you and the media server\. What others see/).waitFor();
+  await page.getByText("Poor connection").waitFor();
+  assert.equal(await bars(), 1);
+  assert.equal((await panel.locator("[data-value=loss-sent]").textContent()).replace(/\s/, " "), "15 %");
+  assert.equal(await panel.locator("[data-value=loss-sent]").getAttribute("class"), "poor");
+  await page.keyboard.press("Escape");
+  assert.ok(await panel.isHidden());
+  assert.ok(await sign.evaluate((button) => button === document.activeElement));
+  await readingsGiven(page, 20);
+  assert.deepEqual(await page.evaluate(() => window.__told), ["Your upload is losing packets. Others may hear you break up. Turn off your camera, or move closer to the router."]);
+  // Nor is an interruption told again with every reading.
+  await happens(page, "connection:sfu:interrupted");
+  await page.getByText("The connection is interrupted.").waitFor();
+  assert.equal(await bars(), 0);
+  const given = (await readings(page)).length;
+  await readingsGiven(page, given + 4);
+  assert.equal((await page.evaluate(() => window.__told)).length, 2);
+  await happens(page, "left");
+  await reaches(page, "left");
+  watched.clean();
+});
+
 test("Daily leaves a question about the stats unanswered", async (t) => {
   const { server, frames } = await meetingPlace(t);
   frames.rooms["meet-ana"] = { stats: "good*2,hang*2,good" };
@@ -222,7 +267,10 @@ test("the meeting session changes in mid-call: two calls in the report", async (
     const { calls } = await (await fetch(`${server.origin}/report/data/report.json`)).json();
     return calls.map((call) => `${call.meetingSessionId} ${call.samples}`).join() === `second-meeting ${times(second).length},${first[0].meetingSessionId} ${times(first).length}`;
   });
-  await page.goto(`${server.origin}/report/`);
-  assert.deepEqual(await page.locator("table.calls tbody th").allTextContents(), ["meet-ana", "meet-ana"]);
+  // The overview is written last, after the data.
+  await until("both in the overview", async () => {
+    await page.goto(`${server.origin}/report/`);
+    return (await page.locator("table.calls tbody th").allTextContents()).join() === "meet-ana,meet-ana";
+  });
   watched.clean();
 });

@@ -226,9 +226,25 @@ test("a log of heartbeats alone", async (t) => {
   const { page, watched } = await person(t, { offline: true });
   await page.goto(index);
   assert.equal(await page.locator("table.calls tbody tr").count(), 1);
+  // Grey and said so, never green: on the overview, of the room, of the call.
+  const notGreen = async () => {
+    const green = await page.locator(":is(.verdict-good, .ink-good, .calm .icon-good, .ribbon .base, .lane-svg .base, .part-good, .dot-good):visible").evaluateAll((all) => all.map((one) => one.outerHTML).filter((html) => !html.startsWith("<span class=\"part-good\"")));
+    assert.deepEqual(green, []);
+  };
+  assert.match(await page.getByRole("heading", { level: 1 }).textContent(), /Nobody sent readings/);
+  assert.equal(await page.locator(".eyebrow .icon-unknown").count(), 1);
+  assert.deepEqual(await page.locator(".tile-value").allInnerTexts(), ["1", "1", "1", "–", "–", "–"]);
+  assert.equal(await page.locator("#calls-body .verdict-unknown").count(), 1);
+  await notGreen();
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Rooms" }).click();
+  await page.locator("table.rooms th a").first().click();
+  await page.locator("table.calls").waitFor();
+  assert.equal(await page.locator(".calm .icon-unknown").count(), 1);
+  await notGreen();
   await page.goto(calls[0]);
   await page.getByRole("heading", { name: "Nothing was measured" }).waitFor();
   assert.equal(await page.locator("[data-panel]").count(), 0);
+  await notGreen();
   watched.clean();
 });
 

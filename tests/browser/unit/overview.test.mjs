@@ -15,7 +15,7 @@ const page = read(JSON.stringify({
   id: ["a", "b", "c", "d"], room: ["Ärger", "team 10", "team 9", "=cmd"], start: [START, START - DAY_MS, START - 2 * DAY_MS, null],
   day: ["2026-11-23", "2026-11-22", "2026-11-21", null], duration: [60_000, 5_000, 60_000, null], people: [2, 3, 4, 1], score: [95, 40, 70, null],
   quality: ["good", "poor", "fair", "unknown"], loss: [0, 0.2, 0.06, null], rtt: [null, 0.4, 0.1, null], issues: [[], [1, 0], [0], []],
-  trouble: [0, 0.5, 0.1, null], types: [["jitter", "Jitter"], ["send-packet-loss", "Upload loss"]],
+  trouble: [0, 0.5, 0.1, null], who: [[0], [0, 1], [], []], names: ["Zoë Ångström", "ben"], types: [["jitter", "Jitter"], ["send-packet-loss", "Upload loss"]],
 }));
 const ids = (change) => shown(page.calls, { ...initial(), ...change }).map((call) => call.id).join("");
 
@@ -57,6 +57,8 @@ test("every column sorts both ways, with what is not known last", () => {
 test("search and filters, alone and together", () => {
   assert.equal(ids({ text: "arger" }), "a");
   assert.equal(ids({ text: " TEAM  9 " }), "c");
+  assert.equal(ids({ text: "zoe" }), "ab", "a person of the call");
+  assert.equal(ids({ text: "ben angstrom" }), "b");
   assert.equal(ids({ from: "2026-11-22" }), "ab");
   assert.equal(ids({ from: "2026-11-22", to: "2026-11-22" }), "b");
   assert.equal(ids({ quality: ["poor", "unknown"] }), "bd");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clientName } from "../../../site-templates/assets/client-name.js";
 import { Connection, judge } from "../../../site-templates/assets/connection.js";
+import { noteOf, valuesOf } from "../../../site-templates/assets/details.js";
 import { dailyError } from "../../../site-templates/assets/daily-errors.js";
 import { EVENT_TYPES, eventRecord } from "../../../site-templates/assets/events.js";
 import { mintRoom } from "../../../site-templates/assets/mint.js";
@@ -118,6 +119,25 @@ test("the sign falls after 3 of 5, rises after 5, and forgets after 10 s", () =>
   const rising = levels([poor, poor, poor, good, good, good, good, good]);
   assert.deepEqual(rising.slice(-2), ["poor", "good"]);
   assert.deepEqual(levels([good, good, good, null, null, null, null, null, null]).at(-1), "measuring");
+});
+
+test("the trouble that was told stays told as long as it lasts, though another joins it", () => {
+  const connection = new Connection();
+  const slow = reading({ totalSendPacketLoss: 0.002, networkRoundTripTime: 0.9 });
+  const causes = [poor, poor, poor, slow, poor, slow, slow, slow, slow, slow].map((one, i) => connection.push(one, i * 2_000).cause);
+  assert.deepEqual(causes, [null, null, "upload", "upload", "upload", "upload", "upload", "upload", "upload", "delay"]);
+  for (let i = 10; i < 15; i += 1) connection.push(good, i * 2_000);
+  assert.equal(connection.at(30_000).cause, null);
+});
+
+test("the numbers behind the sign: what was not measured is a dash, and what is old is not called now", () => {
+  const plain = (latest) => Object.fromEntries(Object.entries(valuesOf(latest)).map(([name, { text, level }]) => [name, `${text.replace("\u00a0", " ")} ${level}`.trim()]));
+  assert.deepEqual(plain({}), { "bitrate-sent": "–", "bitrate-received": "–", "loss-sent": "–", "loss-received": "–", "round-trip": "–" });
+  assert.deepEqual(plain({ sendBitsPerSecond: 0, recvBitsPerSecond: 1.9e6, totalSendPacketLoss: 0.02, videoSendPacketLoss: 0.11, totalRecvPacketLoss: null, networkRoundTripTime: 0.35 }),
+    { "bitrate-sent": "0 b/s", "bitrate-received": "1.9 Mb/s", "loss-sent": "11 % poor", "loss-received": "–", "round-trip": "350 ms fair" });
+  assert.match(noteOf(2_000), /^Measured 2 s ago, between you and the media server\. What others see of each other is not known/);
+  assert.match(noteOf(14_000), /^Last measured 14 s ago; how it is now is not known\./);
+  assert.match(noteOf(-500), /^Measured 0 s ago/);
 });
 
 test("browsers and systems by their names", () => {
