@@ -141,7 +141,7 @@ impl Calls {
     }
 
     /// Takes a call over as it was gathered before. There must be none of that room and meeting session. Gives its place.
-    fn insert(&mut self, gathered: Gathered) -> usize {
+    pub fn insert(&mut self, gathered: Gathered) -> usize {
         let meetings = self.by_room.entry(gathered.room.clone()).or_default();
         meetings.insert(gathered.meeting_session_id.clone(), self.calls.len());
         self.bytes += gathered.bytes();

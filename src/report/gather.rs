@@ -74,16 +74,24 @@ impl LogStats {
     }
 }
 
-/// Reads all of `logs`, and remembers nothing.
+/// Reads all of `logs`, on all cores where it is much, and remembers nothing.
 pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
+    let opened = opened::open(logs)?;
+    let unread = |(opened, number)| Unread {
+        opened,
+        number,
+        known: None,
+    };
+    let unread: Vec<Unread<'_>> = opened.iter().zip(0..).map(unread).collect();
+    let store = Store::temporary().map_err(Error::Remembered)?;
+    let (files, touched) = read(&unread, &store, &HashMap::new(), &|_| ())?;
     let mut calls = Calls::default();
-    let mut accounts = Vec::new();
-    for (file, number) in opened::open(logs)?.iter().zip(0..) {
-        let mut account = Account::default();
-        account.read(file, .., |beacon| calls.add(beacon, number))?;
-        accounts.push(account);
+    for call in touched.into_values() {
+        let call = call.source.into_call(&store).map_err(Error::Remembered)?;
+        calls.insert(call);
     }
-    Ok((calls.finish(), LogStats::of(accounts.iter())))
+    let accounts = files.iter().map(|file| &file.account);
+    Ok((calls.finish(), LogStats::of(accounts)))
 }
 
 impl Account {
