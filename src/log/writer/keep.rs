@@ -104,9 +104,7 @@ impl Keeper {
         if settings.keep != Keep::default() {
             let mut rounds = Rounds::new(settings, Arc::clone(queue), Arc::clone(&bell), clock);
             // Nobody else may have the log before the last round is over.
-            let lock = lock
-                .share()
-                .map_err(|source| OpenError::Thread { source })?;
+            let lock = lock.clone();
             let run = move || {
                 let _lock = lock;
                 lower_priority();

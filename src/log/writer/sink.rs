@@ -339,7 +339,9 @@ impl Sink {
                 source: Arc::new(source),
             }
         };
-        self.relock().map_err(reopen_error(&self.path))?;
+        self.lock
+            .retake(&self.path)
+            .map_err(reopen_error(&self.path))?;
         if let Trust::Doubted(id) = self.trust {
             self.leave(id)?;
         }
@@ -350,14 +352,6 @@ impl Sink {
         self.handle = Some(handle);
         self.deeds.reopens += 1;
         self.deeds.sealed_tails += sealed;
-        Ok(())
-    }
-
-    /// Takes the lock again when its file went with the directory; a new one keeps nobody out until it is locked.
-    fn relock(&mut self) -> Result<(), OpenError> {
-        if !self.lock.stands() {
-            self.lock = Lock::take(&self.path)?;
-        }
         Ok(())
     }
 

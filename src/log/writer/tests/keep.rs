@@ -410,3 +410,25 @@ fn a_stop_does_not_wait_for_a_keeper_that_is_stuck() {
         Writer::open(place.settings()).is_ok()
     });
 }
+
+#[test]
+fn a_lock_that_was_taken_anew_is_held_by_the_keeper_too() {
+    let place = Place::new();
+    let (writer, release) = busy_keeper(&place, || {
+        // As it goes with the folder of the log.
+        fs::remove_file(rotated::with_suffix(&place.log(), ".lock")).unwrap();
+        fs::rename(place.log(), place.dir.path().join("moved")).unwrap();
+    });
+    wait_until("the writer ended", || {
+        writer.stop_within(Duration::ZERO).is_ok()
+    });
+    let second = Writer::open(place.settings());
+    assert!(
+        matches!(second, Err(OpenError::Locked { .. })),
+        "{second:?}"
+    );
+    drop(release);
+    wait_until("the keeper ended", || {
+        Writer::open(place.settings()).is_ok()
+    });
+}
