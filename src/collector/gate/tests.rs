@@ -1,7 +1,7 @@
-//! What clients outside cannot bring about: threads that cannot be had.
+//! What clients outside cannot bring about: threads that cannot be had, and threads that do not go.
 
 use super::*;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::AtomicUsize;
@@ -63,6 +63,18 @@ fn address(address: &Address) -> SocketAddr {
     }
 }
 
+/// The whole answer to one request.
+fn ask(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    // Who is turned away may find the connection closed already.
+    let _ = stream.write_all(request);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
 #[test]
 fn a_gate_that_cannot_start_leaves_nothing_behind() {
     // Threads: the hops, two acceptors, the watch.
@@ -88,4 +100,22 @@ fn a_gate_that_cannot_start_leaves_nothing_behind() {
             assert!(TcpStream::connect(address).is_err(), "{n_threads}: listens");
         }
     }
+}
+
+#[test]
+fn while_too_many_threads_are_on_their_way_out_nobody_gets_another() {
+    let handlers = Handlers::start();
+    let gate = Gate::start(handlers.settings(1)).unwrap();
+    let address = address(&gate.addresses()[0]);
+    assert!(ask(address).starts_with("HTTP/1.1 204 "));
+    let n_leaving = 2 * gate.shared.limits.connections + 1_000;
+    gate.shared.peers().n_threads += n_leaving;
+    let answer = ask(address);
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("too-many-connections"),
+        "{answer}"
+    );
+    gate.shared.peers().n_threads -= n_leaving;
+    assert!(ask(address).starts_with("HTTP/1.1 204 "));
+    assert!(gate.stop(PATIENCE));
 }
