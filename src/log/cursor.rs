@@ -52,7 +52,7 @@ impl Cursor {
     ///
     /// Where the system does not tell.
     pub fn is_at_end(&self, opened: &Opened) -> io::Result<bool> {
-        let bytes = opened.file.metadata()?.len();
+        let bytes = opened.file()?.metadata()?.len();
         // The content of a compressed file is as long as it is, and another one would have another size.
         Ok(bytes == self.bytes && (opened.is_compressed() || bytes == self.consumed))
     }
