@@ -1,6 +1,7 @@
 //! How far a file of a log was read, and how to know the file again: under another name, in another place, compressed.
 
-use super::opened::{FileId, Opened};
+use super::file_id::FileId;
+use super::opened::Opened;
 use super::reader::{Extent, content};
 use crate::digest::fingerprint;
 use serde::{Deserialize, Serialize};

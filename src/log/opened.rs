@@ -10,6 +10,7 @@
 //! the others, which nobody writes to as a rule, opened whenever they are read: known again by inode and birth, under
 //! whatever name, and where one is gone meanwhile ([`is_gone`]) the set is to be opened anew.
 
+use super::file_id::{FileId, id_of};
 use super::rotated::folder_of;
 use super::segments::{self, Error};
 use rustix::process::{Resource, getrlimit};
@@ -33,9 +34,6 @@ const HELD_MAX: u64 = 16;
 const HELD_PART: u64 = 12;
 /// More than clients, handlers and all else of a collector ever take: of what is beyond, half may be held.
 const ALL_ELSE: u64 = 8_192;
-
-/// Device and inode.
-pub(super) type FileId = (u64, u64);
 
 /// A file of a log, open, or opened whenever it is read.
 #[derive(Debug)]
@@ -177,10 +175,6 @@ impl Opened {
     pub fn is_compressed(&self) -> bool {
         matches!(self.extension(), Some("gz" | "zst"))
     }
-}
-
-fn id_of(metadata: &Metadata) -> FileId {
-    (metadata.dev(), metadata.ino())
 }
 
 /// How many files this process may hold open for a set.

@@ -5,11 +5,12 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::OpenError;
+use crate::log::file_id::id_of;
 use crate::log::rotated::with_suffix;
 
 /// A held lock. Clones are the same lock, also when it was taken anew: it is let go when all of them are dropped, or by
@@ -77,7 +78,7 @@ impl Held {
     /// Returns whether the lock file is still where others will look for it.
     fn stands(&self) -> bool {
         match (self.file.metadata(), fs::metadata(&self.path)) {
-            (Ok(ours), Ok(found)) => (ours.dev(), ours.ino()) == (found.dev(), found.ino()),
+            (Ok(ours), Ok(found)) => id_of(&ours) == id_of(&found),
             _ => false,
         }
     }

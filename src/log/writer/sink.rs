@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 use super::directory::make_parent;
 use super::error::{OpenError, WriteError, append_error};
 use super::events::{Event, Listener};
-use super::handle::{FileId, Handle, Standing, id_of};
+use super::handle::{Handle, Standing};
 use super::keep::Bell;
 use super::lock::Lock;
 use super::medium::Medium;
 use super::rotate::{self, Schedule, seconds};
 use super::space::Space;
 use super::{Clock, Durability, Settings};
+use crate::log::file_id::{FileId, id_of};
 use crate::log::rotated::Mark;
 
 /// Bytes that must fit before a log that failed is called sound again: as much as the largest beacon.
