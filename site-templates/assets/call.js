@@ -22,11 +22,12 @@ const joinTimeoutMs = number(settings.joinTimeoutMs, 20_000);
 /** How often the page tries again by itself before it leaves that to the person. */
 const MOST_RETRIES = 5;
 
-const mint = () => mintRoom(roomName, { fetch: (url, init) => fetch(url, init) });
+const mint = (name = roomName) => mintRoom(name, { fetch: (url, init) => fetch(url, init) });
 const pass = new PagePass({
+  room: roomName,
   now: () => Date.now(),
-  renew: async () => {
-    const minted = await mint();
+  renew: async (room) => {
+    const minted = await mint(room);
     return "room" in minted ? minted.room.grant : null;
   },
 });

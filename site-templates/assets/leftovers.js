@@ -9,7 +9,9 @@ const MOST_CHARS = 512 * 1024;
 const OLDEST_MS = 12 * 3_600_000;
 
 /**
- * @typedef {{sessionId: string, body: string, token?: string}} Leftover  token: the page's, which is good for some hours more
+ * @typedef {{sessionId: string, body: string, token?: string, room?: string, at?: number}} Leftover
+ *   token: the page's, which is good for some hours more; room: what the page asked our server for, to get another; at: when it
+ *   was left behind first
  * @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem">} Store
  */
 
@@ -18,12 +20,16 @@ export function browserStore() {
   try { return globalThis.localStorage ?? null; } catch { return null; }
 }
 
-/** @param {Store | null} store @returns {({url: string, at: number} & Leftover)[]} */
+/** @param {Leftover} leftover  more than that is left out */
+const bare = ({ sessionId, body, token, room }) => ({ sessionId, body, ...(token ? { token } : {}), ...(room ? { room } : {}) });
+
+/** @param {Store | null} store @returns {(Leftover & {url: string, at: number})[]} */
 function read(store) {
   try {
     const list = JSON.parse(store?.getItem(KEY) ?? "[]");
     return Array.isArray(list) ? list.filter((one) => typeof one?.url === "string" && typeof one.at === "number"
-      && typeof one.sessionId === "string" && typeof one.body === "string" && ["string", "undefined"].includes(typeof one.token)) : [];
+      && typeof one.sessionId === "string" && typeof one.body === "string"
+      && [one.token, one.room].every((text) => text === undefined || typeof text === "string")) : [];
   } catch { return []; }
 }
 
@@ -35,7 +41,7 @@ export function keepLeftovers(store, url, beacons, now) {
   if (!store || beacons.length === 0) return;
   const bodies = new Set(beacons.map((beacon) => beacon.body));
   const all = [...read(store).filter((one) => !bodies.has(one.body)),
-    ...beacons.map(({ sessionId, body, token }) => ({ url, at: now, sessionId, body, ...(token ? { token } : {}) }))];
+    ...beacons.map((beacon) => ({ url, at: beacon.at ?? now, ...bare(beacon) }))];
   let room = MOST_CHARS;
   const kept = all.reverse().filter((one) => (room -= one.body.length + 200) >= 0).reverse();
   try { store.setItem(KEY, JSON.stringify(kept)); } catch { /* full or blocked */ }
@@ -54,5 +60,5 @@ export function takeLeftovers(store, url, now) {
     else store?.removeItem(KEY);
   } catch { return []; } // could not be taken away: whoever can will send it
   return all.filter((one) => one.url === url && Math.abs(now - one.at) < OLDEST_MS)
-    .map(({ sessionId, body, token }) => ({ sessionId, body, ...(token ? { token } : {}) }));
+    .map((one) => ({ ...bare(one), at: one.at }));
 }

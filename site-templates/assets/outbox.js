@@ -29,7 +29,9 @@ import { byteLength } from "./sampler.js";
  * @property {string} body
  * @property {number} bytes
  * @property {boolean} handed  sendBeacon took it and no fetch has tried it since
- * @property {string} [token]  of a page before this one, which left the beacon behind; its room may have been another
+ * @property {string} [token]  of a page before this one, which left the beacon behind
+ * @property {string} [room]  of that page, where it was another
+ * @property {number} [at]  when it was left behind
  * @property {boolean} [renewed]  it was refused for its token, and another was had for it
  */
 
@@ -95,9 +97,9 @@ export class Outbox {
   /** @param {string} sessionId */
   countLost(sessionId) { this.#lost.set(sessionId, this.lost(sessionId) + 1); }
 
-  /** @param {string} sessionId @param {string} body @param {string} [token]  not this page's own */
-  add(sessionId, body, token) {
-    this.#queue.push({ sessionId, body, bytes: byteLength(body), handed: false, ...(token ? { token } : {}) });
+  /** @param {string} sessionId @param {string} body @param {Omit<import("./leftovers.js").Leftover, "sessionId" | "body">} [left]  where another page left it */
+  add(sessionId, body, left = {}) {
+    this.#queue.push({ ...left, sessionId, body, bytes: byteLength(body), handed: false });
     if (this.#queue.length > RING) {
       const oldest = this.#queue.findIndex((entry) => entry !== this.#sending);
       for (const entry of this.#queue.splice(oldest, 1)) this.countLost(entry.sessionId);
@@ -133,6 +135,9 @@ export class Outbox {
       this.#say("saved");
     } else if (again === "at once") {
       this.#notBefore = now + GAP_MS;
+    } else if (again === "another time") {
+      this.#putAway(entry);
+      this.#notBefore = now + GAP_MS;
     } else if (answer && again !== "later" && !isWorthRetrying(answer.status)) {
       this.#take(entry);
       this.countLost(entry.sessionId);
@@ -151,13 +156,17 @@ export class Outbox {
   }
 
   /** What goes out for an entry. @param {Entry} entry */
-  #dressed(entry) { return withToken(entry.body, entry.token ?? this.#pass?.token ?? null); }
+  #dressed(entry) { return withToken(entry.body, this.#tokenOf(entry) ?? null); }
+
+  /** A token is good for one room: those of another room do not get this page's. @param {Entry} entry */
+  #tokenOf(entry) { return entry.token ?? (entry.room === undefined ? this.#pass?.token ?? undefined : undefined); }
 
   /**
    * Its token was refused, which is not the beacon's fault: it stays until a newer one was refused as well.
-   * @param {Entry} entry @returns {Promise<"at once" | "later" | null>}
+   * @param {Entry} entry @returns {Promise<"at once" | "later" | "another time" | null>}
    */
   async #anotherToken(entry) {
+    if (entry.room !== undefined) return this.#anotherTokenElsewhere(entry, entry.room);
     if (entry.token !== undefined) {
       // It may have been left behind by a page of this very room.
       delete entry.token;
@@ -167,6 +176,27 @@ export class Outbox {
     if (!await this.#pass.renew()) return "later";
     entry.renewed = true;
     return "at once";
+  }
+
+  /** A token for the room that it came from. @param {Entry} entry @param {string} room @returns {Promise<"at once" | "another time" | null>} */
+  async #anotherTokenElsewhere(entry, room) {
+    if (!this.#pass || entry.renewed) return null;
+    const token = await this.#pass.tokenFor(room);
+    if (token === null) return "another time";
+    for (const one of this.#alike(entry)) one.token = token;
+    entry.renewed = true;
+    return "at once";
+  }
+
+  /** Left behind together with it. @param {Entry} entry */
+  #alike({ room, token }) { return this.#queue.filter((one) => one.room === room && one.token === token); }
+
+  /** No token is to be had for them now. This page's own beacons must not wait for that: they are left for the next page once more. @param {Entry} entry */
+  #putAway(entry) {
+    const beacons = this.#alike(entry);
+    for (const one of beacons) this.#take(one);
+    if (this.#world.store) keepLeftovers(this.#world.store, this.#url, beacons, this.#world.now());
+    else for (const one of beacons) this.countLost(one.sessionId);
   }
 
   /** Never rejects: null is "no answer". @param {string} body */
@@ -197,8 +227,7 @@ export class Outbox {
   handOver({ closing = false } = {}) {
     // A beacon that waits for another token is on its way nowhere, and there is nobody left to send it.
     if (closing && (this.#delivery === "kept" || this.#renewing)) {
-      const own = this.#pass?.token;
-      const beacons = this.#queue.map((entry) => ({ ...entry, token: entry.token ?? own ?? undefined }));
+      const beacons = this.#queue.map((entry) => ({ ...entry, token: this.#tokenOf(entry), room: entry.room ?? this.#pass?.room }));
       keepLeftovers(this.#world.store, this.#url, beacons, this.#world.now());
     }
     const send = this.#world.sendBeacon;
@@ -230,8 +259,8 @@ export class Outbox {
 
   #adopt() {
     const own = new Set(this.#queue.map((entry) => entry.body));
-    for (const { sessionId, body, token } of takeLeftovers(this.#world.store, this.#url, this.#world.now())) {
-      if (!own.has(body)) this.add(sessionId, body, token);
+    for (const { sessionId, body, room, ...left } of takeLeftovers(this.#world.store, this.#url, this.#world.now())) {
+      if (!own.has(body)) this.add(sessionId, body, { ...left, ...(room === this.#pass?.room ? {} : { room }) });
     }
   }
 

@@ -4,7 +4,8 @@
 
 /**
  * @typedef {{token: string, lifeMs: number}} Grant
- * @typedef {{now: () => number, renew: () => Promise<Grant | null>}} World  renew: null where there is none to be had now
+ * @typedef {{room?: string, now: () => number, renew: (room?: string) => Promise<Grant | null>}} World
+ *   room: the page's, as our server is asked for it; renew: null where there is none to be had now
  */
 
 /** Of a token's life, what may be over before the page asks for the next one: the last flush cannot wait for it. */
@@ -23,6 +24,15 @@ export class PagePass {
 
   /** What beacons carry; null where the server wants none. */
   get token() { return this.#grant?.token ?? null; }
+
+  /** What the token is for. */
+  get room() { return this.#world.room; }
+
+  /** A token for the room of another page, which has left beacons behind. Never rejects; null where there is none to be had now. @param {string} room */
+  async tokenFor(room) {
+    const grant = await this.#world.renew(room).catch(() => null);
+    return grant?.token ?? null;
+  }
 
   /** A room has come, perhaps with a token. @param {Grant | null} grant */
   take(grant) {
@@ -45,7 +55,7 @@ export class PagePass {
 
   async #ask() {
     const before = this.token;
-    const grant = await this.#world.renew().catch(() => null);
+    const grant = await this.#world.renew(this.room).catch(() => null);
     if (!grant || grant.token === before) return false;
     this.take(grant);
     return true;

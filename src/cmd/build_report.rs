@@ -19,7 +19,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const REST: u32 = 4;
 
 pub(super) fn run(settings: &BuildReport, notices: &Notices) -> Result<(), Failure> {
-    // All segments of a log are open at the same time.
+    // As many segments of a log as may be are open at the same time, the others in turn.
     raise_open_files();
     if let Some(id) = &settings.single_file {
         let path = report::single_file(&settings.logs, &settings.out, &settings.standards, id)

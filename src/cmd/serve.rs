@@ -6,7 +6,9 @@ use crate::collector::gate::{Address, raise_open_files};
 use crate::collector::{self, Collector, Parts, ReportStatus};
 use crate::config::{BuildReport, Serve};
 use crate::daily::Daily;
-use crate::log::writer::{Listener, OpenError, Settings as WriterSettings, Writer};
+use crate::log::writer::{
+    Durability, Listener, OpenError, Settings as WriterSettings, Unfinished, Writer,
+};
 use crate::notice::{Notice, Notices};
 use crate::watch::Stop;
 use anyhow::anyhow;
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// From the first signal until the last client is let go; the promise is 10 s for everything.
 const DRAIN: Duration = Duration::from_secs(8);
+/// From the first signal until nobody waits for the disk any more.
+const LAST_SYNC: Duration = Duration::from_secs(9);
 
 /// Why serving ends.
 enum End {
@@ -86,18 +90,18 @@ pub(super) fn run(settings: Serve, notices: &Notices) -> Result<(), Failure> {
     let end = ended
         .recv()
         .unwrap_or_else(|_| End::Failed("nobody is left to say why".to_owned()));
+    let begin = Instant::now();
     supervisor.stopping();
     notices.tell(Notice::info(
         "stopping",
         "stopping: answering what was accepted",
     ));
-    let begin = Instant::now();
     stop.stop();
-    let is_drained = collector.stop(DRAIN);
-    writer.stop();
+    let is_drained = collector.stop(DRAIN.saturating_sub(begin.elapsed()));
+    let stored = writer.stop_within(LAST_SYNC.saturating_sub(begin.elapsed()));
     tell_that_it_stopped(begin.elapsed(), is_drained, notices);
     match end {
-        End::Signal => Ok(()),
+        End::Signal => stored.map_err(|error| unfinished(error, writer.durability())),
         End::Failed(cause) => Err(Failure::new(
             anyhow!("cannot go on serving: {cause}"),
             "have a supervisor restart it, as `deploy/call-metrics.service` does",
@@ -247,6 +251,20 @@ fn health_of(
         },
         _ => Health::Dead("stopped".to_owned()),
     }
+}
+
+/// Senders keep what was not answered, so what matters is what was.
+fn unfinished(error: Unfinished, durability: Durability) -> Failure {
+    let lost = match durability {
+        Durability::Synced => {
+            "what was answered 204 had been synced, what was not answered may be lost"
+        }
+        Durability::Written => "what was answered 204 is lost should the machine go down now",
+    };
+    Failure::new(
+        anyhow!("{error}: {lost}"),
+        "look after the disk, which does not answer",
+    )
 }
 
 fn unopened(error: OpenError, log: &Path) -> Failure {

@@ -71,3 +71,20 @@ pub(crate) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_handler_fails_hears_so_in_his_own_words() {
+        for kind in [Kind::Beacon, Kind::Room, Kind::Other] {
+            let reply = internal_error(kind);
+            assert_eq!(reply.status, 500);
+            assert_eq!(reply.reason().unwrap(), "internal-error");
+            let is_json = serde_json::from_slice::<serde_json::Value>(reply.body.as_ref())
+                .is_ok_and(|value| value["error"] == "internal-error");
+            assert_eq!(is_json, matches!(kind, Kind::Room));
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! How far a file of a log was read, and how to know the file again: under another name, in another place, compressed.
 
-use super::opened::{FileId, Opened};
+use super::file_id::FileId;
+use super::opened::Opened;
 use super::reader::{Extent, content};
 use crate::digest::fingerprint;
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ impl Cursor {
     ///
     /// Where the system does not tell.
     pub fn is_at_end(&self, opened: &Opened) -> io::Result<bool> {
-        let bytes = opened.file.metadata()?.len();
+        let bytes = opened.file()?.metadata()?.len();
         // The content of a compressed file is as long as it is, and another one would have another size.
         Ok(bytes == self.bytes && (opened.is_compressed() || bytes == self.consumed))
     }

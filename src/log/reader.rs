@@ -1,8 +1,7 @@
 //! Reads the lines of log files, plain or compressed, in bounded memory. Knows nothing of what a line says.
 
-use super::opened::Opened;
+use super::opened::{Handle, Opened};
 use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::{Bound, RangeBounds};
 use std::os::unix::fs::FileExt;
@@ -71,7 +70,9 @@ pub fn read_lines(
         path: opened.path.clone(),
         source,
     };
-    let bytes = opened.file.metadata().map_err(read)?.len();
+    let file = opened.file().map_err(read)?;
+    let bytes = file.metadata().map_err(read)?.len();
+    drop(file);
     let mut consumed = from;
     let outcome = content(opened, from, BUFFER_BYTES).and_then(|input| {
         let input = input.take(until.saturating_sub(from));
@@ -104,7 +105,7 @@ pub fn line_start(opened: &Opened, at: u64) -> io::Result<u64> {
 
 /// A file, read from a place of its own: two that read one handle do not move each other.
 struct ReadAt<'a> {
-    file: &'a File,
+    file: Handle<'a>,
     at: u64,
 }
 
@@ -122,7 +123,7 @@ pub(super) fn content(
     from: u64,
     buffer_bytes: usize,
 ) -> io::Result<Box<dyn BufRead + '_>> {
-    let file = &opened.file;
+    let file = opened.file()?;
     let at = if opened.is_compressed() { 0 } else { from };
     let plain = BufReader::with_capacity(buffer_bytes, ReadAt { file, at });
     let mut decoder: Box<dyn Read + '_> = match opened.extension() {

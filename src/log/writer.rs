@@ -26,15 +26,15 @@ mod space;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::thread::{JoinHandle, ThreadId};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use counters::{Counters, Histogram, SECONDS_BOUNDS};
-pub use error::{OpenError, WriteError};
+pub use error::{OpenError, Unfinished, WriteError};
 pub use events::{Event, Listener};
 pub use keep::Keep;
 pub use rotate::Rotation;
@@ -44,6 +44,7 @@ use keep::{Bell, Keeper};
 use medium::{Disk, Medium};
 use queue::{Entry, Queue};
 use sink::Sink;
+use worker::Worker;
 
 /// Records that may wait for the writer's thread unless [`Settings`] says otherwise.
 pub const QUEUE_RECORDS_MAX: usize = 4096;
@@ -133,9 +134,7 @@ pub struct Writer {
     path: PathBuf,
     durability: Durability,
     queue: Arc<Queue>,
-    thread_id: ThreadId,
-    /// `None` once joined.
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Worker,
     keeper: Keeper,
 }
 
@@ -165,19 +164,15 @@ impl Writer {
         let queue = Arc::new(Queue::new(&settings));
         queue.count(|counters| counters.sealed_tails += sealed);
         let keeper = Keeper::start(&settings, &sink.lock, &queue, bell, clock)?;
-        let thread = std::thread::Builder::new()
-            .name("log-writer".into())
-            .spawn({
-                let queue = Arc::clone(&queue);
-                move || commit::run(&queue, sink)
-            })
-            .map_err(|source| OpenError::Thread { source })?;
+        let thread = Worker::start("log-writer", {
+            let queue = Arc::clone(&queue);
+            move || commit::run(&queue, sink)
+        })?;
         Ok(Writer {
             path,
             durability: settings.durability,
             queue,
-            thread_id: thread.thread().id(),
-            thread: Mutex::new(Some(thread)),
+            thread,
             keeper,
         })
     }
@@ -254,20 +249,31 @@ impl Writer {
     /// Later calls wait for the first and do nothing else. Called from a callback it only begins the stop, because
     /// the thread cannot wait for itself.
     pub fn stop(&self) {
+        self.stop_by(None);
+    }
+
+    /// [`Writer::stop`] that waits for `limit` at most. A disk that does not answer holds up the threads, which keep the lock,
+    /// but nobody else: later stops do not wait again.
+    ///
+    /// # Errors
+    ///
+    /// Where not everything was stored and synced by then. A segment that is being compressed is no reason: that is begun again
+    /// at the next start.
+    pub fn stop_within(&self, limit: Duration) -> Result<(), Unfinished> {
+        match self.stop_by(Some(Instant::now() + limit)) {
+            true => Ok(()),
+            false => Err(Unfinished {
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    fn stop_by(&self, deadline: Option<Instant>) -> bool {
         self.queue.stop();
         self.keeper.begin_stop();
-        if std::thread::current().id() == self.thread_id {
-            return;
-        }
-        let mut thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(thread) = thread.take() {
-            // The thread catches every panic on its way; were one to slip out, there is nobody left to tell.
-            let _ = thread.join();
-        }
-        self.keeper.stop();
+        let has_ended = self.thread.wait(deadline);
+        self.keeper.stop(deadline);
+        has_ended
     }
 }
 

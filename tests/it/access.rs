@@ -1,4 +1,4 @@
-//! Who may send, mint and look: limits, page tokens, names, passwords, and that each refusal says why and is counted.
+//! Who may send, mint and look: limits, page tokens, names, passwords, and that each refusal says why.
 
 use crate::support::fake_daily::{FakeDaily, Fault, TOKEN};
 use crate::support::http::{Answer, Server, beacon};
@@ -7,14 +7,14 @@ use call_metrics::digest::Key;
 use serde_json::{Value, json};
 use std::time::SystemTime;
 
-const SECRET: &str = "a secret of enough bytes";
+pub(crate) const SECRET: &str = "a secret of enough bytes";
 
-fn with(args: &[&str]) -> Server {
+pub(crate) fn with(args: &[&str]) -> Server {
     Server::with(args, &[], Limits::for_this_process())
 }
 
 /// A server with rooms, behind a proxy that is trusted: `X-Forwarded-For` says which client asks.
-fn proxied(fake: &FakeDaily, args: &[&str]) -> Server {
+pub(crate) fn proxied(fake: &FakeDaily, args: &[&str]) -> Server {
     Server::with(
         &[&["--trusted-proxy", "127.0.0.1"], args].concat(),
         &[
@@ -26,11 +26,11 @@ fn proxied(fake: &FakeDaily, args: &[&str]) -> Server {
     )
 }
 
-fn from(address: &str) -> String {
+pub(crate) fn from(address: &str) -> String {
     format!("X-Forwarded-For: {address}\r\n")
 }
 
-fn mint(server: &Server, headers: &str, name: &str) -> Answer {
+pub(crate) fn mint(server: &Server, headers: &str, name: &str) -> Answer {
     let body = json!({ "name": name }).to_string();
     server.post_with("/api/rooms", headers, &body)
 }
@@ -51,7 +51,7 @@ fn reason(answer: &Answer) -> (u16, Option<&str>) {
     (answer.status, answer.header("X-Call-Metrics"))
 }
 
-fn beacon_with(room: &str, token: Option<&str>) -> String {
+pub(crate) fn beacon_with(room: &str, token: Option<&str>) -> String {
     let mut body = json!({"room": room, "meetingSessionId": "m", "sessionId": "s", "stats": {}});
     if let Some(token) = token {
         body["pageToken"] = json!(token);
@@ -60,7 +60,7 @@ fn beacon_with(room: &str, token: Option<&str>) -> String {
 }
 
 /// A token as the server makes them, with an expiry of one's own choice.
-fn token_until(room: &str, expiry_ms: u64, secret: &str) -> String {
+pub(crate) fn token_until(room: &str, expiry_ms: u64, secret: &str) -> String {
     use base64::Engine as _;
     let key = Key::new(secret.as_bytes());
     let mut token = expiry_ms.to_be_bytes().to_vec();
@@ -70,12 +70,12 @@ fn token_until(room: &str, expiry_ms: u64, secret: &str) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token)
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64
 }
 
 /// Asks until it is refused for too much: a slow machine may have been forgiven some.
-fn until_refused(mut ask: impl FnMut() -> Answer) -> Answer {
+pub(crate) fn until_refused(mut ask: impl FnMut() -> Answer) -> Answer {
     let mut answers = (0..200).map(|_| ask());
     answers
         .find(|answer| answer.status == 429)
@@ -470,93 +470,4 @@ fn who_guesses_the_password_waits_and_nobody_else() {
         metrics.lines().any(|line| line.starts_with(refused)),
         "{metrics}"
     );
-}
-
-#[test]
-fn every_refusal_of_a_beacon_can_be_had_and_is_counted() {
-    let fake = FakeDaily::start();
-    let server = proxied(
-        &fake,
-        &[
-            "--page-token",
-            "required",
-            "--rate-per-token",
-            "1",
-            "--rate-per-address",
-            "1",
-            "--public-host",
-            "calls.example.com",
-        ],
-    );
-    let deep = format!(
-        r#"{{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{{}},"x":{}{}}}"#,
-        "[".repeat(40),
-        "]".repeat(40)
-    );
-    let ask = |headers: &str, body: &[u8]| {
-        let head = format!(
-            "POST /beacon HTTP/1.1\r\n{headers}Content-Length: {}\r\n\r\n",
-            body.len()
-        );
-        server.client().ask(&[head.as_bytes(), body].concat())
-    };
-    let verify = |answer: Answer, status: u16, expect: &str| {
-        assert_eq!(reason(&answer), (status, Some(expect)));
-        assert_eq!(answer.header("Cache-Control"), Some("no-store"));
-        assert_eq!(answer.header("Retry-After").is_some(), status == 429);
-        let counter = format!("call_metrics_beacons_refused_total{{reason=\"{expect}\"}} ");
-        assert!(1.0 <= server.counted(&counter), "{expect}");
-    };
-    let check = |headers: &str, body: &[u8], status: u16, expect: &str| {
-        verify(ask(headers, body), status, expect);
-    };
-    const HOST: &str = "Host: localhost\r\n";
-    for (body, expect) in [
-        ("", "empty"),
-        ("nonsense", "not-json"),
-        ("[]", "not-an-object"),
-        ("{}", "bad-room"),
-        (r#"{"room":"r"}"#, "bad-meeting-session-id"),
-        (r#"{"room":"r","meetingSessionId":"m"}"#, "bad-session-id"),
-        (
-            r#"{"room":"r","meetingSessionId":"m","sessionId":"s"}"#,
-            "bad-stats",
-        ),
-        (
-            r#"{"room":"r","meetingSessionId":"m","sessionId":"s","stats":{},"samples":7}"#,
-            "bad-samples",
-        ),
-        (&deep, "too-deep"),
-    ] {
-        check(HOST, body.as_bytes(), 400, expect);
-    }
-    check(HOST, b"\"\xff\"", 400, "not-utf8");
-    check(
-        "Host: localhost\r\nOrigin: https://evil.example\r\n",
-        b"{}",
-        403,
-        "origin-refused",
-    );
-    check("Host: evil.example\r\n", b"{}", 421, "host-refused");
-    let good = |token: Option<&str>| beacon_with("r", token).into_bytes();
-    let far = now_ms() + 3_600_000;
-    check(HOST, &good(None), 403, "page-token-missing");
-    check(HOST, &good(Some("x")), 403, "page-token-invalid");
-    check(
-        HOST,
-        &good(Some(&token_until("r", 1, SECRET))),
-        403,
-        "page-token-expired",
-    );
-    check(
-        HOST,
-        &good(Some(&token_until("q", far, SECRET))),
-        403,
-        "page-token-wrong-room",
-    );
-    let token = token_until("r", far, SECRET);
-    let flood = |headers: String| until_refused(|| ask(&headers, &good(Some(&token))));
-    verify(flood(HOST.into()), 429, "token-rate");
-    let garbage = || ask(&format!("{HOST}{}", from("198.51.100.7")), b"garbage");
-    verify(until_refused(garbage), 429, "address-rate");
 }

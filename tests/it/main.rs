@@ -8,6 +8,7 @@ mod daily;
 mod gate;
 mod headers;
 mod incremental;
+mod refusals;
 mod report;
 mod rotation;
 mod routes;

@@ -255,6 +255,41 @@ fn the_dashboard_rebuilds_by_itself() {
     );
 }
 
+/// With too few descriptors for all segments at once.
+#[test]
+fn a_log_of_many_segments_is_built_and_beacons_go_on() {
+    const SEGMENTS: usize = 300;
+    let folder = Folder::new();
+    for n in 0..SEGMENTS {
+        let line = beacon("old", "s", 1_795_449_000_000 + 2_000 * n as i64);
+        folder.write(&format!("beacon.log.{}", 1 + n), line + "\n");
+    }
+    let mut command = folder.command("serve --listen 127.0.0.1:0 --watch");
+    let program = command.get_program().to_owned();
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -n 96 && exec \"$0\" \"$@\""]);
+    limited.arg(program).args(command.get_args());
+    limited.current_dir(folder.path("")).env_clear();
+    command = limited;
+    let server = Running::start(command);
+    for n in 1.. {
+        let newer = beacon("new", "s", 1_795_449_870_000 + 2_000 * n);
+        let stored = post(&format!("{}/beacon", server.url()), newer);
+        assert_eq!(stored.status, 204, "{}", stored.body);
+        let report = fs::read_to_string(folder.path("public/report/data/report.json"));
+        let report = report.map(|text| serde_json::from_str::<Value>(&text).unwrap());
+        if report.is_ok_and(|report| (SEGMENTS as u64) < report["log"]["beacons"].as_u64().unwrap())
+        {
+            break;
+        }
+        assert!(n < 2_000, "no report");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let run = server.stop("TERM");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(!run.stderr.contains("cannot"), "{run:?}");
+}
+
 fn with_daily(folder: &Folder, fake: &FakeDaily, token: &str) -> Running {
     let mut command = folder.command("serve --listen 127.0.0.1:0");
     command

@@ -157,7 +157,12 @@ fn admit(shared: &Arc<Shared>, stream: Socket, address: &SockAddr) {
         return;
     }
     let n_threads_max = shared.limits.connections + LEAVING_MAX;
-    shared.wait_for_threads(n_threads_max, Instant::now() + ACCEPT_PAUSE);
+    let has_room = shared.wait_for_threads(n_threads_max, Instant::now() + ACCEPT_PAUSE);
+    // The gate itself must get in, or it would be taken for dead.
+    if !has_room && !peer.is_own {
+        turn_away(shared, &peer.stream, CONNECTIONS_FULL);
+        return;
+    }
     let id = match find_place(shared, &peer) {
         Ok(id) => id,
         Err(refusal) => {

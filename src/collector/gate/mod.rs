@@ -16,6 +16,8 @@ mod peers;
 mod refusal;
 mod socket;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use connection::{PEER_HEADER, PEER_UNIX};
@@ -31,7 +33,7 @@ use std::net::{IpAddr, Shutdown};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use watch::{Bell, watch};
@@ -92,11 +94,17 @@ pub enum Error {
     },
 }
 
+/// A listener and the thread that lets clients in at it.
+type Acceptor = (Arc<Listener>, JoinHandle<()>);
+
+/// Starts a thread of this name.
+type Spawn = dyn Fn(&str, Box<dyn FnOnce() + Send>) -> Result<JoinHandle<()>, Error>;
+
 /// A running gate. Dropping it does not stop it: [`Gate::stop`] does.
 pub struct Gate {
     shared: Arc<Shared>,
     addresses: Vec<Address>,
-    acceptors: Mutex<Vec<(Arc<Listener>, JoinHandle<()>)>>,
+    acceptors: Mutex<Vec<Acceptor>>,
     bell: Arc<Bell>,
 }
 
@@ -107,6 +115,11 @@ impl Gate {
     ///
     /// Where the handlers do not answer.
     pub fn start(settings: Settings) -> Result<Gate, Error> {
+        Gate::start_with(settings, &|name, body| spawn(name, body))
+    }
+
+    /// [`Gate::start`] with threads that may not be had, on purpose.
+    fn start_with(settings: Settings, spawn: &Spawn) -> Result<Gate, Error> {
         let private_folder = settings.hop_socket.parent().map(Path::to_owned);
         let hops = Hops::open(settings.hop_socket, &settings.probe_path, &settings.limits)
             .map_err(|source| Error::Handlers { source })?;
@@ -120,29 +133,36 @@ impl Gate {
         let listeners: Vec<Arc<Listener>> = listeners.collect();
         let addresses = listeners.iter().map(|listener| listener.address().clone());
         let addresses: Vec<Address> = addresses.collect();
-        let bell = Arc::new(Bell::default());
-
-        guard("hops", &settings.on_dead, {
-            let shared = Arc::clone(&shared);
-            move || shared.hops.keep()
-        })?;
-        let acceptors: Result<Vec<_>, Error> = listeners
-            .into_iter()
-            .map(|listener| Ok((Arc::clone(&listener), let_in(&shared, listener)?)))
-            .collect();
-        let acceptors = Mutex::new(acceptors?);
-        guard("watch", &settings.on_dead, {
-            let (shared, addresses) = (Arc::clone(&shared), addresses.clone());
-            let (bell, probe_path) = (Arc::clone(&bell), settings.probe_path);
-            let folder = private_folder.unwrap_or_default();
-            move || watch(&shared, &addresses, &probe_path, &folder, &bell)
-        })?;
-        Ok(Gate {
+        let gate = Gate {
             shared,
             addresses,
-            acceptors,
-            bell,
-        })
+            acceptors: Mutex::default(),
+            bell: Arc::default(),
+        };
+        let begun = (|| {
+            guard(spawn, "hops", &settings.on_dead, {
+                let shared = Arc::clone(&gate.shared);
+                move || shared.hops.keep()
+            })?;
+            for listener in listeners {
+                let acceptor = let_in(spawn, &gate.shared, Arc::clone(&listener))?;
+                gate.acceptors().push((listener, acceptor));
+            }
+            guard(spawn, "watch", &settings.on_dead, {
+                let (shared, addresses) = (Arc::clone(&gate.shared), gate.addresses.clone());
+                let (bell, probe_path) = (Arc::clone(&gate.bell), settings.probe_path);
+                let folder = private_folder.unwrap_or_default();
+                move || watch(&shared, &addresses, &probe_path, &folder, &bell)
+            })
+        })();
+        match begun {
+            Ok(()) => Ok(gate),
+            Err(error) => {
+                // Whoever has come in meanwhile is answered: what has begun must not go on without anybody who could end it.
+                gate.stop(STOP_READING);
+                Err(error)
+            }
+        }
     }
 
     /// Where clients come in, in the order of [`Settings::listeners`].
@@ -162,12 +182,7 @@ impl Gate {
         let deadline = Instant::now() + deadline;
         self.bell.ring();
         self.shared.stopping.store(true, Ordering::SeqCst);
-        let acceptors = std::mem::take(
-            &mut *self
-                .acceptors
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let acceptors = std::mem::take(&mut *self.acceptors());
         for (listener, acceptor) in acceptors {
             listener.wake();
             let _ = acceptor.join();
@@ -202,6 +217,12 @@ impl Gate {
         is_drained
     }
 
+    fn acceptors(&self) -> MutexGuard<'_, Vec<Acceptor>> {
+        self.acceptors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn shut(&self, how: Shutdown, is_chosen: impl Fn(&Peer) -> bool) {
         for peer in self.shared.peers().iter() {
             if is_chosen(peer) {
@@ -212,32 +233,38 @@ impl Gate {
 }
 
 /// A thread that lets clients in at `listener`.
-fn let_in(shared: &Arc<Shared>, listener: Arc<Listener>) -> Result<JoinHandle<()>, Error> {
+fn let_in(
+    spawn: &Spawn,
+    shared: &Arc<Shared>,
+    listener: Arc<Listener>,
+) -> Result<JoinHandle<()>, Error> {
     let shared = Arc::clone(shared);
-    spawn("accept", move || {
+    let body = move || {
         // A panic here must not leave the process deaf: the same listener, again.
         while catch_unwind(AssertUnwindSafe(|| accept(&shared, &listener))).is_err() {
             shared.stats.count_panic();
             thread::sleep(ACCEPT_PAUSE);
         }
-    })
+    };
+    spawn("accept", Box::new(body))
 }
 
 /// A thread that ends with why the process had better end, if so; so does its panic.
 fn guard(
+    spawn: &Spawn,
     name: &'static str,
     on_dead: &Arc<dyn Fn(String) + Send + Sync>,
     body: impl FnOnce() -> Option<String> + Send + 'static,
 ) -> Result<(), Error> {
     let on_dead = Arc::clone(on_dead);
-    spawn(name, move || {
+    let body = move || {
         let ended = catch_unwind(AssertUnwindSafe(body));
         if let Some(cause) = ended.unwrap_or_else(|_| Some(format!("the thread `{name}` panicked")))
         {
             on_dead(cause);
         }
-    })
-    .map(drop)
+    };
+    spawn(name, Box::new(body)).map(drop)
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {

@@ -65,6 +65,16 @@ pub enum OpenError {
     },
 }
 
+/// The writer's thread has not ended in time: the disk does not answer.
+///
+/// What was acknowledged is as durable as it was said to be. Of lines whose callback was not called nobody knows.
+#[derive(Debug, thiserror::Error)]
+#[error("the last sync of beacon log `{}` has not ended in time", path.display())]
+pub struct Unfinished {
+    /// The log.
+    pub path: PathBuf,
+}
+
 fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(
         || "an unknown process".into(),

@@ -1,7 +1,7 @@
 //! One open log file: which one it is, how long it is known to be, and whether the path still leads to it.
 //! It must not write: that is the sink's part.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,13 +9,7 @@ use std::path::Path;
 use super::error::OpenError;
 use super::medium::Medium;
 use super::tail;
-
-/// Device and inode.
-pub(super) type FileId = (u64, u64);
-
-pub(super) fn id_of(metadata: &Metadata) -> FileId {
-    (metadata.dev(), metadata.ino())
-}
+use crate::log::file_id::{FileId, id_of};
 
 pub(super) struct Handle {
     pub(super) file: File,

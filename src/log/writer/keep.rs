@@ -7,7 +7,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::compress::{self, Refusal};
@@ -17,6 +16,7 @@ use super::events::{Event, Listener};
 use super::lock::Lock;
 use super::queue::Queue;
 use super::rotate::seconds;
+use super::worker::Worker;
 use super::{Clock, Settings};
 use crate::log::rotated::{self, Segment};
 
@@ -89,7 +89,7 @@ impl Bell {
 #[derive(Debug)]
 pub(super) struct Keeper {
     bell: Arc<Bell>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Option<Worker>,
 }
 
 impl Keeper {
@@ -104,9 +104,7 @@ impl Keeper {
         if settings.keep != Keep::default() {
             let mut rounds = Rounds::new(settings, Arc::clone(queue), Arc::clone(&bell), clock);
             // Nobody else may have the log before the last round is over.
-            let lock = lock
-                .share()
-                .map_err(|source| OpenError::Thread { source })?;
+            let lock = lock.clone();
             let run = move || {
                 let _lock = lock;
                 lower_priority();
@@ -117,28 +115,21 @@ impl Keeper {
                     }
                 }
             };
-            let started = std::thread::Builder::new()
-                .name("log-keeper".into())
-                .spawn(run)
-                .map_err(|source| OpenError::Thread { source })?;
-            thread = Some(started);
+            thread = Some(Worker::start("log-keeper", run)?);
         }
-        Ok(Keeper {
-            bell,
-            thread: Mutex::new(thread),
-        })
+        Ok(Keeper { bell, thread })
     }
 
     pub(super) fn begin_stop(&self) {
         self.bell.begin_stop();
     }
 
-    /// Stops where the work can be taken up again, and waits for it.
-    pub(super) fn stop(&self) {
+    /// Stops where the work can be taken up again, and waits for it; whether it came there in time is all the same: it can be
+    /// taken up again wherever it is broken off.
+    pub(super) fn stop(&self, deadline: Option<Instant>) {
         self.bell.begin_stop();
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread.take() {
-            let _ = thread.join();
+        if let Some(thread) = &self.thread {
+            thread.wait(deadline);
         }
     }
 }
@@ -262,7 +253,7 @@ impl Rounds {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.stop();
+        self.stop(None);
     }
 }
 

@@ -4,15 +4,21 @@
 //! would let a third writer lock a file that a second one still has open.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::OpenError;
+use crate::log::file_id::id_of;
 use crate::log::rotated::with_suffix;
 
-/// A held lock. Dropping it, or the death of the process, lets it go.
-pub(super) struct Lock {
+/// A held lock. Clones are the same lock, also when it was taken anew: it is let go when all of them are dropped, or by
+/// the death of the process.
+#[derive(Clone)]
+pub(super) struct Lock(Arc<Mutex<Held>>);
+
+struct Held {
     file: File,
     path: PathBuf,
 }
@@ -20,6 +26,22 @@ pub(super) struct Lock {
 impl Lock {
     /// Locks `LOG.lock` and writes the number of this process into it.
     pub(super) fn take(log: &Path) -> Result<Lock, OpenError> {
+        Ok(Lock(Arc::new(Mutex::new(Held::take(log)?))))
+    }
+
+    /// Takes the lock again when its file went with the directory; a new one keeps nobody out until it is locked.
+    pub(super) fn retake(&self, log: &Path) -> Result<(), OpenError> {
+        // Nothing that holds it can panic half-way through a change.
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.stands() {
+            *held = Held::take(log)?;
+        }
+        Ok(())
+    }
+}
+
+impl Held {
+    fn take(log: &Path) -> Result<Held, OpenError> {
         let path = with_suffix(log, ".lock");
         let lock_error = |source| OpenError::Lock {
             lock: path.clone(),
@@ -50,18 +72,13 @@ impl Lock {
         let _ = file
             .set_len(0)
             .and_then(|()| file.write_all(pid.as_bytes()));
-        Ok(Lock { file, path })
-    }
-
-    /// A second hold on the same lock: it is let go when both are dropped.
-    pub(super) fn share(&self) -> io::Result<File> {
-        self.file.try_clone()
+        Ok(Held { file, path })
     }
 
     /// Returns whether the lock file is still where others will look for it.
-    pub(super) fn stands(&self) -> bool {
+    fn stands(&self) -> bool {
         match (self.file.metadata(), fs::metadata(&self.path)) {
-            (Ok(ours), Ok(found)) => (ours.dev(), ours.ino()) == (found.dev(), found.ino()),
+            (Ok(ours), Ok(found)) => id_of(&ours) == id_of(&found),
             _ => false,
         }
     }

@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 use super::directory::make_parent;
 use super::error::{OpenError, WriteError, append_error};
 use super::events::{Event, Listener};
-use super::handle::{FileId, Handle, Standing, id_of};
+use super::handle::{Handle, Standing};
 use super::keep::Bell;
 use super::lock::Lock;
 use super::medium::Medium;
 use super::rotate::{self, Schedule, seconds};
 use super::space::Space;
 use super::{Clock, Durability, Settings};
+use crate::log::file_id::{FileId, id_of};
 use crate::log::rotated::Mark;
 
 /// Bytes that must fit before a log that failed is called sound again: as much as the largest beacon.
@@ -339,7 +340,9 @@ impl Sink {
                 source: Arc::new(source),
             }
         };
-        self.relock().map_err(reopen_error(&self.path))?;
+        self.lock
+            .retake(&self.path)
+            .map_err(reopen_error(&self.path))?;
         if let Trust::Doubted(id) = self.trust {
             self.leave(id)?;
         }
@@ -350,14 +353,6 @@ impl Sink {
         self.handle = Some(handle);
         self.deeds.reopens += 1;
         self.deeds.sealed_tails += sealed;
-        Ok(())
-    }
-
-    /// Takes the lock again when its file went with the directory; a new one keeps nobody out until it is locked.
-    fn relock(&mut self) -> Result<(), OpenError> {
-        if !self.lock.stands() {
-            self.lock = Lock::take(&self.path)?;
-        }
         Ok(())
     }
 

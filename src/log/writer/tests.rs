@@ -262,6 +262,42 @@ fn stop_stores_what_is_queued_and_takes_no_more() {
 }
 
 #[test]
+fn a_stop_does_not_wait_for_ever_for_a_disk_that_does_not_answer() {
+    let place = Place::new();
+    let (writer, script) = place.scripted();
+    store(&writer, "a").unwrap();
+    script.hold_syncs();
+    let error = writer.stop_within(Duration::ZERO).unwrap_err();
+    assert_eq!(error.path, place.log());
+    script.wait_until_held();
+    // Nor do those who come later, the last owner among them.
+    assert!(writer.stop_within(PATIENCE * 1_000).is_err());
+    writer.stop();
+    drop(writer);
+    let second = Writer::open(place.settings());
+    assert!(
+        matches!(second, Err(OpenError::Locked { .. })),
+        "{second:?}"
+    );
+    script.release();
+    wait_until("the thread ended", || {
+        Writer::open(place.settings()).is_ok()
+    });
+    assert_eq!(place.text(), "a\n");
+}
+
+#[test]
+fn a_stop_in_time_has_stored_everything() {
+    let place = Place::new();
+    let (writer, script) = place.scripted();
+    let fate = queue(&writer, "a");
+    assert!(writer.stop_within(PATIENCE).is_ok());
+    fate.try_recv().unwrap().unwrap();
+    assert_eq!(script.ops(), ["append 2", "sync", "sync"]);
+    assert!(writer.stop_within(Duration::ZERO).is_ok());
+}
+
+#[test]
 fn the_last_owner_stops_the_writer_even_from_a_callback() {
     let place = Place::new();
     let (writer, script) = place.scripted();

@@ -8,14 +8,15 @@ import { World, tick } from "./world.mjs";
 const LIFE_MS = 6 * 3_600_000;
 
 /** A page whose pass is renewed as `renew` says; by default with t2, t3, … */
-function begin({ renew, token = "t1", world = new World() } = {}) {
+function begin({ renew, room, token = "t1", world = new World() } = {}) {
   const asked = [];
   let n = 1;
   const pass = new PagePass({
+    room,
     now: () => world.time,
-    renew: async () => {
+    renew: async (name) => {
       asked.push(world.time);
-      return renew ? renew(asked.length) : { token: `t${n += 1}`, lifeMs: LIFE_MS };
+      return renew ? renew(asked.length, name) : { token: `t${n += 1}`, lifeMs: LIFE_MS };
     },
   });
   pass.take(token === null ? null : { token, lifeMs: LIFE_MS });
@@ -127,6 +128,68 @@ test("what a page leaves behind carries its token; where that has expired the ne
   await second.send(1);
   assert.deepEqual(second.posts().slice(0, 3), ["0 t1", "0 mine", "1 mine"]);
   assert.equal(second.asked.length, 0);
+});
+
+/** A world in which a page of this room was left while the collector did not answer, with a few beacons. */
+async function leave({ room, token, seqs }) {
+  const world = new World();
+  const page = begin({ world, room, token });
+  world.answer = () => "fail";
+  for (const seq of seqs) await page.send(seq, 100);
+  page.outbox.handOver({ closing: true });
+  world.posts.length = 0;
+  world.timers.clear();
+  return world;
+}
+
+test("what a page of another room left behind gets a token for its own room when that of the page has expired", async () => {
+  for (const token of ["old", null]) {
+    const world = await leave({ room: "ana", token, seqs: [0, 1] });
+    world.answer = (n) => ({ mine: 204, theirs: 204, old: refuses("page-token-expired") })[world.posts[n].body.pageToken] ?? refuses("page-token-missing");
+    const names = [];
+    const second = begin({ world, room: "bob", token: "mine", renew: (_, name) => { names.push(name); return { token: "theirs", lifeMs: LIFE_MS }; } });
+    await second.send(2);
+    assert.deepEqual(second.posts(), [`0 ${token ?? undefined}`, "0 theirs", "1 theirs", "2 mine"]);
+    assert.deepEqual(names, ["ana"], "one for all of them, and the page's own is left alone");
+    assert.deepEqual([second.outbox.lost("s"), second.outbox.waiting, second.pass.token], [0, 0, "mine"]);
+  }
+});
+
+test("where no token for another room is to be had its beacons hold up nobody and are kept, but not for ever", async () => {
+  const world = await leave({ room: "ana", token: "old", seqs: [0, 1] });
+  world.answer = (n) => (world.posts[n].body.pageToken === "old" ? refuses("page-token-expired") : 204);
+  const none = { renew: () => { throw new Error("too many rooms"); }, token: "mine", world };
+  const second = begin({ ...none, room: "bob" });
+  await second.send(2);
+  assert.deepEqual(second.posts(), ["0 old", "2 mine"]);
+  assert.deepEqual([second.outbox.lost("s"), second.outbox.waiting], [0, 0]);
+
+  world.posts.length = 0;
+  const third = begin({ ...none, room: "eve", renew: () => ({ token: "theirs", lifeMs: LIFE_MS }) });
+  third.outbox.pump();
+  await world.pass(60_000);
+  assert.deepEqual(third.posts(), ["0 old", "0 theirs", "1 theirs"]);
+
+  const late = await leave({ room: "ana", token: "old", seqs: [0] });
+  for (const hours of [7, 6]) {
+    late.posts.length = 0;
+    late.time += hours * 3_600_000;
+    late.answer = () => refuses("page-token-expired");
+    const page = begin({ ...none, world: late, room: "bob" });
+    page.outbox.pump();
+    await late.pass(60_000);
+    assert.deepEqual(page.posts(), hours === 7 ? ["0 old"] : [], "its age counts from when it was left first");
+  }
+});
+
+test("a beacon of another room that is refused with a new token too is given up", async () => {
+  const world = await leave({ room: "ana", token: "old", seqs: [0] });
+  world.answer = () => refuses("page-token-expired");
+  const second = begin({ world, room: "bob", token: "mine", renew: () => ({ token: "theirs", lifeMs: LIFE_MS }) });
+  second.outbox.pump();
+  await world.pass(60_000);
+  assert.deepEqual(second.posts(), ["0 old", "0 theirs"]);
+  assert.deepEqual([second.outbox.lost("s"), second.outbox.waiting], [1, 0]);
 });
 
 test("a beacon that waits for another token when the page closes is there for the next page", async () => {

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use super::*;
 use crate::log::rotated;
 
+/// Files that are held open: the others are opened in turn.
+const HELD: usize = 1;
+
 /// Reads all, as often as `is_over` allows, and checks that what was there is `from..to` with `stored() <= to`.
 fn follow(log: &Path, from: usize, stored: &AtomicUsize, is_over: impl Fn() -> bool) -> usize {
     let (mut n_reads, mut before) = (0, from);
@@ -78,7 +81,8 @@ fn every_read_is_all_lines_up_to_some_moment() {
 /// What a rotating, compressing, removing writer may do between any two steps of a reader that opens files.
 #[test]
 fn whatever_happens_between_two_steps_of_opening_no_line_is_missed_or_doubled() {
-    for seed in 0..150 {
+    let runs = (0..150).flat_map(|seed| [(seed, usize::MAX), (seed, HELD)]);
+    'runs: for (seed, held_max) in runs {
         let place = Place::new();
         let log = place.log();
         let mut random = fastrand::Rng::with_seed(seed);
@@ -138,7 +142,7 @@ fn whatever_happens_between_two_steps_of_opening_no_line_is_missed_or_doubled() 
         }
         let (written_before, first_before) = (written, first);
         let mut n_acts = random.usize(0..60);
-        let opened = opened::open_with(&[log.display().to_string()], || {
+        let opened = opened::open_with(&[log.display().to_string()], held_max, || {
             if 0 < n_acts {
                 n_acts -= 1;
                 act(&mut random, &mut written, &mut first);
@@ -147,11 +151,18 @@ fn whatever_happens_between_two_steps_of_opening_no_line_is_missed_or_doubled() 
         .unwrap();
         let mut found = Vec::new();
         for file in opened {
-            reader::read_lines(&file, .., |line| {
+            let read = reader::read_lines(&file, .., |line| {
                 let Line::Whole(text) = line else { panic!() };
                 found.push(std::str::from_utf8(text).unwrap().parse::<usize>().unwrap());
-            })
-            .unwrap();
+            });
+            match read {
+                Ok(_) => {}
+                // What goes after its last listing and is not held open, is missed, but not unnoticed.
+                Err(reader::Error::Read { source, .. }) => {
+                    assert!(held_max == HELD && opened::is_gone(&source), "{source}");
+                    continue 'runs;
+                }
+            }
         }
         let (Some(from), Some(to)) = (found.first(), found.last()) else {
             assert!(written_before <= first, "seed {seed}: nothing found");
@@ -208,7 +219,7 @@ fn an_inode_that_is_reused_is_another_file() {
     fs::write(place.dir.path().join("beacon.log.1"), "0\n").unwrap();
     fs::write(place.log(), "1\n").unwrap();
     let mut swapped = false;
-    let opened = opened::open_with(&[place.log().display().to_string()], || {
+    let opened = opened::open_with(&[place.log().display().to_string()], HELD, || {
         if !swapped {
             // Between listing and opening: the segment goes, and its inode is free for the next file.
             swapped = true;
@@ -232,7 +243,7 @@ fn one_listing_is_not_believed() {
     let segment = rotated::next_path(&log, 0, &mut None).unwrap();
     let copy = rotated::with_suffix(&segment, ".gz");
     let mut n_steps = 0;
-    let opened = opened::open_with(&[log.display().to_string()], || {
+    let opened = opened::open_with(&[log.display().to_string()], HELD, || {
         n_steps += 1;
         match n_steps {
             // In the first listing, between the name and what it leads to.

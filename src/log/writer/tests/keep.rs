@@ -1,6 +1,7 @@
 //! Segments are compressed and, when old enough, removed; nothing else is touched, and a crash is taken up again.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::super::compress::{Refusal, compress};
@@ -361,4 +362,73 @@ fn the_keeper_works_beside_the_writer_and_ends_with_it() {
     writer.stop();
     // The lock is let go by both threads: otherwise this would be refused.
     drop(Writer::open(settings()).unwrap());
+}
+
+/// A keeper whose round does not end before the sender that comes with it is dropped. The writer has opened its log anew
+/// `meanwhile`.
+fn busy_keeper(place: &Place, meanwhile: impl FnOnce()) -> (Writer, mpsc::Sender<()>) {
+    let ((tell, heard), (release, held)) = (mpsc::channel(), mpsc::channel());
+    let (tell, held) = (Mutex::new(tell), Mutex::new(held));
+    let settings = Settings {
+        keep: Keep {
+            gzip: true,
+            retain_days: None,
+        },
+        min_free_bytes: 0,
+        listener: Listener::new(move |_| {
+            let _ = tell.lock().unwrap().send(());
+            let _: Result<(), _> = held.lock().unwrap().recv();
+        }),
+        ..place.settings()
+    };
+    // It cannot be compressed: a folder has the name of the copy.
+    let segment = rotated::with_suffix(&place.log(), "-20261122T170000Z");
+    fs::write(&segment, "1\n").unwrap();
+    fs::create_dir(rotated::with_suffix(&segment, ".gz")).unwrap();
+    let writer = Writer::open(settings).unwrap();
+    heard.recv_timeout(PATIENCE).unwrap();
+    meanwhile();
+    store(&writer, "a").unwrap();
+    (writer, release)
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_keeper_that_is_stuck() {
+    let place = Place::new();
+    let (writer, release) = busy_keeper(&place, || ());
+    wait_until("the writer ended", || {
+        writer.stop_within(Duration::ZERO).is_ok()
+    });
+    drop(writer);
+    let second = Writer::open(place.settings());
+    assert!(
+        matches!(second, Err(OpenError::Locked { .. })),
+        "{second:?}"
+    );
+    drop(release);
+    wait_until("the keeper ended", || {
+        Writer::open(place.settings()).is_ok()
+    });
+}
+
+#[test]
+fn a_lock_that_was_taken_anew_is_held_by_the_keeper_too() {
+    let place = Place::new();
+    let (writer, release) = busy_keeper(&place, || {
+        // As it goes with the folder of the log.
+        fs::remove_file(rotated::with_suffix(&place.log(), ".lock")).unwrap();
+        fs::rename(place.log(), place.dir.path().join("moved")).unwrap();
+    });
+    wait_until("the writer ended", || {
+        writer.stop_within(Duration::ZERO).is_ok()
+    });
+    let second = Writer::open(place.settings());
+    assert!(
+        matches!(second, Err(OpenError::Locked { .. })),
+        "{second:?}"
+    );
+    drop(release);
+    wait_until("the keeper ended", || {
+        Writer::open(place.settings()).is_ok()
+    });
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::super::medium::{Disk, Medium};
 use super::PATIENCE;
@@ -45,6 +45,8 @@ struct Scene {
     /// Inode and length at the last sync that succeeded.
     synced: (u64, u64),
     hold: bool,
+    /// The same for syncs.
+    hold_syncs: bool,
     held: bool,
 }
 
@@ -111,6 +113,11 @@ impl Script {
         self.0.0.lock().unwrap().hold = true;
     }
 
+    /// Makes the next sync wait for [`Script::release`].
+    pub(super) fn hold_syncs(&self) {
+        self.0.0.lock().unwrap().hold_syncs = true;
+    }
+
     pub(super) fn wait_until_held(&self) {
         let scene = self.0.0.lock().unwrap();
         let (scene, _) = self
@@ -122,23 +129,30 @@ impl Script {
     }
 
     pub(super) fn release(&self) {
-        self.0.0.lock().unwrap().hold = false;
+        let mut scene = self.0.0.lock().unwrap();
+        (scene.hold, scene.hold_syncs) = (false, false);
         self.0.1.notify_all();
+    }
+
+    /// Waits while `is_held`, and lets whoever waits for that know.
+    fn pause(&self, is_held: impl Fn(&Scene) -> bool) -> MutexGuard<'_, Scene> {
+        let mut scene = self.0.0.lock().unwrap();
+        scene.held = is_held(&scene);
+        self.0.1.notify_all();
+        let (mut scene, _) = self
+            .0
+            .1
+            .wait_timeout_while(scene, PATIENCE, |scene| is_held(scene))
+            .unwrap();
+        scene.held = false;
+        scene
     }
 }
 
 impl Medium for Script {
     fn append(&mut self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         let fault = {
-            let mut scene = self.0.0.lock().unwrap();
-            scene.held = scene.hold;
-            self.0.1.notify_all();
-            let (mut scene, _) = self
-                .0
-                .1
-                .wait_timeout_while(scene, PATIENCE, |scene| scene.hold)
-                .unwrap();
-            scene.held = false;
+            let mut scene = self.pause(|scene| scene.hold);
             scene.ops.push(format!("append {}", bytes.len()));
             scene.appends.pop_front().unwrap_or(Append::Fine)
         };
@@ -159,6 +173,7 @@ impl Medium for Script {
     }
 
     fn sync(&mut self, file: &File) -> io::Result<()> {
+        drop(self.pause(|scene| scene.hold_syncs));
         self.next("sync", |scene| &mut scene.syncs)?;
         Disk.sync(file)?;
         let metadata = file.metadata()?;
