@@ -8,11 +8,12 @@
  * @typedef {{label: string, slot: string, number: number, gap: number, session: string, n: number, t: number[]}} Person t: ms since the start of the call
  * @typedef {{p: number, v: (number|null)[], s: number[], stats: (number|null)[], cached?: (number|null)[][]}} Line p: index of the person, v: values at the person's t, s: share of the readings in each bin
  * @typedef {{id: string, title: string, about: string, group: string, unit: string, fair: number|null, poor: number|null, source: string|null, low: number, top: number, shareMax: number, p50: number, p95: number, edges: number[], lines: Line[]}} PanelData
- * @typedef {{id: string, room: string, meetingSessionId: string, start: number, end: number, digits: number, frames: {time: any, spread: any}, people: Person[], panels: PanelData[]}} PageData
+ * @typedef {{id: string, room: string, meetingSessionId: string, start: number, end: number, digits: number, zone: string, frames: {time: any, spread: any}, people: Person[], panels: PanelData[]}} PageData
  * @typedef {{person: Person, value: number | null}} Row
  */
 
 (() => {
+  const { ahead } = /** @type {any} */ (globalThis).callMetricsFormat;
   /** Columns of `stats`, as the table of numbers has them. */
   const STATS = ["count", "missing", "mean", "std", "min", "p5", "p25", "p50", "p75", "p95", "max"];
   /** Bins of a distribution, and digits of the share in each, as panel.rs has them. */
@@ -166,16 +167,18 @@
     return kept;
   };
 
-  /** How far local time is ahead of UTC, in ms. @param {number} ms */
-  const ahead = (ms) => -new Date(ms).getTimezoneOffset() * 60_000;
+  /** Whose clocks a time is told by; elapsed time by none. @param {PageData} page @param {string} time utc, zone, local or elapsed */
+  const zoneOf = (page, time) => (time === "local" ? "local" : time === "zone" ? page.zone : "UTC");
+
+  /** An instant that round times are counted from. @param {PageData} page @param {string} time @param {number} from ms since the epoch: near it zones are as they are there */
+  const origin = (page, time, from) => (time === "elapsed" ? page.start : -ahead(from, zoneOf(page, time)));
 
   /**
    * Round instants of a time axis, ms since the epoch, at most `max`; and whether they need seconds.
-   * @param {number} from @param {number} to ms since the epoch @param {number} zero where elapsed time begins @param {string} time utc, local or elapsed @param {number} max
+   * @param {number} from @param {number} to ms since the epoch @param {number} origin what they are counted from @param {number} max
    */
-  const ticks = (from, to, zero, time, max) => {
+  const ticks = (from, to, origin, max) => {
     const step = (STEPS.find((seconds) => (to - from) / (seconds * 1000) <= max) ?? STEPS[STEPS.length - 1]) * 1000;
-    const origin = time === "elapsed" ? zero : time === "local" ? -ahead(from) : 0;
     const at = [];
     for (let tick = origin + Math.ceil((from - origin) / step) * step; tick <= to && at.length <= max; tick += step) at.push(tick);
     return { at, seconds: step < 60_000 };
@@ -210,5 +213,5 @@
     return [...panel.lines].sort((a, b) => sign * ((a.stats[key] ?? 0) - (b.stats[key] ?? 0)));
   };
 
-  Object.assign(globalThis, { callMetricsSeries: { STATS, read, unpacked, points, outlines, nearest, rows, shortened, peaks, ticks, stretches, worstFirst } });
+  Object.assign(globalThis, { callMetricsSeries: { STATS, read, unpacked, points, outlines, nearest, rows, shortened, peaks, zoneOf, origin, ticks, stretches, worstFirst } });
 })();

@@ -11,7 +11,8 @@
 
 (() => {
   const VIEWS = ["together", "each"];
-  const TIMES = ["utc", "local", "elapsed"];
+  /** `zone`: that of the report. */
+  const TIMES = ["utc", "zone", "local", "elapsed"];
   /** No closer: readings come every two seconds. */
   const WINDOW_MS_MIN = 2_000;
 

@@ -84,7 +84,7 @@
     pointer.hidden = false;
     charts.point(at);
     const { moment } = charts;
-    const [head, note] = state.time === "elapsed" ? [elapsed(at), "into the call"] : [moment(page, state.time, page.start + at, true), `${state.time === "local" ? "your time" : "UTC"}, ${elapsed(at)} in`];
+    const [head, note] = state.time === "elapsed" ? [elapsed(at), "into the call"] : [moment(page, state.time, page.start + at, true), `${state.time === "local" ? "your time" : series.zoneOf(page, state.time)}, ${elapsed(at)} in`];
     if (panel) {
       const { rows, foot } = known(page, state, panel, at);
       fill(tip, head, note, table(panel, rows), foot);

@@ -11,6 +11,7 @@
   const panels = global.callMetricsPanels;
   const tip = global.callMetricsTip;
   const exporter = global.callMetricsExport;
+  const { save, copy } = global.callMetricsSaving;
   const series = global.callMetricsSeries;
   /** A wheel that turns on is one step of the history. */
   const SETTLE_MS = 400;
@@ -91,9 +92,9 @@
 
   const times = () => {
     for (const element of all("time[data-at]")) element.textContent = charts.moment(page, state.time, page.start + Number(/** @type {HTMLElement} */ (element).dataset.at), true);
-    const local = state.time === "local";
-    const zone = local ? Intl.DateTimeFormat().resolvedOptions().timeZone || "your time" : "UTC";
-    for (const element of all("[data-span]")) element.textContent = `${charts.moment(page, local ? "local" : "utc", page.start, false)}–${charts.moment(page, local ? "local" : "utc", page.end, false)} ${zone}`;
+    const clock = state.time === "elapsed" ? "utc" : state.time;
+    const zone = global.callMetricsFormat.zoneName(series.zoneOf(page, clock));
+    for (const element of all("[data-span]")) element.textContent = `${charts.moment(page, clock, page.start, false)}–${charts.moment(page, clock, page.end, false)} ${zone}`;
     for (const element of all(".ruler-zone")) element.textContent = state.time === "elapsed" ? "since the start" : zone;
   };
 
@@ -146,7 +147,7 @@
   const ruler = () => {
     for (const box of /** @type {HTMLElement[]} */ (all(".ruler-time"))) {
       const [from, to] = charts.windowOf(page, state);
-      const { at: ticks, seconds } = series.ticks(from, to, page.start, state.time, Math.max(2, Math.min(8, Math.floor(box.clientWidth / 76))));
+      const { at: ticks, seconds } = series.ticks(from, to, series.origin(page, state.time, from), Math.max(2, Math.min(8, Math.floor(box.clientWidth / 76))));
       box.replaceChildren(...ticks.filter((/** @type {number} */ ms) => to - ms > (to - from) * 0.03).map((/** @type {number} */ ms) => {
         const tick = document.createElement("span");
         tick.textContent = charts.moment(page, state.time, ms, seconds);
@@ -223,30 +224,6 @@
     box.setAttribute("aria-label", `${panelOf(home)?.title} as a table`);
     home.append(box);
     fillTable(box);
-  };
-
-  /** @param {string} name @param {Blob} blob */
-  const save = (name, blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  };
-
-  /** @param {string} text */
-  const copy = async (text) => {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // Plain http on a name of the local network has no clipboard of that kind.
-      const box = document.createElement("textarea");
-      box.value = text;
-      document.body.append(box);
-      box.select();
-      document.execCommand("copy");
-      box.remove();
-    }
   };
 
   /** Says on the button that it is done. @param {HTMLElement} button @param {string} word */
@@ -455,6 +432,8 @@
     if (!source?.textContent || !global.echarts) return;
     page = series.read(source.textContent);
     span = Math.max(1, page.end - page.start);
+    if (!global.callMetricsFormat.knows(page.zone)) page.zone = "UTC";
+    for (const button of all('[data-choice="time"] [data-value="zone"]')) button.toggleAttribute("hidden", page.zone === "UTC");
     state = states.parse(location.hash, span, page.people.length);
     panels.start(page);
     charts.start(page, state);

@@ -10,7 +10,7 @@
  */
 
 (() => {
-  const { quantity, clock, elapsed } = /** @type {any} */ (globalThis).callMetricsFormat;
+  const { quantity, clock, elapsed, zoneName } = /** @type {any} */ (globalThis).callMetricsFormat;
   const series = /** @type {any} */ (globalThis).callMetricsSeries;
   const echarts = /** @type {any} */ (globalThis).echarts;
   /** Where the time axis begins and ends inside a chart, as charts.rs has it. */
@@ -41,7 +41,7 @@
   };
 
   /** A time as the reader wants it. @param {any} page @param {string} time @param {number} ms since the epoch @param {boolean} seconds */
-  const moment = (page, time, ms, seconds) => (time === "elapsed" ? elapsed(ms - page.start) : clock(ms, seconds, time === "local"));
+  const moment = (page, time, ms, seconds) => (time === "elapsed" ? elapsed(ms - page.start) : clock(ms, seconds, series.zoneOf(page, time)));
 
   /** The window in ms since the epoch. @param {any} page @param {any} state */
   const windowOf = (page, state) => (state.zoom ? [page.start + state.zoom[0], page.start + state.zoom[1]] : [page.start, Math.max(page.end, page.start + 1)]);
@@ -68,7 +68,7 @@
     const s = style();
     const options = framed(page.frames.time, panel, s, last);
     const [from, to] = windowOf(page, state);
-    const { at, seconds } = series.ticks(from, to, page.start, state.time, Math.max(2, Math.min(8, Math.floor((width - GUTTER - MARGIN) / 76))));
+    const { at, seconds } = series.ticks(from, to, series.origin(page, state.time, from), Math.max(2, Math.min(8, Math.floor((width - GUTTER - MARGIN) / 76))));
     // No label beyond the right end.
     const labelled = at.filter((/** @type {number} */ ms) => to - ms > (to - from) * 0.03);
     options.xAxis = {
@@ -323,7 +323,7 @@
     brush.fillStyle = s.label;
     brush.font = `12px ${s.font}`;
     const [from, to] = windowOf(page, state);
-    const zone = state.time === "elapsed" ? "since the start" : state.time === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : "UTC";
+    const zone = state.time === "elapsed" ? "since the start" : zoneName(series.zoneOf(page, state.time));
     brush.fillText(`${new Date(page.start).toISOString().slice(0, 10)}, ${moment(page, state.time, from, true)}–${moment(page, state.time, to, true)} ${zone}`, 12 + Math.max(200, panel.title.length * 10), 26);
     brush.fillText("Share of readings", W, 58);
     let x = 12;

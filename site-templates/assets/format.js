@@ -36,12 +36,41 @@
   /** @param {number} value */
   const two = (value) => String(value).padStart(2, "0");
 
-  /** Time of day. @param {number} ms since the epoch @param {boolean} [seconds] @param {boolean} [local] in the reader's zone, not in UTC */
-  const clock = (ms, seconds, local) => {
-    const date = new Date(ms);
-    const [h, m, s] = local ? [date.getHours(), date.getMinutes(), date.getSeconds()] : [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
-    return `${two(h)}:${two(m)}${seconds ? `:${two(s)}` : ""}`;
+  /** @type {Map<string, Intl.DateTimeFormat>} */
+  const calendars = new Map();
+  /** @param {string} zone */
+  const calendar = (zone) => {
+    let found = calendars.get(zone);
+    if (!found) calendars.set(zone, found = new Intl.DateTimeFormat("en-US", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" }));
+    return found;
   };
+
+  /** Whether this browser knows the zone. @param {string} zone */
+  const knows = (zone) => {
+    try {
+      calendar(zone);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
+  /** How far the clocks of a zone are ahead of UTC at an instant, in ms. @param {number} ms @param {string} zone its name; `local`: the reader's own */
+  const ahead = (ms, zone) => {
+    if (zone === "UTC") return 0;
+    if (zone === "local") return -new Date(ms).getTimezoneOffset() * 60_000;
+    const part = Object.fromEntries(calendar(zone).formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+    return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - Math.floor(ms / 1000) * 1000;
+  };
+
+  /** Time of day. @param {number} ms since the epoch @param {boolean} [seconds] @param {string} [zone] as of {@link ahead} */
+  const clock = (ms, seconds, zone = "UTC") => {
+    const date = new Date(ms + ahead(ms, zone));
+    return `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}${seconds ? `:${two(date.getUTCSeconds())}` : ""}`;
+  };
+
+  /** What a zone is called. @param {string} zone as of {@link ahead} */
+  const zoneName = (zone) => (zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone || "your time" : zone);
 
   /** Time since the start of a call: m:ss, or h:mm:ss. @param {number} ms */
   const elapsed = (ms) => {
@@ -50,5 +79,5 @@
     return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
   };
 
-  Object.assign(globalThis, { callMetricsFormat: { quantity, count, clock, elapsed } });
+  Object.assign(globalThis, { callMetricsFormat: { quantity, count, clock, elapsed, ahead, knows, zoneName } });
 })();

@@ -22,8 +22,14 @@ pub(super) fn run(settings: &BuildReport, notices: &Notices) -> Result<(), Failu
     // As many segments of a log as may be are open at the same time, the others in turn.
     raise_open_files();
     if let Some(id) = &settings.single_file {
-        let path = report::single_file(&settings.logs, &settings.out, &settings.standards, id)
-            .map_err(explained)?;
+        let path = report::single_file(
+            &settings.logs,
+            &settings.out,
+            &settings.standards,
+            &settings.zone,
+            id,
+        )
+        .map_err(explained)?;
         return on_stdout(&format!("1 call -> {}\n", path.display()));
     }
     if !settings.watch {

@@ -413,7 +413,7 @@ impl Build<'_> {
             neighbours: &neighbours,
             data: &data,
         };
-        let html = page::call(&call, &assessment, &beside)?;
+        let html = page::call(&call, &assessment, self.settings.zone, &beside)?;
         self.site.put(&data::page_path(&id), html.as_bytes())?;
         Ok(KnownCall {
             summary: CallSummary::of(&call, &assessment),

@@ -9,6 +9,7 @@ use crate::metric::Standards;
 use crate::site;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::tz::TimeZone;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ pub fn single_file(
     logs: &[String],
     out: &Path,
     standards: &Standards,
+    zone: &TimeZone,
     id: &str,
 ) -> Result<PathBuf, Error> {
     let (calls, _) = gather::gather(logs)?;
@@ -28,7 +30,7 @@ pub fn single_file(
         .into_iter()
         .find(|call| call.id == id)
         .ok_or_else(|| Error::NoCall(id.to_owned()))?;
-    let html = inlined(&page::single(&call, &call::assess(&call, standards))?)?;
+    let html = inlined(&page::single(&call, &call::assess(&call, standards), zone)?)?;
     let path = format!("single/{}.html", call.id);
     let site = Site {
         out,

@@ -9,6 +9,7 @@ use crate::call::{Assessment, Call, FAIR_MIN, GOOD_MIN};
 use crate::digest::fingerprint;
 use crate::site;
 use crate::units::{self, counted};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -84,6 +85,8 @@ struct Page<'a> {
     moments: Vec<Moment>,
     n_issues: usize,
     issues_left_out: usize,
+    /// The report's; times are told in UTC until a reader asks for it.
+    zone: &'a str,
     has_readings: bool,
     charts: String,
 }
@@ -100,26 +103,33 @@ pub(in crate::report) struct Beside<'a> {
 pub(in crate::report) fn call(
     call: &Call,
     assessment: &Assessment,
+    zone: &TimeZone,
     beside: &Beside<'_>,
 ) -> Result<String, Error> {
-    page(call, assessment, Some(beside))
+    page(call, assessment, zone, Some(beside))
 }
 
 /// The same without a link to any other file, for [`super::super::single`] to put the assets into.
-pub(in crate::report) fn single(call: &Call, assessment: &Assessment) -> Result<String, Error> {
-    page(call, assessment, None)
+pub(in crate::report) fn single(
+    call: &Call,
+    assessment: &Assessment,
+    zone: &TimeZone,
+) -> Result<String, Error> {
+    page(call, assessment, zone, None)
 }
 
 fn page(
     call: &Call,
     assessment: &Assessment,
+    zone: &TimeZone,
     beside: Option<&Beside<'_>>,
 ) -> Result<String, Error> {
     let badges = people::badges(call, assessment);
     let (others, people): (Vec<_>, Vec<_>) = people::people(call, assessment, &badges)
         .into_iter()
         .partition(OnePerson::is_other);
-    let charts = panel::panels(call, assessment, &badges).map(for_script);
+    let zone = units::zone_name(zone);
+    let charts = panel::panels(call, assessment, &badges, zone).map(for_script);
     let page_of = |id: &Option<String>| id.as_ref().map(|id| format!("{id}.html"));
     let (earlier, later) = beside.map_or((None, None), |beside| {
         let (earlier, later) = beside.neighbours;
@@ -165,6 +175,7 @@ fn page(
         moments: people::moments(call, assessment, &badges),
         n_issues: assessment.issues.len(),
         issues_left_out: assessment.issues_left_out,
+        zone,
         has_readings: charts.is_some(),
         charts: charts.unwrap_or_default(),
     };

@@ -23,6 +23,8 @@ struct Charts<'a> {
     end: i64,
     /// Of each value in `v`.
     digits: usize,
+    /// The report's.
+    zone: &'a str,
     frames: &'static Frames,
     people: Vec<DrawnPerson<'a>>,
     panels: Vec<DrawnPanel>,
@@ -70,13 +72,18 @@ struct DrawnLine {
 
 /// Panels of all metrics that anybody has, as the JSON that the scripts read: with so many points as a page may carry.
 /// `None`: nobody has any.
-pub(super) fn panels(call: &Call, assessment: &Assessment, badges: &[Badge]) -> Option<String> {
+pub(super) fn panels(
+    call: &Call,
+    assessment: &Assessment,
+    badges: &[Badge],
+    zone: &str,
+) -> Option<String> {
     let people = assessment.people.iter();
     let n_series = people.map(|person| person.summaries.len()).sum();
     let longest = call.participants.iter().map(|one| one.series.len()).max();
     let (mut points, form) = thin::points_max(n_series, longest.unwrap_or(0));
     loop {
-        let charts = panels_with(call, assessment, badges, (points, form))?;
+        let charts = panels_with(call, assessment, badges, zone, (points, form))?;
         match thin::fewer(points, charts.len()) {
             Some(fewer) => points = fewer,
             None => return Some(charts),
@@ -88,6 +95,7 @@ fn panels_with(
     call: &Call,
     assessment: &Assessment,
     badges: &[Badge],
+    zone: &str,
     (points, form): (usize, Form),
 ) -> Option<String> {
     let (start_ms, end_ms) = call.span_ms().unwrap_or_default();
@@ -124,6 +132,7 @@ fn panels_with(
         start: start_ms,
         end: end_ms,
         digits: form.digits(),
+        zone,
         frames: charts::frames(),
         people: people.collect(),
         panels,
@@ -243,7 +252,7 @@ mod tests {
         };
         let assessment = assess(&call, &Standards::default());
         let badges = people::badges(&call, &assessment);
-        panels(&call, &assessment, &badges).unwrap().len()
+        panels(&call, &assessment, &badges, "UTC").unwrap().len()
     }
 
     #[test]

@@ -17,11 +17,11 @@ const START = Date.UTC(2026, 10, 23, 9);
 const NAMES = ["ana", "=cmd|'/c calc'!A0", "<b>x</b>"];
 
 /** A report of one call with `n` people. */
-function report(t, n = 3) {
+function report(t, n = 3, more = []) {
   const home = folder(t);
   const all = Array.from({ length: n }, (_, at) => beacon(columns(START + at * 100, 200), { sessionId: `s${at + 1}`, name: NAMES[at] }));
   writeFileSync(join(home, "beacon.log"), all.map((one) => `${JSON.stringify(one)}\n`).join(""));
-  run(["build-report", "--log", "beacon.log", "--out", "site"], { cwd: home });
+  run(["build-report", "--log", "beacon.log", "--out", "site", ...more], { cwd: home });
   const data = JSON.parse(readFileSync(join(home, "site/data/report.json"), "utf8"));
   return { home, id: data.calls[0].id, address: pathToFileURL(join(home, "site", data.calls[0].page)).href };
 }
@@ -75,6 +75,21 @@ test("drag to zoom, isolate, one each, elapsed: the address keeps it, back undoe
   await page.waitForURL(address);
   assert.deepEqual((({ facets, ...rest }) => rest)(await view(page)), (({ facets, ...rest }) => rest)(whole));
   watched.clean();
+});
+
+test("times are UTC, the reader's, or those of the report's zone", async (t) => {
+  const { address } = report(t, 1, ["--tz", "Asia/Kathmandu"]);
+  const { page, watched } = await opened(t, address, { timezoneId: "America/New_York" });
+  const told = () => page.evaluate(() => [".ruler-zone", "[data-span]", ".issues time"].map((one) => document.querySelector(one).textContent));
+  assert.deepEqual(await told(), ["UTC", "09:00–09:06 UTC", "09:00:00"]);
+  await page.getByRole("button", { name: "Asia/Kathmandu" }).click();
+  assert.deepEqual(await told(), ["Asia/Kathmandu", "14:45–14:51 Asia/Kathmandu", "14:45:00"]);
+  assert.ok(page.url().endsWith("#time=zone"));
+  await page.getByRole("button", { name: "Your time" }).click();
+  assert.deepEqual(await told(), ["America/New_York", "04:00–04:06 America/New_York", "04:00:00"]);
+  watched.clean();
+  const plain = await opened(t, report(t, 1).address);
+  assert.deepEqual(await plain.page.locator('[data-choice="time"] button:visible').allTextContents(), ["UTC", "Your time", "Elapsed"]);
 });
 
 test("one tooltip, where the pointer is, with names as text; the distribution has its own", async (t) => {

@@ -90,11 +90,14 @@ test("peaks: beyond the threshold, worst first, not upon each other, of who is s
 test("ticks are round, few, and count from the start when asked to", () => {
   const start = Date.UTC(2026, 10, 23, 9, 0, 17);
   for (const minutes of [1, 3, 47, 9 * 60, 24 * 60 * 40]) {
-    const { at } = series.ticks(start, start + minutes * 60_000, start, "utc", 8);
+    const { at } = series.ticks(start, start + minutes * 60_000, series.origin({ start }, "utc", start), 8);
     assert.ok(at.length >= 2 && at.length <= 9, `${minutes} min: ${at.length}`);
     assert.ok(at.every((ms) => ms % 1_000 === 0));
   }
-  assert.equal(series.ticks(start, start + 600_000, start, "elapsed", 8).at[0], start);
+  assert.equal(series.ticks(start, start + 600_000, series.origin({ start }, "elapsed", start), 8).at[0], start);
+  // Clocks of Kathmandu are 5 h 45 min ahead: its round hours are at a quarter past those of UTC.
+  const there = series.ticks(start, start + 12 * 3_600_000, series.origin({ start, zone: "Asia/Kathmandu" }, "zone", start), 8);
+  assert.ok(there.at.every((ms) => ms % 3_600_000 === 15 * 60_000));
 });
 
 test("packed values come back", () => {
