@@ -106,5 +106,22 @@
     return true;
   };
 
-  Object.assign(globalThis, { callMetricsPanels: { start, nextNumbers, level } });
+  /** What happened later on, as rows of its list. @param {any} page @param {Element} details */
+  const fillMore = (page, details) => {
+    const list = details.querySelector("ol");
+    const source = document.getElementById("more-moments")?.textContent;
+    if (!list || !source || list.firstChild) return;
+    list.append(...JSON.parse(source).map((/** @type {any} */ { p, from, to, severity, title, value, lasted, panel }) => {
+      const person = page.people[p - 1];
+      const word = severity === null ? make("span", { class: "quiet" }, "Event") : make("span", { class: `verdict verdict-${severity}` }, severity[0].toUpperCase() + severity.slice(1));
+      // The same sign as above, where there is one.
+      const icon = document.querySelector(`.issues .icon-${severity}`)?.cloneNode(true);
+      if (icon) word.prepend(icon);
+      const text = make("span", { class: "moment-text" }, badge(person), " ", make("b", {}, title), `${value ? ` ${value},` : ""}${lasted ? ` for ${lasted}` : ""} `, make("bdi", { class: "quiet" }, person.label));
+      const show = make("button", { class: "button", type: "button", "data-jump": `${from} ${to}`, "data-of": String(p), "data-in": panel }, "Show", make("span", { class: "visually-hidden" }, ` ${title} of ${p}`));
+      return make("li", { "data-p": String(p) }, make("time", { "data-at": String(from) }), word, text, show);
+    }));
+  };
+
+  Object.assign(globalThis, { callMetricsPanels: { start, nextNumbers, fillMore, level } });
 })();

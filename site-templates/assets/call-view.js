@@ -448,7 +448,11 @@
   addEventListener("popstate", () => { if (page) recall(); });
   document.addEventListener("themechange", () => { if (page) charts.update(state); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (page) charts.update(state); });
-  document.addEventListener("toggle", (event) => { if (page && event.target instanceof Element && event.target.matches(".others")) lanes(); }, true);
+  document.addEventListener("toggle", (event) => {
+    if (!page || !(event.target instanceof Element)) return;
+    if (event.target.matches(".others")) lanes();
+    if (event.target.matches(".rest")) { panels.fillMore(page, event.target); times(); dim(); }
+  }, true);
   // Paper is light.
   /** @type {string | undefined} */
   let screenTheme;

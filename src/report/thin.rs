@@ -7,8 +7,8 @@ use crate::metric::MetricId;
 const FINE_POINTS_MAX: usize = 60_000;
 /// And where they have to be thinned, in [`Form::Coarse`].
 const COARSE_POINTS_MAX: usize = 240_000;
-/// What the readings in a page may weigh, however long the call.
-pub(super) const PAGE_BYTES_MAX: usize = 400_000;
+/// What the readings in a page may weigh, however long the call: people and hundreds of issues have to fit into half a megabyte beside.
+pub(super) const PAGE_BYTES_MAX: usize = 280_000;
 /// No series that is thinned gets more: the width of a large screen, four times.
 const SERIES_POINTS_MAX: usize = 8_000;
 /// No series gets less, however many people there are.

@@ -14,6 +14,9 @@ use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+/// Issues and events that are in the page from the start. Of a long call with much trouble there are hundreds.
+const FIRST_MOMENTS: usize = 30;
+
 /// The calls of each room in order of time, to go from one to the next.
 pub(in crate::report) struct Neighbours(HashMap<String, (Option<String>, Option<String>)>);
 
@@ -81,8 +84,11 @@ struct Page<'a> {
     people: Vec<OnePerson>,
     /// Everybody else.
     others: Vec<OnePerson>,
-    /// Issues and events, in order.
+    /// Issues and events, in order: the first ones.
     moments: Vec<Moment>,
+    /// How many follow, and they themselves for the page's script.
+    n_more: usize,
+    more: String,
     n_issues: usize,
     issues_left_out: usize,
     /// The report's; times are told in UTC until a reader asks for it.
@@ -128,6 +134,9 @@ fn page(
     let (others, people): (Vec<_>, Vec<_>) = people::people(call, assessment, &badges)
         .into_iter()
         .partition(OnePerson::is_other);
+    let mut moments = people::moments(call, assessment, &badges);
+    let rest = moments.split_off(moments.len().min(FIRST_MOMENTS));
+    let more: Vec<_> = rest.iter().map(Moment::brief).collect();
     let zone = units::zone_name(zone);
     let charts = panel::panels(call, assessment, &badges, zone).map(for_script);
     let page_of = |id: &Option<String>| id.as_ref().map(|id| format!("{id}.html"));
@@ -172,7 +181,9 @@ fn page(
         data_path: beside.map_or_else(String::new, |_| format!("../{}", data::data_path(&call.id))),
         people,
         others,
-        moments: people::moments(call, assessment, &badges),
+        moments,
+        n_more: more.len(),
+        more: for_script(data::json(&more)),
         n_issues: assessment.issues.len(),
         issues_left_out: assessment.issues_left_out,
         zone,

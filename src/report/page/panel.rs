@@ -260,7 +260,7 @@ mod tests {
         for (n_people, hours) in [(1, 9), (3, 9), (25, 2)] {
             let bytes = bytes_of(n_people, hours);
             assert!(
-                (100_000..=thin::PAGE_BYTES_MAX).contains(&bytes),
+                (80_000..=thin::PAGE_BYTES_MAX).contains(&bytes),
                 "{n_people} people, {hours} h: {bytes} bytes"
             );
         }

@@ -111,6 +111,34 @@ pub(super) struct Moment {
     panel: &'static str,
 }
 
+/// A [`Moment`] in few bytes, for the page's script.
+#[derive(Debug, Serialize)]
+pub(super) struct BriefMoment<'a> {
+    p: usize,
+    from: i64,
+    to: i64,
+    severity: Option<&'static str>,
+    title: &'static str,
+    value: &'a str,
+    lasted: &'a str,
+    panel: &'static str,
+}
+
+impl Moment {
+    pub(super) fn brief(&self) -> BriefMoment<'_> {
+        BriefMoment {
+            p: self.badge.number,
+            from: self.from,
+            to: self.to,
+            severity: self.severity.as_ref().map(|severity| severity.id),
+            title: self.title,
+            value: &self.value,
+            lasted: &self.lasted,
+            panel: self.panel,
+        }
+    }
+}
+
 /// The badges of all participants, in their order.
 pub(super) fn badges(call: &Call, assessment: &Assessment) -> Vec<Badge> {
     let coloured = in_colour(assessment);

@@ -92,6 +92,18 @@ test("times are UTC, the reader's, or those of the report's zone", async (t) => 
   assert.deepEqual(await plain.page.locator('[data-choice="time"] button:visible').allTextContents(), ["UTC", "Your time", "Elapsed"]);
 });
 
+test("of much that happened the rest is listed when it is asked for, and leads to its moment", async (t) => {
+  const { page, watched } = await opened(t, report(t, 20).address);
+  assert.equal(await page.locator(".issues li").count(), 30);
+  await page.getByText("10 more", { exact: true }).click();
+  const last = page.locator(".rest li").last();
+  assert.equal(await page.locator(".rest li").count(), 10);
+  assert.match(await last.innerText(), /^09:06:\d\d\s+Event\s+20\s+Last reading/);
+  await last.getByRole("button").click();
+  await page.waitForURL(/#zoom=/);
+  watched.clean();
+});
+
 test("one tooltip, where the pointer is, with names as text; the distribution has its own", async (t) => {
   const { address } = report(t);
   const { page, watched } = await opened(t, address);
