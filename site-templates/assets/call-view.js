@@ -415,11 +415,20 @@
     seen.observe(list);
   };
 
-  /** The table of numbers, a metric at a time: it is long, and nobody looks at it first. */
+  /** The table of numbers, a metric at a time, once it is near: it is long, and nobody looks at it first. */
   const fillNumbers = () => {
     clearTimeout(filling);
     if (!panels.nextNumbers(page)) return dim();
     filling = setTimeout(fillNumbers);
+  };
+  /** @type {IntersectionObserver | undefined} */
+  let numbersSeen;
+  const watchNumbers = () => {
+    numbersSeen?.disconnect();
+    const box = document.getElementById("numbers");
+    if (!box) return;
+    numbersSeen = new IntersectionObserver(([entry]) => { if (entry.isIntersecting) fillNumbers(); }, { rootMargin: "1200px" });
+    numbersSeen.observe(box);
   };
   const fillAllNumbers = () => {
     clearTimeout(filling);
@@ -429,6 +438,8 @@
 
   const start = () => {
     const source = document.getElementById("charts");
+    // What stands below the panels is shown once they are there: it does not jump.
+    document.getElementById("timeline")?.classList.remove("waits");
     if (!source?.textContent || !global.echarts) return;
     page = series.read(source.textContent);
     span = Math.max(1, page.end - page.start);
@@ -439,6 +450,7 @@
     charts.start(page, state);
     for (const tool of all(".controls, .copy, [data-jump]")) tool.removeAttribute("hidden");
     watchLanes();
+    watchNumbers();
     show();
   };
 
@@ -473,5 +485,4 @@
   // refresh.js put a newer build of this page in place, and scrolls to where the reader was: everything has to be there.
   document.addEventListener("reportchange", () => { start(); if (page) fillAllNumbers(); });
   start();
-  if (page) filling = setTimeout(fillNumbers);
 })();

@@ -47,14 +47,20 @@ export const inkOfCharts = (page) => page.evaluate(async () => {
 });
 
 /** The table of numbers: metric to person to column to text. */
-export const numbers = (page) => page.locator("table.numbers").evaluate((table) => {
+export const numbers = async (page) => {
+  await page.locator("#numbers").scrollIntoViewIfNeeded();
+  await page.waitForFunction(() => document.querySelectorAll("#numbers tbody").length === document.querySelectorAll("[data-panel]").length);
+  return page.locator("table.numbers").evaluate(tableOfNumbers);
+};
+
+function tableOfNumbers(table) {
   const text = (cell) => cell.textContent.trim().replace(/\s+/g, " "); // a number and its unit do not part at the end of a line
   const columns = [...table.tHead.rows[0].cells].map(text).slice(1);
   return Object.fromEntries([...table.tBodies].map((body) => {
     const title = body.rows[0].cells[0].firstChild.textContent.trim();
     return [title, [...body.rows].slice(1).map((row) => Object.fromEntries(columns.map((column, n) => [column, text(row.cells[n + 1])])))];
   }));
-});
+}
 
 /** How far the page is wider than its window, in px: 0 where nobody has to scroll sideways. */
 export const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
