@@ -482,6 +482,12 @@
     screenTheme = undefined;
     charts.update(state);
   });
+  // A page on disk asks nobody for a newer build. When it was written is the file's to tell: a time inside it would change with each build.
+  const written = document.getElementById("written");
+  if (written && location.protocol === "file:") {
+    const at = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(new Date(document.lastModified));
+    written.textContent = ` · written ${at}`;
+  }
   // refresh.js put a newer build of this page in place, and scrolls to where the reader was: everything has to be there.
   document.addEventListener("reportchange", () => { start(); if (page) fillAllNumbers(); });
   start();

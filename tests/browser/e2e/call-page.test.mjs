@@ -82,6 +82,7 @@ test("times are UTC, the reader's, or those of the report's zone", async (t) => 
   const { page, watched } = await opened(t, address, { timezoneId: "America/New_York" });
   const told = () => page.evaluate(() => [".ruler-zone", "[data-span]", ".issues time"].map((one) => document.querySelector(one).textContent));
   assert.deepEqual(await told(), ["UTC", "09:00–09:06 UTC", "09:00:00"]);
+  assert.match(await page.locator("footer").innerText(), /written \d+ \w+ \d{4}, \d\d:\d\d/, "a page from disk says when it was built");
   await page.getByRole("button", { name: "Asia/Kathmandu" }).click();
   assert.deepEqual(await told(), ["Asia/Kathmandu", "14:45–14:51 Asia/Kathmandu", "14:45:00"]);
   assert.ok(page.url().endsWith("#time=zone"));
