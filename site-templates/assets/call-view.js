@@ -15,6 +15,11 @@
   const series = global.callMetricsSeries;
   /** A wheel that turns on is one step of the history. */
   const SETTLE_MS = 400;
+  /** What a notch of the wheel leaves of the window; how far it turns, in either unit; and no more than so many of them at once. */
+  const ZOOM_PER_NOTCH = 0.7;
+  const PIXELS_PER_NOTCH = 100;
+  const LINES_PER_NOTCH = 3;
+  const NOTCHES_MAX = 6;
   /** A shorter drag is a click. */
   const DRAG_PX = 6;
   /** Around a moment that is jumped to, and no less than this. */
@@ -362,7 +367,9 @@
     const area = areaOf(event.target);
     if (!area || !page || !event.ctrlKey) return;
     event.preventDefault();
-    choose({ zoom: states.zoomed(state.zoom, timeAt(area, event.clientX), event.deltaY < 0 ? 0.7 : 1 / 0.7, span) }, true);
+    // As far as the wheel was turned: a busy page gets several turns as one, a trackpad gives a little at a time.
+    const notches = event.deltaY / (event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? PIXELS_PER_NOTCH : LINES_PER_NOTCH);
+    choose({ zoom: states.zoomed(state.zoom, timeAt(area, event.clientX), ZOOM_PER_NOTCH ** Math.max(-NOTCHES_MAX, Math.min(NOTCHES_MAX, -notches)), span) }, true);
   }, { passive: false });
 
   document.addEventListener("keydown", (event) => {
