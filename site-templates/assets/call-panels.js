@@ -6,7 +6,7 @@
 
 (() => {
   const { quantity, count } = /** @type {any} */ (globalThis).callMetricsFormat;
-  const { STATS } = /** @type {any} */ (globalThis).callMetricsSeries;
+  const { STATS, level, worstFirst } = /** @type {any} */ (globalThis).callMetricsSeries;
   const { badge } = /** @type {any} */ (globalThis).callMetricsCharts;
   const TITLES = ["Count", "Missing", "Mean", "Std", "Min", "p5", "p25", "p50", "p75", "p95", "Max"];
   /** Those that a threshold judges. */
@@ -26,17 +26,13 @@
   /** A statistic of one person. @param {any} line @param {string} name @returns {number | null} */
   const stat = (line, name) => line.stats[STATS.indexOf(name)];
 
-  /** Which threshold a value is beyond: the name of a class. @param {any} panel @param {number} value */
-  const level = ({ fair, poor }, value) => (fair === null || value < fair ? "" : value < poor ? "fair" : "poor");
-
   /** @param {any} panel */
   const thresholds = ({ unit, fair, poor, source }) => (fair === null ? "" : `fair from ${quantity(unit, fair)}, poor from ${quantity(unit, poor)} (${source})`);
 
   /** Who is worst off: of a bitrate the low end hurts, of everything else the high one. @param {any} panel */
   const worst = (panel) => {
-    const [title, name, sign] = panel.unit === "bit/s" ? ["lowest", "p50", -1] : ["worst", "p95", 1];
-    const of = (/** @type {any} */ line) => sign * (stat(line, name) ?? 0);
-    const line = panel.lines.reduce((/** @type {any} */ a, /** @type {any} */ b) => (of(b) > of(a) ? b : a));
+    const [title, name] = panel.unit === "bit/s" ? ["lowest", "p50"] : ["worst", "p95"];
+    const [line] = worstFirst(panel);
     return { title, line, value: stat(line, name) ?? 0 };
   };
 
@@ -123,5 +119,5 @@
     }));
   };
 
-  Object.assign(globalThis, { callMetricsPanels: { start, nextNumbers, fillMore, level } });
+  Object.assign(globalThis, { callMetricsPanels: { start, nextNumbers, fillMore } });
 })();

@@ -213,5 +213,8 @@
     return [...panel.lines].sort((a, b) => sign * ((a.stats[key] ?? 0) - (b.stats[key] ?? 0)));
   };
 
-  Object.assign(globalThis, { callMetricsSeries: { STATS, read, unpacked, points, outlines, nearest, rows, shortened, peaks, zoneOf, origin, ticks, stretches, worstFirst } });
+  /** Which threshold a value is beyond: the name of a class; empty below both. @param {PanelData} panel @param {number} value */
+  const level = ({ fair, poor }, value) => (fair === null || value < fair ? "" : poor === null || value < poor ? "fair" : "poor");
+
+  Object.assign(globalThis, { callMetricsSeries: { STATS, read, unpacked, points, outlines, nearest, rows, shortened, peaks, zoneOf, origin, ticks, stretches, worstFirst, level } });
 })();

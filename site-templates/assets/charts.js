@@ -178,7 +178,8 @@
       who.append(badge(person), name);
       const value = document.createElement("span");
       value.textContent = caption;
-      if (!bitrate && panel.fair !== null && number >= panel.fair) value.className = panel.poor !== null && number >= panel.poor ? "ink-poor" : "ink-fair";
+      const beyond = bitrate ? "" : series.level(panel, number);
+      if (beyond) value.className = `ink-${beyond}`;
       head.append(who, value);
       const picture = svg("svg", { viewBox: `${from} 0 ${to - from} 100`, preserveAspectRatio: "none", role: "img", "aria-label": `${panel.title}, ${person.label}: ${caption}` });
       const largest = line.stats[series.STATS.indexOf("max")];

@@ -20,7 +20,7 @@ pub use check::{Checked, DEPTH_MAX, check};
 pub use event::{Event, Happening, Link};
 pub use parse::{SEQ_MAX, VALUE_MAX, parse};
 pub use receipt::{Receipt, read};
-pub use scan::Scanner;
+pub use scan::{POWERS, Scanner};
 
 use crate::metric::METRIC_COUNT;
 use serde::{Deserialize, Serialize};

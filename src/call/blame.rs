@@ -13,7 +13,7 @@
 //! A busy computer, a camera and a clock are their owner's alone, and no trouble of a line: they count in none of this.
 
 use super::issue::{Cause, Issue, Side};
-use super::kind::{About, IssueType};
+use super::kind::IssueType;
 use super::{Call, Participant};
 use crate::metric::MetricId;
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
         participant: Some(participant),
     };
     let own = |side| one(side, issue.participant);
-    if issue.issue_type.about() != About::Line {
+    if !issue.issue_type.is_of_line() {
         return own(Side::Undecided);
     }
     let measured = people_measured(call, issue);
@@ -109,7 +109,7 @@ fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
 fn uplink_seen(issues: &[Issue], issue: &Issue, measured: &BTreeSet<usize>) -> Option<usize> {
     let at_the_time = || {
         let issues = issues.iter();
-        issues.filter(|other| is_trouble(other) && overlap(issue, other))
+        issues.filter(|other| other.issue_type.is_of_line() && overlap(issue, other))
     };
     let up = || at_the_time().filter(|other| way(other.issue_type) == Way::Up);
     let sender = up().next()?.participant;
@@ -144,10 +144,6 @@ fn tells_of_upload(call: &Call, at: usize) -> bool {
     metrics.any(|metric| call.participants[at].series.column(metric).is_some())
 }
 
-fn is_trouble(issue: &Issue) -> bool {
-    issue.issue_type.about() == About::Line
-}
-
 /// People with a reading during `issue`.
 pub(super) fn people_measured(call: &Call, issue: &Issue) -> BTreeSet<usize> {
     let people = call.participants.iter().enumerate();
@@ -164,7 +160,7 @@ pub(super) fn troubled(issues: &[Issue], issue: &Issue) -> BTreeSet<usize> {
 
 /// People with trouble of some way during `issue`.
 fn with(issues: &[Issue], issue: &Issue, is_wanted: impl Fn(Way) -> bool) -> BTreeSet<usize> {
-    let others = issues.iter().filter(|other| is_trouble(other));
+    let others = issues.iter().filter(|other| other.issue_type.is_of_line());
     others
         .filter(|other| is_wanted(way(other.issue_type)) && overlap(issue, other))
         .map(|other| other.participant)

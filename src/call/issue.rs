@@ -124,9 +124,7 @@ impl Issue {
 
 /// The worst of `issues`; of equals the first. `None`: there is none that is trouble.
 pub fn worst(issues: &[Issue]) -> Option<&Issue> {
-    let trouble = issues
-        .iter()
-        .filter(|issue| issue.issue_type.about() != About::Record);
+    let trouble = issues.iter().filter(|issue| issue.issue_type.is_trouble());
     trouble.rev().max_by_key(|issue| issue.rank())
 }
 

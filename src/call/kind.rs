@@ -30,7 +30,7 @@ pub enum IssueType {
 
 /// What an issue is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum About {
+pub(super) enum About {
     /// The record of the call, not the call: never told as trouble.
     Record,
     /// A person's computer or camera: told where no line was in trouble, and nobody else's doing.
@@ -130,8 +130,18 @@ impl IssueType {
     }
 
     /// What it is about.
-    pub fn about(self) -> About {
+    pub(super) fn about(self) -> About {
         self.kind().about
+    }
+
+    /// Whether it is told as trouble: of the record of the call it is not.
+    pub fn is_trouble(self) -> bool {
+        self.about() != About::Record
+    }
+
+    /// Whether it is a line's, and somebody may be to blame.
+    pub(super) fn is_of_line(self) -> bool {
+        self.about() == About::Line
     }
 
     /// The metrics that show it; the first that was measured counts.

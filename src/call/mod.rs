@@ -27,7 +27,7 @@ pub use gathered::{
     Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, session_key,
 };
 pub use issue::{Cause, Issue, Severity, Side, worst};
-pub use kind::{About, IssueType};
+pub use kind::IssueType;
 pub use presence::{Presence, gap_ms, presence};
 pub use score::{FAIR_MIN, GOOD_MIN, Quality, Score};
 pub use series::{Column, Series};

@@ -2,8 +2,7 @@
 
 use super::verdict::NAME_CHARS_MAX;
 use super::{
-    About, Assessment, Call, Delivery, Issue, IssueType, Participant, Quality, Score, Severity,
-    Sketch,
+    Assessment, Call, Delivery, Issue, IssueType, Participant, Quality, Score, Severity, Sketch,
 };
 use super::{room_name, shown, worst};
 use crate::metric::MetricId;
@@ -79,7 +78,7 @@ impl CallSummary {
     /// What is kept of `call`.
     pub fn of(call: &Call, assessment: &Assessment) -> CallSummary {
         let trouble = assessment.issues.iter();
-        let trouble = trouble.filter(|issue| issue.issue_type.about() != About::Record);
+        let trouble = trouble.filter(|issue| issue.issue_type.is_trouble());
         let spans = call.participants.iter().filter_map(Participant::span_ms);
         CallSummary {
             id: call.id.clone(),

@@ -2,7 +2,7 @@
 
 use super::blame::{measured_within, meet, overlap, people_measured, troubled};
 use super::issue::{Cause, Issue, Side, worst};
-use super::kind::{About, IssueType};
+use super::kind::IssueType;
 use super::score::{self, Quality, Score};
 use super::{Call, Participant, shown};
 use crate::units;
@@ -118,7 +118,7 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         )
     };
     let what = what(call, issue);
-    if issue.issue_type.about() != About::Line {
+    if !issue.issue_type.is_of_line() {
         return format!("{what} {when}.");
     }
     match issue.cause.side {
@@ -182,7 +182,7 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         .filter(|(at, other)| *at != issue.participant && measured_within(other, issue))
         .collect();
     let theirs = |at: usize| issues.iter().filter(move |other| other.participant == at);
-    let is_line = |other: &&Issue| other.issue_type.about() == About::Line;
+    let is_line = |other: &&Issue| other.issue_type.is_of_line();
     let is_troubled = |at: usize| theirs(at).filter(is_line).any(|other| meet(issue, other));
     let sees_it = |other: &Issue| other.cause == issue.cause && meet(issue, other);
     let n_seeing = others

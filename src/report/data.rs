@@ -3,6 +3,7 @@
 use super::gather::LogStats;
 use super::numbers::Numbers;
 use super::totals::Totals;
+use crate::beacon::POWERS;
 use crate::call::{
     self, Assessment, Call, CallSummary, Cause, Clock, Delivery, Issue, Participant, Person,
     Presence, Quality, Score, Summary,
@@ -455,14 +456,8 @@ impl Serialize for OneSeries<'_> {
     }
 }
 
-/// Powers of ten that are exact.
-const TENS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-];
-
 fn ten_to(power: i32) -> f64 {
-    let known = usize::try_from(power).ok().and_then(|at| TENS.get(at));
+    let known = usize::try_from(power).ok().and_then(|at| POWERS.get(at));
     known.copied().unwrap_or_else(|| 10_f64.powi(power))
 }
 
@@ -471,10 +466,14 @@ pub(super) fn rounded(value: f64, digits: usize) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
-    // Most values of a log are between 10^-3 and 10^9, where a look at a table is cheaper than a logarithm.
+    // Of bitrates, the most of what is not 0: a look at a table is cheaper than a logarithm.
     let size = value.abs();
     let exponent = match size {
-        1.0..1e10 => TENS.iter().skip(1).position(|ten| size < *ten).unwrap_or(0) as i32,
+        1.0..1e10 => POWERS
+            .iter()
+            .skip(1)
+            .position(|ten| size < *ten)
+            .unwrap_or(0) as i32,
         _ => size.log10().floor() as i32,
     };
     let places = digits as i32 - 1 - exponent;

@@ -141,7 +141,7 @@ pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
             .collect(),
         trouble: calls.iter().map(trouble).collect(),
         who: calls.iter().map(who).collect(),
-        names: names.clone(),
+        names,
         types: types.iter().map(|one| (one.id(), one.title())).collect(),
     };
     for_script(serde_json::to_string(&data).unwrap_or_default())

@@ -3,7 +3,7 @@
 //! the log may lack: what is told is what the readings show.
 
 use super::{Verdict, delivery, in_words, verdict};
-use crate::call::{About, Assessment, Call, Clock, Issue, IssueType, Participant};
+use crate::call::{Assessment, Call, Clock, Issue, IssueType, Participant};
 use crate::units;
 use serde::Serialize;
 
@@ -162,7 +162,11 @@ fn in_colour(assessment: &Assessment) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n_people).collect();
     if COLOURS < n_people {
         let mut trouble_ms = vec![0_i64; n_people];
-        for issue in assessment.issues.iter().filter(|issue| is_trouble(issue)) {
+        for issue in assessment
+            .issues
+            .iter()
+            .filter(|issue| issue.issue_type.is_trouble())
+        {
             trouble_ms[issue.participant] =
                 trouble_ms[issue.participant].saturating_add(issue.end_ms - issue.start_ms);
         }
@@ -218,7 +222,10 @@ fn told(participant: &Participant, issues: &[&Issue]) -> String {
         .span_ms()
         .map(|span| format!("There {}.", clock_span(span)))
         .unwrap_or_default();
-    let issues: Vec<_> = issues.iter().filter(|issue| is_trouble(issue)).collect();
+    let issues: Vec<_> = issues
+        .iter()
+        .filter(|issue| issue.issue_type.is_trouble())
+        .collect();
     for issue in issues.iter().take(5) {
         told += &format!(
             " {} {} from {} for {}.",
@@ -232,11 +239,6 @@ fn told(participant: &Participant, issues: &[&Issue]) -> String {
         told += &format!(" {} more issues.", issues.len() - 5);
     }
     told
-}
-
-/// A wrong clock has words of its own.
-fn is_trouble(issue: &Issue) -> bool {
-    issue.issue_type.about() != About::Record
 }
 
 /// A clock that is not to be believed, in words. Empty for others.
@@ -309,7 +311,7 @@ fn lane(axis_ms: (i64, i64), participant: &Participant, mut issues: Vec<&Issue>)
         silences: silences.into_iter().map(stretch).collect(),
         marks: issues
             .into_iter()
-            .filter(|issue| is_trouble(issue))
+            .filter(|issue| issue.issue_type.is_trouble())
             .map(mark)
             .collect(),
     })
@@ -365,17 +367,22 @@ pub(super) fn moments(call: &Call, assessment: &Assessment, badges: &[Badge]) ->
             moments.push(event(at, (left, left), "Last reading", String::new()));
         }
     }
-    moments.extend(assessment.issues.iter().map(|issue| Moment {
-        at_ms: issue.start_ms,
-        from: issue.start_ms - start_ms,
-        to: issue.end_ms - start_ms,
-        time: units::clock(issue.start_ms),
-        severity: is_trouble(issue).then(|| in_words(issue.severity.quality(), None)),
-        badge: badges[issue.participant].clone(),
-        title: issue.issue_type.title(),
-        value: value(issue),
-        lasted: units::duration(issue.end_ms - issue.start_ms),
-        panel: issue.issue_type.metric().map_or("", |m| m.def().id),
+    moments.extend(assessment.issues.iter().map(|issue| {
+        Moment {
+            at_ms: issue.start_ms,
+            from: issue.start_ms - start_ms,
+            to: issue.end_ms - start_ms,
+            time: units::clock(issue.start_ms),
+            severity: issue
+                .issue_type
+                .is_trouble()
+                .then(|| in_words(issue.severity.quality(), None)),
+            badge: badges[issue.participant].clone(),
+            title: issue.issue_type.title(),
+            value: value(issue),
+            lasted: units::duration(issue.end_ms - issue.start_ms),
+            panel: issue.issue_type.metric().map_or("", |m| m.def().id),
+        }
     }));
     moments.sort_by_key(|moment| moment.at_ms);
     moments
