@@ -254,7 +254,7 @@
     json: () => save(`${page.id}.json`, new Blob([`${JSON.stringify(exporter.json(page, state), null, 1)}\n`], { type: "application/json" })),
     png: (button) => {
       const panel = panelOf(button);
-      charts.picture(panel).toBlob((/** @type {Blob | null} */ blob) => { if (blob) save(`${page.id}-${panel.id}.png`, blob); });
+      charts.picture(panel)?.toBlob((/** @type {Blob | null} */ blob) => { if (blob) save(`${page.id}-${panel.id}.png`, blob); });
     },
     print: () => print(),
     table: toggleTable,
@@ -447,7 +447,7 @@
     const source = document.getElementById("charts");
     // What stands below the panels is shown once they are there: it does not jump.
     document.getElementById("timeline")?.classList.remove("waits");
-    if (!source?.textContent || !global.echarts) return;
+    if (!source?.textContent) return;
     page = series.read(source.textContent);
     span = Math.max(1, page.end - page.start);
     if (!global.callMetricsFormat.knows(page.zone)) page.zone = "UTC";

@@ -12,7 +12,8 @@
 (() => {
   const { quantity, clock, elapsed, zoneName } = /** @type {any} */ (globalThis).callMetricsFormat;
   const series = /** @type {any} */ (globalThis).callMetricsSeries;
-  const echarts = /** @type {any} */ (globalThis).echarts;
+  /** The chart library, once it is there. */
+  const library = () => /** @type {any} */ (globalThis).echarts;
   /** Where the time axis begins and ends inside a chart, as charts.rs has it. */
   const GUTTER = 56;
   const MARGIN = 16;
@@ -233,15 +234,17 @@
       const [timeBox, spreadBox] = [".chart-time", ".chart-spread"].map((name) => /** @type {HTMLElement} */ (element.querySelector(name)));
       const last = element.classList.contains("panel-last");
       if (one.dirty !== "spread") {
-        one.time ??= echarts.init(timeBox, null, { renderer: "canvas" });
+        const lazyUpdate = !whole && !one.time;
+        one.time ??= library().init(timeBox, null, { renderer: "canvas" });
         one.time.resize();
-        one.time.setOption(timeOptions(page, panel, state, timeBox.clientWidth, last), true);
+        one.time.setOption(timeOptions(page, panel, state, timeBox.clientWidth, last), { notMerge: true, lazyUpdate });
         one.dirty = "spread";
         if (!whole) return;
       }
-      one.spread ??= echarts.init(spreadBox, null, { renderer: "canvas" });
+      const lazyUpdate = !whole && !one.spread;
+      one.spread ??= library().init(spreadBox, null, { renderer: "canvas" });
       one.spread.resize();
-      one.spread.setOption(spreadOptions(page, panel, state, last), true);
+      one.spread.setOption(spreadOptions(page, panel, state, last), { notMerge: true, lazyUpdate });
     }
     one.dirty = false;
     element.dataset.drawn = "";
@@ -254,11 +257,26 @@
     for (const one of drawn) {
       while (one.near && one.dirty) {
         if (performance.now() - begin > SLICE_MS) { waiting = requestAnimationFrame(work); return; }
+        const made = one.time && one.spread;
         draw(one, false);
+        // A new chart costs several times what drawing it again does: it has this turn, and the next frame to be painted in.
+        if (!made) { waiting = requestAnimationFrame(() => { waiting = requestAnimationFrame(work); }); return; }
       }
     }
   };
-  const plan = () => { waiting ||= requestAnimationFrame(work); };
+  const plan = () => { if (library() || state.view === "each") waiting ||= requestAnimationFrame(work); };
+
+  let asked = false;
+  /** Asks for the chart library, a large script, after the page was painted: text and lanes do not wait for it. */
+  const fetchLibrary = () => {
+    if (asked || library()) return;
+    asked = true;
+    const script = document.createElement("script");
+    script.src = `${/** @type {HTMLElement} */ (document.getElementById("report")).dataset.assets}echarts.js`;
+    script.onload = plan;
+    script.onerror = () => { for (const said of document.querySelectorAll(".chart-time")) said.textContent = "The chart library could not be loaded. The table has the numbers; loading the page again may help."; };
+    requestAnimationFrame(() => setTimeout(() => document.head.append(script)));
+  };
 
   /** Takes the panels of a page over; the old ones are let go. @param {any} next @param {any} chosen */
   const start = (next, chosen) => {
@@ -280,6 +298,7 @@
       plan();
     }, { rootMargin: "600px" });
     for (const { element } of drawn) seen.observe(element);
+    fetchLibrary();
   };
 
   /** Everything again, with what is chosen now. @param {any} chosen */
@@ -290,7 +309,7 @@
   };
 
   /** Everything at once, for paper. */
-  const all = () => { for (const one of drawn) { one.dirty = true; draw(one, true); } };
+  const all = () => { if (library()) for (const one of drawn) { one.dirty = true; draw(one, true); } };
 
   /** A vertical line through the small charts. @param {number | null} at ms since the start */
   const point = (at) => {
@@ -300,12 +319,13 @@
     }
   };
 
-  /** One panel as a picture, with its title and who is on it; the same size on every screen. @param {any} panel @returns {HTMLCanvasElement} */
+  /** One panel as a picture, with its title and who is on it; the same size on every screen. @param {any} panel @returns {HTMLCanvasElement | undefined} none without the chart library */
   const picture = (panel) => {
+    if (!library()) return undefined;
     const [W, H, SPREAD, TOP] = [1000, 260, 260, 74];
     const s = style();
     const shown = (/** @type {number} */ width, /** @type {any} */ options) => {
-      const chart = echarts.init(document.createElement("div"), null, { renderer: "canvas", width, height: H, devicePixelRatio: 2 });
+      const chart = library().init(document.createElement("div"), null, { renderer: "canvas", width, height: H, devicePixelRatio: 2 });
       chart.setOption(options);
       const canvas = chart.renderToCanvas({ pixelRatio: 2, backgroundColor: s.surface });
       return { canvas, chart };

@@ -47,6 +47,7 @@
 
   /** Whether this browser knows the zone. @param {string} zone */
   const knows = (zone) => {
+    if (zone === "UTC") return true;
     try {
       calendar(zone);
       return true;

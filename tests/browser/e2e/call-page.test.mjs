@@ -1,7 +1,7 @@
 // A call's page as a person uses it: zoom, isolate, one each, a link to the same view, tooltip, saving, paper, keyboard alone.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -179,6 +179,21 @@ test("on paper it is light, with every panel, and the screen stays dark", async 
   assert.equal(await page.evaluate(() => window.__paper), "#f6f7f9");
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme ?? "auto"), "auto");
   watched.clean();
+});
+
+test("without the chart library everything else works, and the page says so", async (t) => {
+  const { address, home } = report(t);
+  const assets = join(home, "site/assets");
+  rmSync(join(assets, readdirSync(assets)[0], "echarts.js"));
+  const { page } = await person(t, { offline: true });
+  await page.goto(address);
+  const panel = page.locator("[data-panel]").first();
+  await panel.getByText("The chart library could not be loaded.").waitFor();
+  await panel.getByRole("button", { name: "PNG" }).click();
+  await panel.getByRole("button", { name: "Table" }).click();
+  assert.ok((await panel.locator(".panel-table tbody tr").count()) > 10);
+  await page.getByRole("button", { name: "One each" }).click();
+  assert.equal(await panel.locator(".facet").count(), 3, "small charts need no library");
 });
 
 test("one file to mail: nothing beside it, nothing outside it, and it works", async (t) => {
