@@ -5,6 +5,7 @@ use super::hop::Call;
 use super::peers::Key;
 use super::refusal::date_line;
 use memmap2::MmapMut;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::ops::Deref;
@@ -119,6 +120,22 @@ impl Answer {
             Body::Large(pages)
         };
         Ok(answer)
+    }
+
+    /// An answer that `bytes` are the whole of; `None` while they are only its beginning.
+    pub(super) fn whole(bytes: &[u8], to_head: bool) -> Result<Option<Answer>, Fault> {
+        let Some((mut answer, head_length, length)) = parse(bytes, to_head)? else {
+            return Ok(None);
+        };
+        let body = &bytes[head_length..];
+        match body.len().cmp(&length) {
+            Ordering::Less => Ok(None),
+            Ordering::Equal => {
+                answer.body = Body::Small(body.to_vec());
+                Ok(Some(answer))
+            }
+            Ordering::Greater => Err(Fault::Odd),
+        }
     }
 
     /// The head, ready to send.

@@ -1,6 +1,7 @@
-//! One client's connection: requests in, one at a time and in order, answers out. Runs on a thread of its own.
+//! One client's connection as long as it has a thread of its own: requests in, one at a time and in order, answers out.
 //! Must not pass on anything but whole requests, nor wait for anything without a deadline.
 
+use super::answer::Answer;
 use super::chunked::{BODY_BYTES_MAX, Decoder};
 use super::clients::Shared;
 use super::head::{Framing, Head, Scan, parse};
@@ -14,6 +15,7 @@ use super::socket::{Fill, Pace, Socket};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// The header in which handlers find the client's address, or [`PEER_UNIX`]. Never taken from a client: only headers on the gate's list are.
@@ -29,18 +31,38 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Answers up to this size leave in one write.
 const ONE_WRITE_BYTES: usize = 16 * 1024;
 /// What writes no more than this is soon done with, and does not stand in line with what may take long.
-const LIGHT_BYTES_MAX: usize = 8 * 1024;
+pub(super) const LIGHT_BYTES_MAX: usize = 8 * 1024;
+/// Silence after which a client goes back to the turnstile: whoever asks for a page asks for what is on it as well.
+const STAY: Duration = Duration::from_secs(1);
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Serves a client until it or the gate has enough.
-pub(super) fn serve(shared: &Shared, peer: &Peer) {
+/// What a client steps aside for.
+pub(super) enum Errand {
+    /// A request, of which this has come since then.
+    Read { bytes: Vec<u8>, begun: Instant },
+    /// An answer, of which this has come.
+    Answer { hop: UnixStream, bytes: Vec<u8> },
+    /// The rest of an answer, which the client has yet to take.
+    Send { bytes: Vec<u8>, is_kept: bool },
+    /// To be told no.
+    Refuse(Refusal),
+}
+
+/// Sees to an errand, and serves the client until it falls silent or it or the gate has enough. True where it may go back to
+/// the turnstile. `head` is that of the request at hand.
+pub(super) fn serve(shared: &Shared, peer: &Peer, head: Option<Head>, errand: Errand) -> bool {
     let mut connection = Connection {
         shared,
         peer,
-        socket: Socket::new(peer),
-        head: None,
+        socket: Socket::new(peer, Vec::new()),
+        head,
+        begun: None,
     };
-    while connection.serve_one() {}
+    let mut next = connection.see_to(errand);
+    while next == Next::Request {
+        next = connection.serve_one();
+    }
+    next == Next::Turnstile
 }
 
 struct Connection<'a> {
@@ -49,6 +71,17 @@ struct Connection<'a> {
     socket: Socket<'a>,
     /// The head of the request at hand: a refusal is dressed for its origin, and without a body for HEAD.
     head: Option<Head>,
+    /// Since when the request comes that had begun before it got here.
+    begun: Option<Instant>,
+}
+
+/// What becomes of a client.
+#[derive(PartialEq, Eq)]
+enum Next {
+    /// Its next request is waited for, or has begun.
+    Request,
+    Turnstile,
+    End,
 }
 
 /// A whole body.
@@ -72,22 +105,54 @@ impl From<Refusal> for Stop {
 }
 
 impl Connection<'_> {
-    /// One request and its answer; false once the connection is to be closed.
-    fn serve_one(&mut self) -> bool {
+    fn see_to(&mut self, errand: Errand) -> Next {
+        match errand {
+            Errand::Read { bytes, begun } => {
+                self.socket = Socket::new(self.peer, bytes);
+                self.begun = Some(begun);
+                Next::Request
+            }
+            Errand::Answer { hop, bytes } => {
+                let call = Call {
+                    request: b"",
+                    to_head: self.head.as_ref().is_some_and(|head| head.is_head_method),
+                    is_light: true,
+                    from: self.peer.key,
+                };
+                let answer = self.shared.hops.finish(hop, &bytes, &call);
+                let given = self.give(answer);
+                self.settle(given)
+            }
+            Errand::Send { bytes, is_kept } => {
+                let is_written = self.socket.write_all(&bytes, self.pace());
+                self.after_answer(is_written, is_kept)
+            }
+            Errand::Refuse(refusal) => self.settle(Err(refusal.into())),
+        }
+    }
+
+    /// One request and its answer.
+    fn serve_one(&mut self) -> Next {
         self.head = None;
-        match self.answer_one() {
-            Ok(is_kept) => is_kept,
-            Err(Stop::Silently) => false,
+        let answered = self.answer_one();
+        self.settle(answered)
+    }
+
+    fn settle(&mut self, answered: Result<Next, Stop>) -> Next {
+        match answered {
+            Ok(next) => next,
+            Err(Stop::Silently) => Next::End,
             Err(Stop::Saying(refusal)) => {
                 self.refuse(refusal);
-                false
+                Next::End
             }
         }
     }
 
-    fn answer_one(&mut self) -> Result<bool, Stop> {
-        if !self.wait_for_first_byte()? {
-            return Ok(false);
+    fn answer_one(&mut self) -> Result<Next, Stop> {
+        let next = self.wait_for_first_byte()?;
+        if next != Next::Request {
+            return Ok(next);
         }
         self.peer.enter(Phase::Reading);
         let head_length = self.read_head()?;
@@ -96,8 +161,7 @@ impl Connection<'_> {
         if head.is_coded {
             return Err(CODED_BODY.into());
         }
-        let (framing, keep_alive) = (head.framing, head.keep_alive);
-        let (is_http10, to_head) = (head.is_http10, head.is_head_method);
+        let (framing, to_head) = (head.framing, head.is_head_method);
         let mut request = std::mem::take(&mut head.forward);
         let (expects_continue, is_safe) = (head.expects_continue, head.is_safe_method);
 
@@ -126,29 +190,40 @@ impl Connection<'_> {
             from: self.peer.key,
         };
         let answer = self.shared.hops.exchange(&call);
+        self.give(answer)
+    }
+
+    /// Gives the client the answer to the request at hand.
+    fn give(&mut self, answer: Result<Answer, Refusal>) -> Result<Next, Stop> {
         if answer.as_ref().err() == Some(&ANSWERS_FULL) {
             self.shared.evict_stalled();
         }
-        let is_kept = keep_alive && !self.shared.is_stopping();
-        let (mut head, body, _share) = answer?.into_head_and_body(match (is_kept, is_http10) {
-            (false, _) => "close",
-            (true, true) => "keep-alive",
-            (true, false) => "",
-        });
+        let asked = self.head.as_ref();
+        let is_kept = asked.is_some_and(|head| head.keep_alive) && !self.shared.is_stopping();
+        let is_http10 = asked.is_some_and(|head| head.is_http10);
+        let words = connection_words(is_kept, is_http10);
+        let (mut head, body, _share) = answer?.into_head_and_body(words);
         let is_written = if head.len() + body.len() <= ONE_WRITE_BYTES {
             head.extend_from_slice(&body);
             self.socket.write_all(&head, self.pace())
         } else {
             self.socket.write_all(&head, self.pace()) && self.socket.write_all(&body, self.pace())
         };
+        Ok(self.after_answer(is_written, is_kept))
+    }
+
+    fn after_answer(&mut self, is_written: bool, is_kept: bool) -> Next {
         if is_written && !is_kept && !self.socket.buffer().is_empty() {
             self.socket.linger(LINGER_BYTES_MAX, LINGER);
         }
-        Ok(is_written && is_kept)
+        match is_written && is_kept {
+            true => Next::Request,
+            false => Next::End,
+        }
     }
 
-    /// True once a request has begun; false where the client left, or stayed silent for too long, or the gate stops.
-    fn wait_for_first_byte(&mut self) -> Result<bool, Stop> {
+    /// Until a request has begun, or the client left, or has been silent for a while, or the gate stops.
+    fn wait_for_first_byte(&mut self) -> Result<Next, Stop> {
         let mut n_empty_lines = 0;
         loop {
             while self.socket.buffer().starts_with(b"\r\n") {
@@ -159,15 +234,22 @@ impl Connection<'_> {
                 self.socket.consume(2);
             }
             if !matches!(self.socket.buffer(), b"" | b"\r") {
-                return Ok(true);
+                return Ok(Next::Request);
             }
             // First idle, then the look at the stop: the stop looks the other way round, so one of the two sees the other.
             self.peer.enter(Phase::Idle);
             if self.shared.is_stopping() {
-                return Ok(false);
+                return Ok(Next::End);
             }
-            if self.socket.fill_within(self.shared.limits.idle) != Fill::Some {
-                return Ok(false);
+            let idle = self.shared.limits.idle;
+            let is_empty = self.socket.buffer().is_empty();
+            match self
+                .socket
+                .fill_within(if is_empty { STAY.min(idle) } else { idle })
+            {
+                Fill::Some => {}
+                Fill::Late if is_empty => return Ok(Next::Turnstile),
+                _ => return Ok(Next::End),
             }
         }
     }
@@ -180,8 +262,10 @@ impl Connection<'_> {
                 return Ok(length);
             }
             // The clock is read only for a head that did not come in one piece.
-            let deadline =
-                *deadline.get_or_insert_with(|| Instant::now() + self.shared.limits.head);
+            let begun = &mut self.begun;
+            let deadline = *deadline.get_or_insert_with(|| {
+                begun.take().unwrap_or_else(Instant::now) + self.shared.limits.head
+            });
             self.fill(deadline, 0)?;
         }
     }
@@ -203,7 +287,8 @@ impl Connection<'_> {
         framing: Framing,
         expects_continue: bool,
     ) -> Result<Body, Stop> {
-        let deadline = Instant::now() + self.shared.limits.body;
+        let begun = self.begun.take().unwrap_or_else(Instant::now);
+        let deadline = begun + self.shared.limits.body;
         match framing {
             Framing::None => Ok(Body::Buffered(head_length..head_length)),
             Framing::Length(length) => {
@@ -277,6 +362,15 @@ impl Connection<'_> {
         if self.socket.write_all(&bytes, self.pace()) {
             self.socket.linger(LINGER_BYTES_MAX, LINGER);
         }
+    }
+}
+
+/// What `Connection` has to say; empty where it goes without saying.
+pub(super) fn connection_words(is_kept: bool, is_http10: bool) -> &'static str {
+    match (is_kept, is_http10) {
+        (false, _) => "close",
+        (true, true) => "keep-alive",
+        (true, false) => "",
     }
 }
 

@@ -107,7 +107,31 @@ impl Hops {
     /// What to tell the client where there is none.
     pub(super) fn exchange(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
         let stream = self.take(call.is_light).ok_or(BUSY)?;
-        match self.exchange_on(&stream, call, self.limits.answer) {
+        let answered = self.exchange_on(&stream, call, self.limits.answer);
+        self.settle(stream, answered)
+    }
+
+    /// Waits for the rest of an answer that began with `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// What to tell the client where there is none.
+    pub(super) fn finish(
+        &self,
+        stream: UnixStream,
+        bytes: &[u8],
+        call: &Call<'_>,
+    ) -> Result<Answer, Refusal> {
+        let answered = self.read_answer(&stream, bytes, call, self.limits.answer);
+        self.settle(stream, answered)
+    }
+
+    fn settle(
+        &self,
+        stream: UnixStream,
+        answered: Result<Answer, Fault>,
+    ) -> Result<Answer, Refusal> {
+        match answered {
             Ok(answer) => {
                 self.put_back(stream);
                 Ok(answer)
@@ -115,11 +139,7 @@ impl Hops {
             Err(fault) => {
                 drop(stream);
                 self.lost_one();
-                Err(match fault {
-                    Fault::TooLarge => ANSWER_TOO_LARGE,
-                    Fault::OverBudget => ANSWERS_FULL,
-                    Fault::Io(_) | Fault::Odd => NO_ANSWER,
-                })
+                Err(fault.into())
             }
         }
     }
@@ -131,20 +151,41 @@ impl Hops {
         timeout: Duration,
     ) -> Result<Answer, Fault> {
         stream.write_all(call.request).map_err(Fault::Io)?;
+        self.read_answer(stream, b"", call, timeout)
+    }
+
+    fn read_answer(
+        &self,
+        stream: &UnixStream,
+        bytes: &[u8],
+        call: &Call<'_>,
+        timeout: Duration,
+    ) -> Result<Answer, Fault> {
         let mut reader = DeadlineReader {
             stream,
             deadline: Instant::now() + timeout,
             n_reads: 0,
         };
         let answer_bytes_max = self.limits.answer_bytes;
-        let answer = Answer::read(&mut reader, call, answer_bytes_max, &self.budget)?;
+        let from = bytes.chain(&mut reader);
+        let answer = Answer::read(from, call, answer_bytes_max, &self.budget)?;
         if 1 < reader.n_reads {
             let standing = Some(self.limits.answer);
             stream.set_read_timeout(standing).map_err(Fault::Io)?;
         }
+        self.has_answered();
+        Ok(answer)
+    }
+
+    /// Notes a sign of life.
+    pub(super) fn has_answered(&self) {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_answer_ms.store(now_ms, Ordering::Relaxed);
-        Ok(answer)
+    }
+
+    /// A connection for light requests, if one is free now. Whoever has it keeps it, puts it back or loses it.
+    pub(super) fn take_now(&self) -> Option<UnixStream> {
+        self.lock().free.pop()
     }
 
     fn take(&self, is_light: bool) -> Option<UnixStream> {
@@ -178,7 +219,7 @@ impl Hops {
         }
     }
 
-    fn put_back(&self, stream: UnixStream) {
+    pub(super) fn put_back(&self, stream: UnixStream) {
         let mut state = self.lock();
         state.free.push(stream);
         // To notify is a system call also where nobody waits.
@@ -192,7 +233,7 @@ impl Hops {
         }
     }
 
-    fn lost_one(&self) {
+    pub(super) fn lost_one(&self) {
         self.lock().n_missing += 1;
         self.wanted.notify_one();
     }
@@ -200,6 +241,10 @@ impl Hops {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that panics runs under this lock, so what a poisoned one guards is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
     }
 
     /// Ends [`Hops::keep`].
@@ -308,6 +353,16 @@ impl Hops {
             Ok(_) => Ok(()),
             Err(Fault::Io(cause)) => Err(cause),
             Err(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Refusal {
+        match fault {
+            Fault::TooLarge => ANSWER_TOO_LARGE,
+            Fault::OverBudget => ANSWERS_FULL,
+            Fault::Io(_) | Fault::Odd => NO_ANSWER,
         }
     }
 }

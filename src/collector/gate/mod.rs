@@ -16,6 +16,7 @@ mod peers;
 mod refusal;
 mod socket;
 mod stats;
+mod turnstile;
 mod watch;
 
 pub use connection::{PEER_HEADER, PEER_UNIX};
@@ -34,6 +35,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use turnstile::Turnstile;
 use watch::{Bell, watch};
 
 /// Stack of a connection's thread.
@@ -46,7 +48,7 @@ const STOP_STALLED: Duration = Duration::from_secs(1);
 const STOP_WRITING: Duration = Duration::from_secs(4);
 /// How often a stop looks who is left.
 const STOP_LOOK: Duration = Duration::from_millis(100);
-/// Waiting for threads whose client was hung up on.
+/// Waiting for clients that were hung up on.
 const STOP_LEAVING: Duration = Duration::from_millis(500);
 
 /// Headers for a refusal of the gate, by the request's `Origin` and `Host`: a page of another origin cannot see even the
@@ -84,6 +86,12 @@ pub enum Error {
         /// What went wrong with the probe.
         source: io::Error,
     },
+    /// Nothing to wait for clients on.
+    #[error("cannot wait for clients")]
+    Wait {
+        /// What the system says.
+        source: io::Error,
+    },
     /// No thread.
     #[error("cannot start a thread")]
     Thread {
@@ -110,9 +118,11 @@ impl Gate {
         let private_folder = settings.hop_socket.parent().map(Path::to_owned);
         let hops = Hops::open(settings.hop_socket, &settings.probe_path, &settings.limits)
             .map_err(|source| Error::Handlers { source })?;
+        let (turnstile, poll) = Turnstile::new().map_err(|source| Error::Wait { source })?;
         let shared = Arc::new(Shared::new(
             settings.limits,
             hops,
+            turnstile,
             settings.refusal_headers,
             settings.is_exempt,
         ));
@@ -125,6 +135,10 @@ impl Gate {
         guard("hops", &settings.on_dead, {
             let shared = Arc::clone(&shared);
             move || shared.hops.keep()
+        })?;
+        guard("turnstile", &settings.on_dead, {
+            let shared = Arc::clone(&shared);
+            move || turnstile::run(&shared, poll)
         })?;
         let acceptors: Result<Vec<_>, Error> = listeners
             .into_iter()
@@ -172,12 +186,12 @@ impl Gate {
             listener.wake();
             let _ = acceptor.join();
         }
-        // An idle client's thread reads the end and goes. One whose request has just come answers it first.
+        // An idle client is read to its end and goes. One whose request has just come answers it first.
         self.shut(Shutdown::Read, |peer| peer.phase() == Phase::Idle);
         let started = Instant::now();
         let mut is_drained = self
             .shared
-            .wait_for_threads(0, deadline.min(started + STOP_READING));
+            .wait_for_leaving(0, deadline.min(started + STOP_READING));
         while !is_drained && Instant::now() < deadline {
             let is_late = started + STOP_WRITING < Instant::now();
             self.shut(Shutdown::Read, |peer| {
@@ -189,7 +203,7 @@ impl Gate {
             });
             is_drained = self
                 .shared
-                .wait_for_threads(0, deadline.min(Instant::now() + STOP_LOOK));
+                .wait_for_leaving(0, deadline.min(Instant::now() + STOP_LOOK));
         }
         if !is_drained {
             self.shut(Shutdown::Both, |_| true);
@@ -197,7 +211,7 @@ impl Gate {
         self.shared.hops.stop();
         if !is_drained {
             self.shared
-                .wait_for_threads(0, Instant::now() + STOP_LEAVING);
+                .wait_for_leaving(0, Instant::now() + STOP_LEAVING);
         }
         is_drained
     }
