@@ -139,7 +139,7 @@ impl Dispatcher {
         let path = url.split('?').next().unwrap_or_default();
         let is_post = *request.method() == tiny_http::Method::Post;
         match path {
-            "/beacon" | "/" if is_post => {
+            _ if intake::takes(request.method().as_str(), path) => {
                 let is_large = request.body_length().is_some_and(|n| LARGE_BYTES < n);
                 let exchange = Exchange::new(request, app, Kind::Beacon);
                 if !is_large {

@@ -5,7 +5,6 @@ use super::hop::Call;
 use super::peers::Key;
 use super::refusal::date_line;
 use memmap2::MmapMut;
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::ops::Deref;
@@ -122,20 +121,23 @@ impl Answer {
         Ok(answer)
     }
 
-    /// An answer that `bytes` are the whole of; `None` while they are only its beginning.
-    pub(super) fn whole(bytes: &[u8], to_head: bool) -> Result<Option<Answer>, Fault> {
+    /// The small answer that `bytes` begin with, and its length; `None` while it is not whole.
+    pub(super) fn first(bytes: &[u8], to_head: bool) -> Result<Option<(Answer, usize)>, Fault> {
         let Some((mut answer, head_length, length)) = parse(bytes, to_head)? else {
+            return match bytes.len() {
+                ..=HEAD_BYTES_MAX => Ok(None),
+                _ => Err(Fault::Odd),
+            };
+        };
+        if SMALL_BYTES < length {
+            return Err(Fault::TooLarge);
+        }
+        let end = head_length + length;
+        let Some(body) = bytes.get(head_length..end) else {
             return Ok(None);
         };
-        let body = &bytes[head_length..];
-        match body.len().cmp(&length) {
-            Ordering::Less => Ok(None),
-            Ordering::Equal => {
-                answer.body = Body::Small(body.to_vec());
-                Ok(Some(answer))
-            }
-            Ordering::Greater => Err(Fault::Odd),
-        }
+        answer.body = Body::Small(body.to_vec());
+        Ok(Some((answer, end)))
     }
 
     /// The head, ready to send.

@@ -10,7 +10,7 @@ use super::peers::{Key, Peer, Peers, ms_since};
 use super::refusal::{ADDRESS_FULL, CONNECTIONS_FULL, Refusal};
 use super::stats::Counters;
 use super::turnstile::Turnstile;
-use super::{IsExempt, RefusalHeaders, spawn};
+use super::{IsExempt, IsPrompt, RefusalHeaders, spawn};
 use socket2::{SockAddr, Socket};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -39,6 +39,7 @@ pub(super) struct Shared {
     pub(super) stats: Counters,
     pub(super) refusal_headers: Box<RefusalHeaders>,
     pub(super) is_exempt: Box<IsExempt>,
+    pub(super) is_prompt: Box<IsPrompt>,
     pub(super) started: Instant,
     pub(super) stopping: AtomicBool,
     peers: Mutex<Peers>,
@@ -55,6 +56,7 @@ impl Shared {
         turnstile: Turnstile,
         refusal_headers: Box<RefusalHeaders>,
         is_exempt: Box<IsExempt>,
+        is_prompt: Box<IsPrompt>,
     ) -> Shared {
         Shared {
             limits,
@@ -63,6 +65,7 @@ impl Shared {
             stats: Counters::default(),
             refusal_headers,
             is_exempt,
+            is_prompt,
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             peers: Mutex::default(),
@@ -220,7 +223,6 @@ impl Drop for Place {
 /// away.
 pub(super) fn step_aside(shared: &Arc<Shared>, client: Client, head: Option<Head>, errand: Errand) {
     let peer = Arc::clone(&client.peer);
-    let has_hop = matches!(errand, Errand::Answer { .. });
     let has_room = peer.is_own || address_space_left().is_none_or(|left| HEADROOM_BYTES <= left);
     let thread = {
         let shared = Arc::clone(shared);
@@ -235,9 +237,6 @@ pub(super) fn step_aside(shared: &Arc<Shared>, client: Client, head: Option<Head
         }
     };
     if !has_room || spawn("client", thread).is_err() {
-        if has_hop {
-            shared.hops.lost_one();
-        }
         shared.stats.count_accept_error();
         turn_away(shared, &peer.stream, CONNECTIONS_FULL);
     }

@@ -1,7 +1,6 @@
 //! One client's connection as long as it has a thread of its own: requests in, one at a time and in order, answers out.
 //! Must not pass on anything but whole requests, nor wait for anything without a deadline.
 
-use super::answer::Answer;
 use super::chunked::{BODY_BYTES_MAX, Decoder};
 use super::clients::Shared;
 use super::head::{Framing, Head, Scan, parse};
@@ -15,7 +14,6 @@ use super::socket::{Fill, Pace, Socket};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// The header in which handlers find the client's address, or [`PEER_UNIX`]. Never taken from a client: only headers on the gate's list are.
@@ -40,8 +38,6 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub(super) enum Errand {
     /// A request, of which this has come since then.
     Read { bytes: Vec<u8>, begun: Instant },
-    /// An answer, of which this has come.
-    Answer { hop: UnixStream, bytes: Vec<u8> },
     /// The rest of an answer, which the client has yet to take.
     Send { bytes: Vec<u8>, is_kept: bool },
     /// To be told no.
@@ -112,17 +108,6 @@ impl Connection<'_> {
                 self.begun = Some(begun);
                 Next::Request
             }
-            Errand::Answer { hop, bytes } => {
-                let call = Call {
-                    request: b"",
-                    to_head: self.head.as_ref().is_some_and(|head| head.is_head_method),
-                    is_light: true,
-                    from: self.peer.key,
-                };
-                let answer = self.shared.hops.finish(hop, &bytes, &call);
-                let given = self.give(answer);
-                self.settle(given)
-            }
             Errand::Send { bytes, is_kept } => {
                 let is_written = self.socket.write_all(&bytes, self.pace());
                 self.after_answer(is_written, is_kept)
@@ -161,7 +146,8 @@ impl Connection<'_> {
         if head.is_coded {
             return Err(CODED_BODY.into());
         }
-        let (framing, to_head) = (head.framing, head.is_head_method);
+        let (framing, keep_alive) = (head.framing, head.keep_alive);
+        let (is_http10, to_head) = (head.is_http10, head.is_head_method);
         let mut request = std::mem::take(&mut head.forward);
         let (expects_continue, is_safe) = (head.expects_continue, head.is_safe_method);
 
@@ -190,17 +176,10 @@ impl Connection<'_> {
             from: self.peer.key,
         };
         let answer = self.shared.hops.exchange(&call);
-        self.give(answer)
-    }
-
-    /// Gives the client the answer to the request at hand.
-    fn give(&mut self, answer: Result<Answer, Refusal>) -> Result<Next, Stop> {
         if answer.as_ref().err() == Some(&ANSWERS_FULL) {
             self.shared.evict_stalled();
         }
-        let asked = self.head.as_ref();
-        let is_kept = asked.is_some_and(|head| head.keep_alive) && !self.shared.is_stopping();
-        let is_http10 = asked.is_some_and(|head| head.is_http10);
+        let is_kept = keep_alive && !self.shared.is_stopping();
         let words = connection_words(is_kept, is_http10);
         let (mut head, body, _share) = answer?.into_head_and_body(words);
         let is_written = if head.len() + body.len() <= ONE_WRITE_BYTES {

@@ -1,5 +1,5 @@
-//! The way to the handlers: a few dozen warm connections over a private Unix socket, each with one request in flight.
-//! They are opened one at a time and probed, since bursts are what leaves some of tiny_http's connections unserved, and
+//! The way to the handlers: a few dozen warm connections over a private Unix socket. The turnstile keeps a few, with several
+//! requests on each; on the others one is in flight. They are opened one at a time and probed, since bursts are what leaves some of tiny_http's connections unserved, and
 //! replaced on any oddity. Must not retry a request: it may have been handled.
 
 use super::answer::{Answer, Budget, Fault};
@@ -107,31 +107,7 @@ impl Hops {
     /// What to tell the client where there is none.
     pub(super) fn exchange(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
         let stream = self.take(call.is_light).ok_or(BUSY)?;
-        let answered = self.exchange_on(&stream, call, self.limits.answer);
-        self.settle(stream, answered)
-    }
-
-    /// Waits for the rest of an answer that began with `bytes`.
-    ///
-    /// # Errors
-    ///
-    /// What to tell the client where there is none.
-    pub(super) fn finish(
-        &self,
-        stream: UnixStream,
-        bytes: &[u8],
-        call: &Call<'_>,
-    ) -> Result<Answer, Refusal> {
-        let answered = self.read_answer(&stream, bytes, call, self.limits.answer);
-        self.settle(stream, answered)
-    }
-
-    fn settle(
-        &self,
-        stream: UnixStream,
-        answered: Result<Answer, Fault>,
-    ) -> Result<Answer, Refusal> {
-        match answered {
+        match self.exchange_on(&stream, call, self.limits.answer) {
             Ok(answer) => {
                 self.put_back(stream);
                 Ok(answer)
@@ -151,24 +127,13 @@ impl Hops {
         timeout: Duration,
     ) -> Result<Answer, Fault> {
         stream.write_all(call.request).map_err(Fault::Io)?;
-        self.read_answer(stream, b"", call, timeout)
-    }
-
-    fn read_answer(
-        &self,
-        stream: &UnixStream,
-        bytes: &[u8],
-        call: &Call<'_>,
-        timeout: Duration,
-    ) -> Result<Answer, Fault> {
         let mut reader = DeadlineReader {
             stream,
             deadline: Instant::now() + timeout,
             n_reads: 0,
         };
         let answer_bytes_max = self.limits.answer_bytes;
-        let from = bytes.chain(&mut reader);
-        let answer = Answer::read(from, call, answer_bytes_max, &self.budget)?;
+        let answer = Answer::read(&mut reader, call, answer_bytes_max, &self.budget)?;
         if 1 < reader.n_reads {
             let standing = Some(self.limits.answer);
             stream.set_read_timeout(standing).map_err(Fault::Io)?;
@@ -183,7 +148,7 @@ impl Hops {
         self.last_answer_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    /// A connection for light requests, if one is free now. Whoever has it keeps it, puts it back or loses it.
+    /// A connection for the turnstile, if one is free now. It keeps it, puts it back or loses it.
     pub(super) fn take_now(&self) -> Option<UnixStream> {
         self.lock().free.pop()
     }

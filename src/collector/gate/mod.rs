@@ -1,4 +1,4 @@
-//! The gate: owns the public port and admits only whole, bounded, unambiguous requests, which it passes one at a time
+//! The gate: owns the public port and admits only whole, bounded, unambiguous requests, which it passes
 //! to the HTTP handlers behind a private Unix socket. Knows nothing of beacons, routes or tiny_http: whatever speaks
 //! HTTP/1.1 with `Content-Length` may stand behind it.
 
@@ -59,6 +59,10 @@ pub type RefusalHeaders =
 /// Whether an address may have any number of connections.
 pub type IsExempt = dyn Fn(IpAddr) -> bool + Send + Sync;
 
+/// Whether requests of a method for a path are answered without waiting for anything but their like, and in the order in which
+/// they come: several of them may be under way on one connection to the handlers.
+pub type IsPrompt = dyn Fn(&str, &str) -> bool + Send + Sync;
+
 /// What a gate needs.
 pub struct Settings {
     /// Where clients come in; at least one.
@@ -73,6 +77,8 @@ pub struct Settings {
     pub refusal_headers: Box<RefusalHeaders>,
     /// Addresses to which [`Limits::connections_per_address`] does not apply: this machine, and proxies in front.
     pub is_exempt: Box<IsExempt>,
+    /// Which requests are worth a way of their own.
+    pub is_prompt: Box<IsPrompt>,
     /// Called from threads of the gate, when the handlers are dead or a listener is.
     pub on_dead: Arc<dyn Fn(String) + Send + Sync>,
 }
@@ -118,13 +124,15 @@ impl Gate {
         let private_folder = settings.hop_socket.parent().map(Path::to_owned);
         let hops = Hops::open(settings.hop_socket, &settings.probe_path, &settings.limits)
             .map_err(|source| Error::Handlers { source })?;
-        let (turnstile, poll) = Turnstile::new().map_err(|source| Error::Wait { source })?;
+        let (turnstile, poll) =
+            Turnstile::new(settings.limits.hops).map_err(|source| Error::Wait { source })?;
         let shared = Arc::new(Shared::new(
             settings.limits,
             hops,
             turnstile,
             settings.refusal_headers,
             settings.is_exempt,
+            settings.is_prompt,
         ));
         let listeners = settings.listeners.into_iter().map(Arc::new);
         let listeners: Vec<Arc<Listener>> = listeners.collect();

@@ -1,9 +1,11 @@
-//! One thread for all clients between their requests, and for requests that come whole, are light and are answered in one
-//! piece: who passes quickly costs no thread of its own, nor a switch to one, and many pass in one turn. Whatever takes
-//! longer, is refused or is odd steps aside, to a thread that may wait for it, and comes back when that is over.
+//! One thread for all clients between their requests, and for requests that come whole, are small and are answered promptly:
+//! who passes quickly costs no thread of its own, nor a switch to one. Many pass in one turn, and on one connection to the
+//! handlers, so that those are woken once for many too. Whatever takes longer, is refused or is odd steps aside, to a thread
+//! that may wait for it, and comes back when that is over.
 //! Must never wait for one of them, nor refuse anybody itself.
 
-use super::answer::Answer;
+use super::IsPrompt;
+use super::answer::{Answer, Fault};
 use super::clients::{Client, Shared, step_aside};
 use super::connection::{Errand, LIGHT_BYTES_MAX, connection_words, finish_request};
 use super::head::{Framing, Head, Scan, parse};
@@ -34,13 +36,19 @@ const LATE_PART: u32 = 8;
 const HALF: Duration = Duration::from_millis(50);
 /// Until the next try to get a hop, where all are in others' hands. One of ours that comes free is noticed at once.
 const RETRY_HOP: Duration = Duration::from_millis(5);
-/// Of the connections to the handlers one in so many may be kept here.
+/// Connections to the handlers that are kept here, where there are many; where there are few, one in so many.
+const HOPS_MAX: usize = 4;
 const HOPS_PART: usize = 2;
+/// Bytes of requests that may be under way on one of them: its socket must have room for them.
+const BYTES_UNDER_WAY_MAX: usize = 64 * 1024;
 
 /// Who waits in front of it.
 pub(super) struct Turnstile {
     registry: Registry,
     next_token: AtomicUsize,
+    /// Connections to the handlers, and requests that may be under way on each of them.
+    hops_max: usize,
+    under_way_max: usize,
     inside: Mutex<Inside>,
 }
 
@@ -48,8 +56,6 @@ pub(super) struct Turnstile {
 struct Inside {
     clients: HashMap<Token, Waiting>,
     hops: HashMap<Token, Hop>,
-    /// Hops without a request; some may be gone.
-    free: Vec<Token>,
     /// Clients whose request waits for a hop, as they came; some may be gone.
     queue: VecDeque<Token>,
 }
@@ -75,15 +81,28 @@ enum Stage {
     Asked(Head, Instant),
 }
 
-/// A connection to the handlers, and the client whose request is on it.
+/// A connection to the handlers.
 struct Hop {
     stream: UnixStream,
-    client: Option<Token>,
+    /// Whose requests are under way on it, and the bytes of each. They are answered in this order.
+    clients: VecDeque<(Token, usize)>,
+    n_bytes: usize,
+    /// Requests of this turn, to be sent at its end.
+    requests: Vec<u8>,
+    /// The beginning of an answer.
+    answers: Vec<u8>,
+}
+
+impl Hop {
+    fn has_room_for(&self, n_bytes: usize, under_way_max: usize) -> bool {
+        let fits = self.n_bytes + n_bytes <= BYTES_UNDER_WAY_MAX;
+        self.clients.is_empty() || fits && self.clients.len() < under_way_max
+    }
 }
 
 /// What bytes of a client are.
 enum Seen {
-    /// A whole light request, as it is passed on.
+    /// A whole prompt request, as it is passed on.
     Whole(Head, Vec<u8>),
     /// The beginning of what may be one.
     Half,
@@ -91,16 +110,20 @@ enum Seen {
 }
 
 impl Turnstile {
-    /// One with nobody in front of it, and what its thread waits on.
+    /// One with nobody in front of it, for a gate with so many connections to the handlers, and what its thread waits on.
     ///
     /// # Errors
     ///
     /// Where the system gives nothing to wait on.
-    pub(super) fn new() -> io::Result<(Turnstile, Poll)> {
+    pub(super) fn new(n_hops: usize) -> io::Result<(Turnstile, Poll)> {
         let poll = Poll::new()?;
+        let hops_max = (n_hops / HOPS_PART).clamp(1, HOPS_MAX);
         let turnstile = Turnstile {
             registry: poll.registry().try_clone()?,
             next_token: AtomicUsize::new(0),
+            hops_max,
+            // In all as many as if each had a hop of its own.
+            under_way_max: n_hops / hops_max,
             inside: Mutex::default(),
         };
         Ok((turnstile, poll))
@@ -142,11 +165,6 @@ impl Turnstile {
             .registry
             .register(&mut SourceFd(&fd), token, Interest::READABLE);
         registered.map(|()| token)
-    }
-
-    fn unwatch(&self, socket: &impl AsFd) -> io::Result<()> {
-        let fd = socket.as_fd().as_raw_fd();
-        self.registry.deregister(&mut SourceFd(&fd))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -191,7 +209,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut poll: Poll) -> Option<String> {
             looked = turn.now;
             turn.guarded(Turn::look_at_clock);
         }
-        turn.guarded(Turn::ask_queued);
+        turn.guarded(Turn::ask);
         is_short_of_hops = !inside.queue.is_empty();
         if shared.is_stopping() && shared.hops.is_stopping() {
             // Those that are left have had their time.
@@ -217,8 +235,8 @@ impl Turn<'_> {
     }
 
     fn hear(&mut self, token: Token, is_end: bool) {
-        if let Some(hop) = self.inside.hops.remove(&token) {
-            self.hear_hop(token, hop);
+        if self.inside.hops.contains_key(&token) {
+            self.hear_hop(token);
         } else if let Some(mut waiting) = self.inside.clients.remove(&token) {
             waiting.has_ended |= is_end;
             match waiting.stage {
@@ -261,7 +279,7 @@ impl Turn<'_> {
             _ => true,
         };
         peer.enter(Phase::Reading);
-        match look(bytes, peer) {
+        match look(bytes, peer, &self.shared.is_prompt) {
             Seen::Whole(head, request) => {
                 peer.enter(Phase::Answering);
                 if !peer.is_own {
@@ -270,7 +288,6 @@ impl Turn<'_> {
                 waiting.stage = Stage::Queued(head, request, self.now);
                 self.inside.clients.insert(token, waiting);
                 self.inside.queue.push_back(token);
-                self.ask_queued();
             }
             Seen::Half if is_first && !waiting.has_more => {
                 waiting.stage = Stage::Half(bytes.to_vec(), begun);
@@ -284,115 +301,169 @@ impl Turn<'_> {
         }
     }
 
-    /// Passes on as many requests as there are hops for.
-    fn ask_queued(&mut self) {
+    /// Passes on as many requests as there is room for on the hops: those of one turn together, as far as they fit.
+    fn ask(&mut self) {
+        let mut chosen = None;
         while let Some(&token) = self.inside.queue.front() {
-            let Some((hop_token, mut hop)) = self.take_hop() else {
-                return;
+            let n_bytes = match self.inside.clients.get(&token) {
+                Some(Waiting {
+                    stage: Stage::Queued(_, request, _),
+                    ..
+                }) => request.len(),
+                _ => 0,
+            };
+            let (hops, most) = (&self.inside.hops, self.shared.turnstile.under_way_max);
+            let has_room = |token: &Token| {
+                let hop = hops.get(token);
+                hop.is_some_and(|hop| hop.has_room_for(n_bytes, most))
+            };
+            chosen = chosen.filter(has_room).or_else(|| self.choose_hop(n_bytes));
+            let Some(hop_token) = chosen else {
+                break;
             };
             self.inside.queue.pop_front();
-            let Some(mut waiting) = self.inside.clients.remove(&token) else {
-                self.keep(hop_token, hop);
+            let (clients, hops) = (&mut self.inside.clients, &mut self.inside.hops);
+            let (Some(waiting), Some(hop)) = (clients.get_mut(&token), hops.get_mut(&hop_token))
+            else {
                 continue;
             };
-            if let Stage::Queued(head, request, _) = waiting.stage {
-                if !send_all(&hop.stream, &request) {
-                    // There is room for more than a request, so it is dead.
-                    self.lose(hop);
-                    self.refuse(waiting.client, head, NO_ANSWER);
-                    continue;
+            waiting.stage = match std::mem::replace(&mut waiting.stage, Stage::Idle) {
+                Stage::Queued(head, request, _) => {
+                    hop.requests.extend_from_slice(&request);
+                    hop.clients.push_back((token, n_bytes));
+                    hop.n_bytes += n_bytes;
+                    Stage::Asked(head, self.now)
                 }
-                hop.client = Some(token);
-                waiting.stage = Stage::Asked(head, self.now);
-                self.inside.hops.insert(hop_token, hop);
-            } else {
-                self.keep(hop_token, hop);
+                other => other,
+            };
+        }
+        let hops = self.inside.hops.iter_mut();
+        let mut dead = Vec::new();
+        for (token, hop) in hops.filter(|(_, hop)| !hop.requests.is_empty()) {
+            // There is room for more than may be under way: where it does not fit, the hop is dead.
+            if send(&hop.stream, &hop.requests, SEND) != Ok(hop.requests.len()) {
+                dead.push(*token);
             }
-            self.inside.clients.insert(token, waiting);
+            hop.requests.clear();
+        }
+        for token in dead {
+            self.lose(token, NO_ANSWER);
         }
     }
 
-    fn take_hop(&mut self) -> Option<(Token, Hop)> {
-        while let Some(token) = self.inside.free.pop() {
-            if let Some(hop) = self.inside.hops.remove(&token) {
-                return Some((token, hop));
-            }
+    /// One with nothing under way, which may be a new one, or else the one with the least.
+    fn choose_hop(&mut self, n_bytes: usize) -> Option<Token> {
+        let hops = self.inside.hops.iter();
+        let most = self.shared.turnstile.under_way_max;
+        let with_room = hops.filter(|(_, hop)| hop.has_room_for(n_bytes, most));
+        let least = with_room.min_by_key(|(_, hop)| hop.clients.len());
+        let least = least.map(|(token, hop)| (*token, hop.clients.is_empty()));
+        match least {
+            Some((token, true)) => Some(token),
+            _ => self.take_hop().or(least.map(|(token, _)| token)),
         }
-        if self.shared.limits.hops / HOPS_PART <= self.inside.hops.len() {
+    }
+
+    fn take_hop(&mut self) -> Option<Token> {
+        if self.shared.turnstile.hops_max <= self.inside.hops.len() {
             return None;
         }
         let stream = self.shared.hops.take_now()?;
-        match self.shared.turnstile.watch(&stream) {
-            Ok(token) => {
-                let client = None;
-                Some((token, Hop { stream, client }))
-            }
-            Err(_) => {
-                self.shared.hops.put_back(stream);
-                None
-            }
-        }
-    }
-
-    fn keep(&mut self, token: Token, hop: Hop) {
+        let Ok(token) = self.shared.turnstile.watch(&stream) else {
+            self.shared.hops.put_back(stream);
+            return None;
+        };
+        let hop = Hop {
+            stream,
+            clients: VecDeque::new(),
+            n_bytes: 0,
+            requests: Vec::new(),
+            answers: Vec::new(),
+        };
         self.inside.hops.insert(token, hop);
-        self.inside.free.push(token);
+        Some(token)
     }
 
-    fn lose(&mut self, hop: Hop) {
-        drop(hop);
+    /// Gives a hop up. What comes on it is no one's: the first who waits for it hears why, the others are sent away as well.
+    fn lose(&mut self, token: Token, mut refusal: Refusal) {
+        let Some(hop) = self.inside.hops.remove(&token) else {
+            return;
+        };
         self.shared.hops.lost_one();
-    }
-
-    /// Reads the answer on a hop, and gives it to whoever waits for it.
-    fn hear_hop(&mut self, token: Token, mut hop: Hop) {
-        let Some(n_bytes) = receive(&hop.stream, self.buffer) else {
-            self.inside.hops.insert(token, hop);
-            return;
-        };
-        let asking = hop.client.take();
-        let asking = asking.and_then(|token| Some((token, self.inside.clients.remove(&token)?)));
-        let Some((client_token, waiting)) = asking else {
-            // It has ended, or speaks without having been asked.
-            self.lose(hop);
-            return;
-        };
-        let Waiting { client, stage, .. } = waiting;
-        let Stage::Asked(head, _) = stage else {
-            self.lose(hop);
-            return;
-        };
-        let bytes = &self.buffer[..n_bytes];
-        match Answer::whole(bytes, head.is_head_method) {
-            Ok(Some(answer)) => {
-                self.shared.hops.has_answered();
-                self.keep(token, hop);
-                let waiting = Waiting {
-                    client,
-                    stage: Stage::Idle,
-                    ..waiting
-                };
-                self.give(client_token, waiting, &head, answer);
-                self.ask_queued();
-            }
-            Ok(None) if 0 < n_bytes && self.shared.turnstile.unwatch(&hop.stream).is_ok() => {
-                let bytes = bytes.to_vec();
-                let hop = hop.stream;
-                let errand = Errand::Answer { hop, bytes };
-                step_aside(self.shared, client, Some(head), errand);
-            }
-            Ok(None) => {
-                self.lose(hop);
-                self.refuse(client, head, NO_ANSWER);
-            }
-            Err(fault) => {
-                self.lose(hop);
-                self.refuse(client, head, fault.into());
+        for (token, _) in hop.clients {
+            if let Some(Waiting {
+                client,
+                stage: Stage::Asked(head, _),
+                ..
+            }) = self.inside.clients.remove(&token)
+            {
+                self.refuse(client, head, std::mem::replace(&mut refusal, NO_ANSWER));
             }
         }
     }
 
-    fn give(&mut self, token: Token, waiting: Waiting, head: &Head, answer: Answer) {
+    /// Reads the answers on a hop, and gives each to whoever waits for it.
+    fn hear_hop(&mut self, token: Token) {
+        loop {
+            let Some(hop) = self.inside.hops.get_mut(&token) else {
+                return;
+            };
+            let n_bytes = match receive(&hop.stream, self.buffer) {
+                Some(0) => return self.lose(token, NO_ANSWER),
+                Some(n_bytes) => n_bytes,
+                None => return,
+            };
+            hop.answers.extend_from_slice(&self.buffer[..n_bytes]);
+            let is_all = n_bytes < self.buffer.len();
+            if let Err(fault) = self.give_all(token) {
+                return self.lose(token, fault.into());
+            }
+            if is_all {
+                return;
+            }
+        }
+    }
+
+    fn give_all(&mut self, token: Token) -> Result<(), Fault> {
+        let mut n_given = 0;
+        while let Some(hop) = self.inside.hops.get_mut(&token) {
+            let bytes = &hop.answers[n_given..];
+            if bytes.is_empty() {
+                hop.answers.clear();
+                break;
+            }
+            // An answer that nobody waits for is an oddity.
+            let (client, n_bytes) = *hop.clients.front().ok_or(Fault::Odd)?;
+            let waiting = self.inside.clients.get(&client);
+            let Some(Waiting {
+                stage: Stage::Asked(head, _),
+                ..
+            }) = waiting
+            else {
+                return Err(Fault::Odd);
+            };
+            let Some((answer, length)) = Answer::first(bytes, head.is_head_method)? else {
+                hop.answers.drain(..n_given);
+                break;
+            };
+            n_given += length;
+            hop.clients.pop_front();
+            hop.n_bytes -= n_bytes;
+            self.give(client, answer);
+        }
+        if 0 < n_given {
+            self.shared.hops.has_answered();
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, token: Token, answer: Answer) {
+        let Some(mut waiting) = self.inside.clients.remove(&token) else {
+            return;
+        };
+        let Stage::Asked(head, _) = std::mem::replace(&mut waiting.stage, Stage::Idle) else {
+            return;
+        };
         let is_kept = head.keep_alive && !self.shared.is_stopping();
         let words = connection_words(is_kept, head.is_http10);
         let (mut bytes, body, _share) = answer.into_head_and_body(words);
@@ -437,9 +508,10 @@ impl Turn<'_> {
         let late = late.filter(|(_, waiting)| is_late(waiting));
         let late: Vec<Token> = late.map(|(token, _)| *token).collect();
         for token in late {
-            let Some(Waiting { client, stage, .. }) = self.inside.clients.remove(&token) else {
+            let Some(waiting) = self.inside.clients.remove(&token) else {
                 continue;
             };
+            let Waiting { client, stage, .. } = waiting;
             match stage {
                 Stage::Idle => {}
                 Stage::Half(bytes, begun) => {
@@ -447,15 +519,22 @@ impl Turn<'_> {
                     step_aside(self.shared, client, None, errand);
                 }
                 Stage::Queued(head, ..) => self.refuse(client, head, BUSY),
-                Stage::Asked(head, _) => {
+                Stage::Asked(head, since) => {
                     // Its answer may still come, and must not become that of another.
-                    let hops = &mut self.inside.hops;
-                    let on = hops.extract_if(|_, hop| hop.client == Some(token));
-                    let on: Vec<(Token, Hop)> = on.collect();
-                    for (_, hop) in on {
-                        self.lose(hop);
+                    let stage = Stage::Asked(head, since);
+                    self.inside.clients.insert(
+                        token,
+                        Waiting {
+                            client,
+                            stage,
+                            ..waiting
+                        },
+                    );
+                    let mut hops = self.inside.hops.iter();
+                    let on = hops.find(|(_, hop)| hop.clients.iter().any(|(on, _)| *on == token));
+                    if let Some(hop) = on.map(|(token, _)| *token) {
+                        self.lose(hop, NO_ANSWER);
                     }
-                    self.refuse(client, head, NO_ANSWER);
                 }
             }
         }
@@ -473,13 +552,8 @@ fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Option<usize> {
     }
 }
 
-/// Writes without waiting; false where not all of it could be.
-fn send_all(socket: impl AsFd, bytes: &[u8]) -> bool {
-    send(socket, bytes, SEND) == Ok(bytes.len())
-}
-
-/// Must not decide what a refusal is: whatever is not plainly a light request, a thread looks at again.
-fn look(bytes: &[u8], peer: &Peer) -> Seen {
+/// Must not decide what a refusal is: whatever is not plainly a prompt request, a thread looks at again.
+fn look(bytes: &[u8], peer: &Peer, is_prompt: &IsPrompt) -> Seen {
     let head_length = match Scan::default().advance(bytes) {
         Ok(Some(length)) => length,
         Ok(None) => return Seen::Half,
@@ -493,10 +567,13 @@ fn look(bytes: &[u8], peer: &Peer) -> Seen {
         Framing::Length(length) => usize::try_from(length).ok(),
         Framing::Chunked => None,
     };
-    let is_light = !head.is_safe_method || peer.is_own;
-    let Some(length) = length.filter(|length| is_light && *length <= LIGHT_BYTES_MAX) else {
+    let Some(length) = length.filter(|length| *length <= LIGHT_BYTES_MAX) else {
         return Seen::Other;
     };
+    let (method, path) = head.method_and_path();
+    if !is_prompt(method, path) {
+        return Seen::Other;
+    }
     match bytes[head_length..].len() {
         n_bytes if n_bytes == length && !head.is_coded => {
             let mut request = std::mem::take(&mut head.forward);
