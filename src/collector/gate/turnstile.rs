@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes asked of the kernel at once: a light request and its head, or its answer.
+/// Bytes asked of the kernel at once: a light request and its head, or some answers.
 const READ_BYTES: usize = 16 * 1024;
 /// Sockets that one turn looks at.
 const EVENTS: usize = 256;
@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LATE_PART: u32 = 8;
 /// Half a request is waited for so long before it gets a thread.
 const HALF: Duration = Duration::from_millis(50);
-/// Until the next try to get a hop, where all are in others' hands. One of ours that comes free is noticed at once.
+/// Until the next try to get a hop, where all are in others' hands. Room on one of ours is noticed at once.
 const RETRY_HOP: Duration = Duration::from_millis(5);
 /// Connections to the handlers that are kept here, where there are many; where there are few, one in so many.
 const HOPS_MAX: usize = 4;
@@ -168,7 +168,7 @@ impl Turnstile {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        // Whoever is dealt with is in no table meanwhile: a panic costs that one, and the tables are whole.
+        // Panics are caught before they get here: of a client, which is in no table meanwhile, or on a hop, which is given up.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -203,7 +203,11 @@ pub(super) fn run(shared: &Arc<Shared>, mut poll: Poll) -> Option<String> {
         };
         for event in &events {
             let is_end = event.is_read_closed() || event.is_error();
-            turn.guarded(|turn| turn.hear(event.token(), is_end));
+            let token = event.token();
+            if !turn.guarded(|turn| turn.hear(token, is_end)) {
+                // Whose answer is next on it, if it is a hop, is not certain any more.
+                turn.lose(token, NO_ANSWER);
+            }
         }
         if look_every <= turn.now - looked {
             looked = turn.now;
@@ -228,10 +232,13 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
-        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+    /// False after a panic.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) -> bool {
+        let is_done = catch_unwind(AssertUnwindSafe(|| work(self))).is_ok();
+        if !is_done {
             self.shared.stats.count_panic();
         }
+        is_done
     }
 
     fn hear(&mut self, token: Token, is_end: bool) {
@@ -341,7 +348,7 @@ impl Turn<'_> {
         let mut dead = Vec::new();
         for (token, hop) in hops.filter(|(_, hop)| !hop.requests.is_empty()) {
             // There is room for more than may be under way: where it does not fit, the hop is dead.
-            if send(&hop.stream, &hop.requests, SEND) != Ok(hop.requests.len()) {
+            if send(&hop.stream, &hop.requests, SendFlags::DONTWAIT) != Ok(hop.requests.len()) {
                 dead.push(*token);
             }
             hop.requests.clear();
@@ -469,7 +476,7 @@ impl Turn<'_> {
         let (mut bytes, body, _share) = answer.into_head_and_body(words);
         bytes.extend_from_slice(&body);
         let peer = &waiting.client.peer;
-        match send(&peer.stream, &bytes, SEND) {
+        match send(&peer.stream, &bytes, SendFlags::DONTWAIT) {
             Ok(n_bytes) if n_bytes == bytes.len() => {
                 // First idle, then the look at the stop: the stop looks the other way round.
                 peer.enter(Phase::Idle);
@@ -508,10 +515,9 @@ impl Turn<'_> {
         let late = late.filter(|(_, waiting)| is_late(waiting));
         let late: Vec<Token> = late.map(|(token, _)| *token).collect();
         for token in late {
-            let Some(waiting) = self.inside.clients.remove(&token) else {
+            let Some(Waiting { client, stage, .. }) = self.inside.clients.remove(&token) else {
                 continue;
             };
-            let Waiting { client, stage, .. } = waiting;
             match stage {
                 Stage::Idle => {}
                 Stage::Half(bytes, begun) => {
@@ -519,29 +525,19 @@ impl Turn<'_> {
                     step_aside(self.shared, client, None, errand);
                 }
                 Stage::Queued(head, ..) => self.refuse(client, head, BUSY),
-                Stage::Asked(head, since) => {
+                Stage::Asked(head, _) => {
                     // Its answer may still come, and must not become that of another.
-                    let stage = Stage::Asked(head, since);
-                    self.inside.clients.insert(
-                        token,
-                        Waiting {
-                            client,
-                            stage,
-                            ..waiting
-                        },
-                    );
                     let mut hops = self.inside.hops.iter();
                     let on = hops.find(|(_, hop)| hop.clients.iter().any(|(on, _)| *on == token));
                     if let Some(hop) = on.map(|(token, _)| *token) {
                         self.lose(hop, NO_ANSWER);
                     }
+                    self.refuse(client, head, NO_ANSWER);
                 }
             }
         }
     }
 }
-
-const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// Reads without waiting: how many bytes, 0 at the end; `None` where nothing is there.
 fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Option<usize> {
