@@ -6,6 +6,7 @@ use super::app::App;
 use super::asked::Asked;
 use super::counters::Kind;
 use super::exchange::{Exchange, internal_error};
+use super::gate::LIGHT_BYTES_MAX;
 use super::reply::Reply;
 use super::{intake, rooms, routes};
 use std::io;
@@ -21,8 +22,6 @@ use std::time::Duration;
 const WORKERS: usize = 4;
 /// Threads that check large beacons: 64 KiB take a millisecond, for which a hundred small ones would wait.
 const READERS: usize = 2;
-/// A beacon of more bytes is a large one. Handing it over costs a switch of threads, more than checking a small one does.
-const LARGE_BYTES: usize = 8 * 1024;
 /// Requests that may wait for a worker. The gate has no more than 64 in flight.
 const QUEUE: usize = 64;
 /// Rooms being asked for at once. Each holds one of the gate's connections for as long as Daily takes.
@@ -139,8 +138,10 @@ impl Dispatcher {
         let path = url.split('?').next().unwrap_or_default();
         let is_post = *request.method() == tiny_http::Method::Post;
         match path {
-            "/beacon" | "/" if is_post => {
-                let is_large = request.body_length().is_some_and(|n| LARGE_BYTES < n);
+            _ if intake::takes(request.method().as_str(), path) => {
+                // Handing it over costs a switch of threads, more than checking a small one does; and of small ones the gate may
+                // have sent several on one connection, whose answers must come in order.
+                let is_large = request.body_length().is_some_and(|n| LIGHT_BYTES_MAX < n);
                 let exchange = Exchange::new(request, app, Kind::Beacon);
                 if !is_large {
                     intake::take(exchange);

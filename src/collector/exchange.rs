@@ -5,21 +5,29 @@ use super::app::App;
 use super::counters::Kind;
 use super::reply::Reply;
 use super::rooms;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) struct Exchange {
     /// `None` once answered.
-    request: Option<tiny_http::Request>,
+    to: Option<To>,
     pub(crate) app: Arc<App>,
     pub(crate) kind: Kind,
     started: Instant,
 }
 
+/// Where the answer goes.
+enum To {
+    Request(tiny_http::Request),
+    /// Without the request, which holds up the next on its connection as long as it could still be read.
+    Writer(Box<dyn Write + Send>),
+}
+
 impl Exchange {
     pub(crate) fn new(request: tiny_http::Request, app: Arc<App>, kind: Kind) -> Exchange {
         Exchange {
-            request: Some(request),
+            to: Some(To::Request(request)),
             app,
             kind,
             started: Instant::now(),
@@ -27,9 +35,18 @@ impl Exchange {
     }
 
     pub(crate) fn request(&mut self) -> &mut tiny_http::Request {
-        self.request
-            .as_mut()
-            .expect("only answering takes it, and that takes the exchange too")
+        match &mut self.to {
+            Some(To::Request(request)) => request,
+            _ => unreachable!("whoever lets go of it or answers does not ask for it again"),
+        }
+    }
+
+    /// Of the request nothing is wanted any more.
+    pub(crate) fn let_go_of_request(&mut self) {
+        self.to = match self.to.take() {
+            Some(To::Request(request)) => Some(To::Writer(request.into_writer())),
+            other => other,
+        };
     }
 
     pub(crate) fn answer(mut self, reply: Reply) {
@@ -37,13 +54,16 @@ impl Exchange {
     }
 
     fn send(&mut self, reply: Reply) {
-        if let Some(request) = self.request.take() {
+        if let Some(to) = self.to.take() {
             let counters = &self.app.counters;
             counters.time(self.kind, self.started.elapsed());
             if let Some(reason) = reply.reason() {
                 counters.refuse(self.kind, reason.clone());
             }
-            reply.send(request);
+            match to {
+                To::Request(request) => reply.send(request),
+                To::Writer(writer) => reply.send_by(writer),
+            }
         }
     }
 }

@@ -21,6 +21,12 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const BUSY_RETRY: Duration = Duration::from_secs(1);
 const FAILED_RETRY: Duration = Duration::from_secs(5);
 
+/// Whether a request is a beacon, or would be one. The gate may have several of them on one connection to tiny_http, which lets
+/// whoever answers wait until those before are answered: so all are answered by the writer's thread, in the order of coming.
+pub(crate) fn takes(method: &str, path: &str) -> bool {
+    method == "POST" && matches!(path, "/beacon" | "/")
+}
+
 /// Takes one beacon.
 pub(crate) fn take(mut exchange: Exchange) {
     let app = Arc::clone(&exchange.app);
@@ -43,9 +49,14 @@ pub(crate) fn take(mut exchange: Exchange) {
     } else {
         check(&app, client, request)
     };
+    exchange.let_go_of_request();
     match checked {
         Ok((line, n_bytes)) => store(exchange, headers, line, n_bytes),
-        Err(refused) => exchange.answer(refused.reply().with_all(headers)),
+        Err(refused) => {
+            let reply = refused.reply().with_all(headers);
+            app.writer
+                .after_all(Box::new(move |_| exchange.answer(reply)));
+        }
     }
 }
 

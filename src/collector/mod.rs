@@ -270,6 +270,7 @@ impl Collector {
             }),
             // All clients of a proxy come from its address.
             is_exempt: Box::new(move |ip| ip.is_loopback() || trusted_proxies.has(ip)),
+            is_prompt: Box::new(intake::takes),
             on_dead: {
                 let failure = Arc::clone(&failure);
                 Arc::new(move |cause| failure.tell(cause))

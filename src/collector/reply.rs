@@ -3,7 +3,7 @@
 
 use memmap2::MmapMut;
 use std::borrow::Cow;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,6 +164,18 @@ impl Reply {
 
     /// Sends it. Whether the client got it, nobody here can tell.
     pub(crate) fn send(self, request: tiny_http::Request) {
+        let _ = request.respond(self.response());
+    }
+
+    /// Sends it to POST.
+    pub(crate) fn send_by(self, mut writer: impl Write) {
+        let version = tiny_http::HTTPVersion(1, 1);
+        let response = self.response();
+        let _ = response.raw_print(&mut writer, version, &[], false, None);
+        let _ = writer.flush();
+    }
+
+    fn response(self) -> tiny_http::Response<Cursor<Bytes>> {
         let length = self.body.as_ref().len();
         let own = self.headers.iter();
         let own = own.map(|(name, value)| (*name, value.as_ref()));
@@ -182,7 +194,7 @@ impl Reply {
             None,
         );
         // The gate takes answers with a length alone.
-        let _ = request.respond(response.with_chunked_threshold(usize::MAX));
+        response.with_chunked_threshold(usize::MAX)
     }
 }
 

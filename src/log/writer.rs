@@ -196,6 +196,13 @@ impl Writer {
         self.queue.push(entry).map_err(|entry| Busy(entry.done))
     }
 
+    /// Calls `done` once the fate of whatever was queued before is known: for what is to be told in order with it.
+    pub fn after_all(&self, done: Done) {
+        if let Err(entry) = self.queue.push(Entry::nothing(done)) {
+            (entry.done)(Ok(()));
+        }
+    }
+
     /// Returns `Ok` while lines can be stored as far as the writer knows.
     ///
     /// It also asks the thread to look after the file, at most every half second: that the path still leads to it

@@ -61,6 +61,7 @@ const DOORS: &[(&str, &str)] = &[
     ("httparse", "collector"),
     ("socket2", "collector"),
     ("memmap2", "collector"),
+    ("mio", "collector"),
     ("listenfd", "cmd"),
     ("base64", "collector"),
     ("base64", "report"),

@@ -1,7 +1,7 @@
 //! Handlers that fail, as the gate sees them: one oddity costs one connection, and death is noticed, that of the listener too.
 
-use crate::support::handlers::Fake;
-use crate::support::http::PATIENCE;
+use crate::support::handlers::{Fake, hasty};
+use crate::support::http::{Client, PATIENCE};
 use call_metrics::collector::gate::Limits;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,46 @@ fn an_answer_that_cannot_be_measured_costs_a_connection_and_no_more() {
             .recv_timeout(Duration::from_millis(2_000))
             .is_err()
     );
+}
+
+#[test]
+fn an_oddity_reaches_nobody_whose_request_is_on_the_same_connection() {
+    let limits = Limits { hops: 8, ..hasty() };
+    let fake = Fake::with(limits, |_| true);
+    let address = fake.address();
+    let ask = |path: &str| {
+        let request = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+        let answer = Client::connect(address).ask(request.as_bytes());
+        let reason = answer.header("X-Call-Metrics").map(str::to_owned);
+        (answer.status, reason, answer.text())
+    };
+    std::thread::scope(|scope| {
+        for i in 0..24 {
+            scope.spawn(move || {
+                for n in 0..10 {
+                    let paths = ["/twice", "/cut", "/chunked", "/nonsense", "/huge", "/close"];
+                    let is_fine = (i + n) % 3 != 0;
+                    let path = if is_fine {
+                        "/fine"
+                    } else {
+                        paths[(i + n) / 3 % 6]
+                    };
+                    let (status, reason, text) = ask(path);
+                    match status {
+                        // Those of an answer too many come with the first of the two.
+                        200 => assert!((is_fine || path == "/twice") && text == "ok", "{path}"),
+                        500 => {
+                            assert_eq!((path, reason), ("/huge", Some("answer-too-large".into())))
+                        }
+                        _ => {
+                            assert_eq!((status, reason), (503, Some("no-answer".into())), "{path}")
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(ask("/fine").0, 200);
 }
 
 #[test]

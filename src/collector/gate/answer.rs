@@ -121,6 +121,25 @@ impl Answer {
         Ok(answer)
     }
 
+    /// The small answer that `bytes` begin with, and its length; `None` while it is not whole.
+    pub(super) fn first(bytes: &[u8], to_head: bool) -> Result<Option<(Answer, usize)>, Fault> {
+        let Some((mut answer, head_length, length)) = parse(bytes, to_head)? else {
+            return match bytes.len() {
+                ..=HEAD_BYTES_MAX => Ok(None),
+                _ => Err(Fault::Odd),
+            };
+        };
+        if SMALL_BYTES < length {
+            return Err(Fault::TooLarge);
+        }
+        let end = head_length + length;
+        let Some(body) = bytes.get(head_length..end) else {
+            return Ok(None);
+        };
+        answer.body = Body::Small(body.to_vec());
+        Ok(Some((answer, end)))
+    }
+
     /// The head, ready to send.
     pub(super) fn into_head_and_body(mut self, connection: &str) -> (Vec<u8>, Body, impl Sized) {
         if !connection.is_empty() {

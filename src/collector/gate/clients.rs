@@ -1,14 +1,16 @@
 //! Letting clients in, making room, and sending away those that there is no room for.
 //! An error of `accept` must never end the listener, nor may a flood fill the process with threads.
 
-use super::connection;
+use super::connection::{self, Errand};
+use super::head::Head;
 use super::hop::Hops;
 use super::limits::{Limits, address_space_left};
 use super::listener::Listener;
 use super::peers::{Key, Peer, Peers, ms_since};
 use super::refusal::{ADDRESS_FULL, CONNECTIONS_FULL, Refusal};
 use super::stats::Counters;
-use super::{IsExempt, RefusalHeaders, spawn};
+use super::turnstile::Turnstile;
+use super::{IsExempt, IsPrompt, RefusalHeaders, spawn};
 use socket2::{SockAddr, Socket};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// When stopping: those in the backlog are let in for no longer than this, whoever keeps coming.
 const DRAIN_BACKLOG: Duration = Duration::from_millis(500);
-/// Threads that may still be on their way out beyond those of the clients in the table.
+/// Clients that may still be on their way out beyond those in the table.
 const LEAVING_MAX: usize = 64;
 
 /// Where address space is limited: so much is left to those who are in. An allocation that fails, anywhere, ends the process,
@@ -33,13 +35,15 @@ const HEADROOM_BYTES: u64 = 8 << 20;
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) hops: Hops,
+    pub(super) turnstile: Turnstile,
     pub(super) stats: Counters,
     pub(super) refusal_headers: Box<RefusalHeaders>,
     pub(super) is_exempt: Box<IsExempt>,
+    pub(super) is_prompt: Box<IsPrompt>,
     pub(super) started: Instant,
     pub(super) stopping: AtomicBool,
     peers: Mutex<Peers>,
-    /// The thread of a connection has ended.
+    /// A client has left.
     pub(super) left: Condvar,
     /// Where the gate itself connects from while it looks whether it is served.
     pub(super) own_address: Mutex<Option<SockAddr>>,
@@ -49,15 +53,19 @@ impl Shared {
     pub(super) fn new(
         limits: Limits,
         hops: Hops,
+        turnstile: Turnstile,
         refusal_headers: Box<RefusalHeaders>,
         is_exempt: Box<IsExempt>,
+        is_prompt: Box<IsPrompt>,
     ) -> Shared {
         Shared {
             limits,
             hops,
+            turnstile,
             stats: Counters::default(),
             refusal_headers,
             is_exempt,
+            is_prompt,
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             peers: Mutex::default(),
@@ -91,10 +99,10 @@ impl Shared {
         own.unwrap_or_else(PoisonError::into_inner).as_ref() == Some(address)
     }
 
-    /// Waits until no more than `n_max` threads are left, until `deadline` at most. True where it is so.
-    pub(super) fn wait_for_threads(&self, n_max: usize, deadline: Instant) -> bool {
+    /// Waits until no more than `n_max` clients are left, until `deadline` at most. True where it is so.
+    pub(super) fn wait_for_leaving(&self, n_max: usize, deadline: Instant) -> bool {
         let mut peers = self.peers();
-        while n_max < peers.n_threads {
+        while n_max < peers.n_inside {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return false;
             };
@@ -156,8 +164,8 @@ fn admit(shared: &Arc<Shared>, stream: Socket, address: &SockAddr) {
         turn_away(shared, &peer.stream, CONNECTIONS_FULL);
         return;
     }
-    let n_threads_max = shared.limits.connections + LEAVING_MAX;
-    let has_room = shared.wait_for_threads(n_threads_max, Instant::now() + ACCEPT_PAUSE);
+    let n_inside_max = shared.limits.connections + LEAVING_MAX;
+    let has_room = shared.wait_for_leaving(n_inside_max, Instant::now() + ACCEPT_PAUSE);
     // The gate itself must get in, or it would be taken for dead.
     if !has_room && !peer.is_own {
         turn_away(shared, &peer.stream, CONNECTIONS_FULL);
@@ -170,29 +178,72 @@ fn admit(shared: &Arc<Shared>, stream: Socket, address: &SockAddr) {
             return;
         }
     };
-    let is_own = peer.is_own;
-    let thread = {
-        let shared = Arc::clone(shared);
-        let peer = Arc::clone(&peer);
-        move || {
-            if catch_unwind(AssertUnwindSafe(|| connection::serve(&shared, &peer))).is_err() {
-                shared.stats.count_panic();
-            }
-            // The socket closes with the last reference, before the count says that this client is gone.
-            drop(peer);
-            leave(&shared, id);
-        }
+    let client = Client {
+        peer: Arc::clone(&peer),
+        token: None,
+        _place: Place {
+            shared: Arc::clone(shared),
+            id,
+        },
     };
-    if spawn("client", thread).is_err() {
+    if shared.turnstile.let_wait(client).is_err() {
         shared.stats.count_accept_error();
         turn_away(shared, &peer.stream, CONNECTIONS_FULL);
-        drop(peer);
-        leave(shared, id);
         thread::sleep(ACCEPT_PAUSE);
         return;
     }
-    if !is_own {
+    if !peer.is_own {
         shared.stats.count_connection();
+    }
+}
+
+/// A client that was let in. Dropping it hangs up.
+pub(super) struct Client {
+    // The first to be dropped: the socket closes before the count says that its client is gone.
+    pub(super) peer: Arc<Peer>,
+    /// What the turnstile knows it by.
+    pub(super) token: Option<mio::Token>,
+    _place: Place,
+}
+
+/// A place among the clients, given back on drop.
+struct Place {
+    shared: Arc<Shared>,
+    /// In the table.
+    id: Option<u64>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut peers = self.shared.peers();
+        let peer = self.id.and_then(|id| peers.remove(id));
+        peers.n_inside -= 1;
+        drop(peers);
+        drop(peer);
+        self.shared.left.notify_all();
+    }
+}
+
+/// Gives a client a thread for its errand, after which it waits at the turnstile again. Where there is no thread, it is sent
+/// away.
+pub(super) fn step_aside(shared: &Arc<Shared>, client: Client, head: Option<Head>, errand: Errand) {
+    let peer = Arc::clone(&client.peer);
+    let has_room = peer.is_own || address_space_left().is_none_or(|left| HEADROOM_BYTES <= left);
+    let thread = {
+        let shared = Arc::clone(shared);
+        move || {
+            let serve = || connection::serve(&shared, &client.peer, head, errand);
+            match catch_unwind(AssertUnwindSafe(serve)) {
+                // Where it cannot wait there, it is hung up on.
+                Ok(true) => _ = shared.turnstile.let_wait(client),
+                Ok(false) => {}
+                Err(_) => shared.stats.count_panic(),
+            }
+        }
+    };
+    if !has_room || spawn("client", thread).is_err() {
+        shared.stats.count_accept_error();
+        turn_away(shared, &peer.stream, CONNECTIONS_FULL);
     }
 }
 
@@ -200,7 +251,7 @@ fn admit(shared: &Arc<Shared>, stream: Socket, address: &SockAddr) {
 fn find_place(shared: &Shared, peer: &Arc<Peer>) -> Result<Option<u64>, Refusal> {
     let mut peers = shared.peers();
     if peer.is_own {
-        peers.n_threads += 1;
+        peers.n_inside += 1;
         return Ok(None);
     }
     let now_ms = shared.now_ms();
@@ -216,7 +267,7 @@ fn find_place(shared: &Shared, peer: &Arc<Peer>) -> Result<Option<u64>, Refusal>
         }
         shared.stats.count_eviction();
     }
-    peers.n_threads += 1;
+    peers.n_inside += 1;
     Ok(Some(peers.add(peer)))
 }
 
@@ -225,15 +276,6 @@ fn is_over_share(shared: &Shared, peers: &Peers, key: Key) -> bool {
     let most = shared.limits.connections_per_address;
     let is_full = 0 < most && most <= peers.held_by(key);
     is_full && key.ip().is_some_and(|ip| !(shared.is_exempt)(ip))
-}
-
-fn leave(shared: &Shared, id: Option<u64>) {
-    let mut peers = shared.peers();
-    let peer = id.and_then(|id| peers.remove(id));
-    peers.n_threads -= 1;
-    drop(peers);
-    drop(peer);
-    shared.left.notify_all();
 }
 
 /// One answer and the end, without waiting for anything.

@@ -1,4 +1,4 @@
-//! One client's connection: requests in, one at a time and in order, answers out. Runs on a thread of its own.
+//! One client's connection as long as it has a thread of its own: requests in, one at a time and in order, answers out.
 //! Must not pass on anything but whole requests, nor wait for anything without a deadline.
 
 use super::chunked::{BODY_BYTES_MAX, Decoder};
@@ -29,18 +29,36 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Answers up to this size leave in one write.
 const ONE_WRITE_BYTES: usize = 16 * 1024;
 /// What writes no more than this is soon done with, and does not stand in line with what may take long.
-const LIGHT_BYTES_MAX: usize = 8 * 1024;
+pub const LIGHT_BYTES_MAX: usize = 8 * 1024;
+/// Silence after which a client goes back to the turnstile: whoever asks for a page asks for what is on it as well.
+const STAY: Duration = Duration::from_secs(1);
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Serves a client until it or the gate has enough.
-pub(super) fn serve(shared: &Shared, peer: &Peer) {
+/// What a client steps aside for.
+pub(super) enum Errand {
+    /// A request, of which this has come since then.
+    Read { bytes: Vec<u8>, begun: Instant },
+    /// The rest of an answer, which the client has yet to take.
+    Send { bytes: Vec<u8>, is_kept: bool },
+    /// To be told no.
+    Refuse(Refusal),
+}
+
+/// Sees to an errand, and serves the client until it falls silent or it or the gate has enough. True where it may go back to
+/// the turnstile. `head` is that of the request at hand.
+pub(super) fn serve(shared: &Shared, peer: &Peer, head: Option<Head>, errand: Errand) -> bool {
     let mut connection = Connection {
         shared,
         peer,
-        socket: Socket::new(peer),
-        head: None,
+        socket: Socket::new(peer, Vec::new()),
+        head,
+        begun: None,
     };
-    while connection.serve_one() {}
+    let mut next = connection.see_to(errand);
+    while next == Next::Request {
+        next = connection.serve_one();
+    }
+    next == Next::Turnstile
 }
 
 struct Connection<'a> {
@@ -49,6 +67,17 @@ struct Connection<'a> {
     socket: Socket<'a>,
     /// The head of the request at hand: a refusal is dressed for its origin, and without a body for HEAD.
     head: Option<Head>,
+    /// Since when the request comes that had begun before it got here.
+    begun: Option<Instant>,
+}
+
+/// What becomes of a client.
+#[derive(PartialEq, Eq)]
+enum Next {
+    /// Its next request is waited for, or has begun.
+    Request,
+    Turnstile,
+    End,
 }
 
 /// A whole body.
@@ -72,22 +101,43 @@ impl From<Refusal> for Stop {
 }
 
 impl Connection<'_> {
-    /// One request and its answer; false once the connection is to be closed.
-    fn serve_one(&mut self) -> bool {
+    fn see_to(&mut self, errand: Errand) -> Next {
+        match errand {
+            Errand::Read { bytes, begun } => {
+                self.socket = Socket::new(self.peer, bytes);
+                self.begun = Some(begun);
+                Next::Request
+            }
+            Errand::Send { bytes, is_kept } => {
+                let is_written = self.socket.write_all(&bytes, self.pace());
+                self.after_answer(is_written, is_kept)
+            }
+            Errand::Refuse(refusal) => self.settle(Err(refusal.into())),
+        }
+    }
+
+    /// One request and its answer.
+    fn serve_one(&mut self) -> Next {
         self.head = None;
-        match self.answer_one() {
-            Ok(is_kept) => is_kept,
-            Err(Stop::Silently) => false,
+        let answered = self.answer_one();
+        self.settle(answered)
+    }
+
+    fn settle(&mut self, answered: Result<Next, Stop>) -> Next {
+        match answered {
+            Ok(next) => next,
+            Err(Stop::Silently) => Next::End,
             Err(Stop::Saying(refusal)) => {
                 self.refuse(refusal);
-                false
+                Next::End
             }
         }
     }
 
-    fn answer_one(&mut self) -> Result<bool, Stop> {
-        if !self.wait_for_first_byte()? {
-            return Ok(false);
+    fn answer_one(&mut self) -> Result<Next, Stop> {
+        let next = self.wait_for_first_byte()?;
+        if next != Next::Request {
+            return Ok(next);
         }
         self.peer.enter(Phase::Reading);
         let head_length = self.read_head()?;
@@ -130,25 +180,29 @@ impl Connection<'_> {
             self.shared.evict_stalled();
         }
         let is_kept = keep_alive && !self.shared.is_stopping();
-        let (mut head, body, _share) = answer?.into_head_and_body(match (is_kept, is_http10) {
-            (false, _) => "close",
-            (true, true) => "keep-alive",
-            (true, false) => "",
-        });
+        let words = connection_words(is_kept, is_http10);
+        let (mut head, body, _share) = answer?.into_head_and_body(words);
         let is_written = if head.len() + body.len() <= ONE_WRITE_BYTES {
             head.extend_from_slice(&body);
             self.socket.write_all(&head, self.pace())
         } else {
             self.socket.write_all(&head, self.pace()) && self.socket.write_all(&body, self.pace())
         };
+        Ok(self.after_answer(is_written, is_kept))
+    }
+
+    fn after_answer(&mut self, is_written: bool, is_kept: bool) -> Next {
         if is_written && !is_kept && !self.socket.buffer().is_empty() {
             self.socket.linger(LINGER_BYTES_MAX, LINGER);
         }
-        Ok(is_written && is_kept)
+        match is_written && is_kept {
+            true => Next::Request,
+            false => Next::End,
+        }
     }
 
-    /// True once a request has begun; false where the client left, or stayed silent for too long, or the gate stops.
-    fn wait_for_first_byte(&mut self) -> Result<bool, Stop> {
+    /// Until a request has begun, or the client left, or has been silent for a while, or the gate stops.
+    fn wait_for_first_byte(&mut self) -> Result<Next, Stop> {
         let mut n_empty_lines = 0;
         loop {
             while self.socket.buffer().starts_with(b"\r\n") {
@@ -159,15 +213,22 @@ impl Connection<'_> {
                 self.socket.consume(2);
             }
             if !matches!(self.socket.buffer(), b"" | b"\r") {
-                return Ok(true);
+                return Ok(Next::Request);
             }
             // First idle, then the look at the stop: the stop looks the other way round, so one of the two sees the other.
             self.peer.enter(Phase::Idle);
             if self.shared.is_stopping() {
-                return Ok(false);
+                return Ok(Next::End);
             }
-            if self.socket.fill_within(self.shared.limits.idle) != Fill::Some {
-                return Ok(false);
+            let idle = self.shared.limits.idle;
+            let is_empty = self.socket.buffer().is_empty();
+            match self
+                .socket
+                .fill_within(if is_empty { STAY.min(idle) } else { idle })
+            {
+                Fill::Some => {}
+                Fill::Late if is_empty => return Ok(Next::Turnstile),
+                _ => return Ok(Next::End),
             }
         }
     }
@@ -180,8 +241,10 @@ impl Connection<'_> {
                 return Ok(length);
             }
             // The clock is read only for a head that did not come in one piece.
-            let deadline =
-                *deadline.get_or_insert_with(|| Instant::now() + self.shared.limits.head);
+            let begun = &mut self.begun;
+            let deadline = *deadline.get_or_insert_with(|| {
+                begun.take().unwrap_or_else(Instant::now) + self.shared.limits.head
+            });
             self.fill(deadline, 0)?;
         }
     }
@@ -203,7 +266,8 @@ impl Connection<'_> {
         framing: Framing,
         expects_continue: bool,
     ) -> Result<Body, Stop> {
-        let deadline = Instant::now() + self.shared.limits.body;
+        let begun = self.begun.take().unwrap_or_else(Instant::now);
+        let deadline = begun + self.shared.limits.body;
         match framing {
             Framing::None => Ok(Body::Buffered(head_length..head_length)),
             Framing::Length(length) => {
@@ -277,6 +341,15 @@ impl Connection<'_> {
         if self.socket.write_all(&bytes, self.pace()) {
             self.socket.linger(LINGER_BYTES_MAX, LINGER);
         }
+    }
+}
+
+/// What `Connection` has to say; empty where it goes without saying.
+pub(super) fn connection_words(is_kept: bool, is_http10: bool) -> &'static str {
+    match (is_kept, is_http10) {
+        (false, _) => "close",
+        (true, true) => "keep-alive",
+        (true, false) => "",
     }
 }
 

@@ -63,6 +63,17 @@ pub(super) struct Head {
     pub(super) forward: Vec<u8>,
 }
 
+impl Head {
+    /// As they are passed on; the path without its query.
+    pub(super) fn method_and_path(&self) -> (&str, &str) {
+        let end = self.forward.iter().position(|byte| *byte == b'\r');
+        let line = std::str::from_utf8(&self.forward[..end.unwrap_or(0)]).unwrap_or_default();
+        let mut words = line.split([' ', '?']);
+        let method = words.next().unwrap_or_default();
+        (method, words.next().unwrap_or_default())
+    }
+}
+
 /// Where the search for the end of a head has got to. Bytes are looked at once however slowly they come.
 #[derive(Debug, Default)]
 pub(super) struct Scan {

@@ -1,6 +1,6 @@
-//! The way to the handlers: a few dozen warm connections over a private Unix socket, each with one request in flight.
-//! They are opened one at a time and probed, since bursts are what leaves some of tiny_http's connections unserved, and
-//! replaced on any oddity. Must not retry a request: it may have been handled.
+//! The way to the handlers: a few dozen warm connections over a private Unix socket. The turnstile keeps a few, with several
+//! requests on each; on the others one is in flight. They are opened one at a time and probed, since bursts are what leaves
+//! some of tiny_http's connections unserved, and replaced on any oddity. Must not retry a request: it may have been handled.
 
 use super::answer::{Answer, Budget, Fault};
 use super::limits::Limits;
@@ -115,11 +115,7 @@ impl Hops {
             Err(fault) => {
                 drop(stream);
                 self.lost_one();
-                Err(match fault {
-                    Fault::TooLarge => ANSWER_TOO_LARGE,
-                    Fault::OverBudget => ANSWERS_FULL,
-                    Fault::Io(_) | Fault::Odd => NO_ANSWER,
-                })
+                Err(fault.into())
             }
         }
     }
@@ -142,9 +138,19 @@ impl Hops {
             let standing = Some(self.limits.answer);
             stream.set_read_timeout(standing).map_err(Fault::Io)?;
         }
+        self.has_answered();
+        Ok(answer)
+    }
+
+    /// Notes a sign of life.
+    pub(super) fn has_answered(&self) {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_answer_ms.store(now_ms, Ordering::Relaxed);
-        Ok(answer)
+    }
+
+    /// A connection for the turnstile, if one is free now. It keeps it, puts it back or loses it.
+    pub(super) fn take_now(&self) -> Option<UnixStream> {
+        self.lock().free.pop()
     }
 
     fn take(&self, is_light: bool) -> Option<UnixStream> {
@@ -178,7 +184,7 @@ impl Hops {
         }
     }
 
-    fn put_back(&self, stream: UnixStream) {
+    pub(super) fn put_back(&self, stream: UnixStream) {
         let mut state = self.lock();
         state.free.push(stream);
         // To notify is a system call also where nobody waits.
@@ -192,7 +198,7 @@ impl Hops {
         }
     }
 
-    fn lost_one(&self) {
+    pub(super) fn lost_one(&self) {
         self.lock().n_missing += 1;
         self.wanted.notify_one();
     }
@@ -200,6 +206,10 @@ impl Hops {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that panics runs under this lock, so what a poisoned one guards is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
     }
 
     /// Ends [`Hops::keep`].
@@ -308,6 +318,16 @@ impl Hops {
             Ok(_) => Ok(()),
             Err(Fault::Io(cause)) => Err(cause),
             Err(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Refusal {
+        match fault {
+            Fault::TooLarge => ANSWER_TOO_LARGE,
+            Fault::OverBudget => ANSWERS_FULL,
+            Fault::Io(_) | Fault::Odd => NO_ANSWER,
         }
     }
 }

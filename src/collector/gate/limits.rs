@@ -12,7 +12,7 @@ pub struct Limits {
     pub connections: usize,
     /// Clients at once from one address (of IPv6 a /64) that is not exempt; 0: no such limit.
     pub connections_per_address: usize,
-    /// Warm connections to the handlers, each with one request in flight.
+    /// Warm connections to the handlers, most of them with one request in flight; as many may be on the few of the turnstile.
     pub hops: usize,
     /// From the first byte of a request to the end of its head.
     pub head: Duration,

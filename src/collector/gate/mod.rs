@@ -1,4 +1,4 @@
-//! The gate: owns the public port and admits only whole, bounded, unambiguous requests, which it passes one at a time
+//! The gate: owns the public port and admits only whole, bounded, unambiguous requests, which it passes
 //! to the HTTP handlers behind a private Unix socket. Knows nothing of beacons, routes or tiny_http: whatever speaks
 //! HTTP/1.1 with `Content-Length` may stand behind it.
 
@@ -18,9 +18,10 @@ mod socket;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod turnstile;
 mod watch;
 
-pub use connection::{PEER_HEADER, PEER_UNIX};
+pub use connection::{LIGHT_BYTES_MAX, PEER_HEADER, PEER_UNIX};
 pub use limits::{Limits, raise_open_files};
 pub use listener::{Address, Listener};
 pub use stats::Stats;
@@ -36,6 +37,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use turnstile::Turnstile;
 use watch::{Bell, watch};
 
 /// Stack of a connection's thread.
@@ -48,7 +50,7 @@ const STOP_STALLED: Duration = Duration::from_secs(1);
 const STOP_WRITING: Duration = Duration::from_secs(4);
 /// How often a stop looks who is left.
 const STOP_LOOK: Duration = Duration::from_millis(100);
-/// Waiting for threads whose client was hung up on.
+/// Waiting for clients that were hung up on.
 const STOP_LEAVING: Duration = Duration::from_millis(500);
 
 /// Headers for a refusal of the gate, by the request's `Origin` and `Host`: a page of another origin cannot see even the
@@ -58,6 +60,10 @@ pub type RefusalHeaders =
 
 /// Whether an address may have any number of connections.
 pub type IsExempt = dyn Fn(IpAddr) -> bool + Send + Sync;
+
+/// Whether requests of a method for a path, with a body of [`LIGHT_BYTES_MAX`] at most, are answered without waiting for anything
+/// but their like, and in the order in which they come: several of them may be under way on one connection to the handlers.
+pub type IsPrompt = dyn Fn(&str, &str) -> bool + Send + Sync;
 
 /// What a gate needs.
 pub struct Settings {
@@ -73,6 +79,8 @@ pub struct Settings {
     pub refusal_headers: Box<RefusalHeaders>,
     /// Addresses to which [`Limits::connections_per_address`] does not apply: this machine, and proxies in front.
     pub is_exempt: Box<IsExempt>,
+    /// Which requests are worth a way of their own.
+    pub is_prompt: Box<IsPrompt>,
     /// Called from threads of the gate, when the handlers are dead or a listener is.
     pub on_dead: Arc<dyn Fn(String) + Send + Sync>,
 }
@@ -84,6 +92,12 @@ pub enum Error {
     #[error("cannot reach the HTTP handlers")]
     Handlers {
         /// What went wrong with the probe.
+        source: io::Error,
+    },
+    /// Nothing to wait for clients on.
+    #[error("cannot wait for clients")]
+    Wait {
+        /// What the system says.
         source: io::Error,
     },
     /// No thread.
@@ -123,11 +137,15 @@ impl Gate {
         let private_folder = settings.hop_socket.parent().map(Path::to_owned);
         let hops = Hops::open(settings.hop_socket, &settings.probe_path, &settings.limits)
             .map_err(|source| Error::Handlers { source })?;
+        let (turnstile, poll) =
+            Turnstile::new(settings.limits.hops).map_err(|source| Error::Wait { source })?;
         let shared = Arc::new(Shared::new(
             settings.limits,
             hops,
+            turnstile,
             settings.refusal_headers,
             settings.is_exempt,
+            settings.is_prompt,
         ));
         let listeners = settings.listeners.into_iter().map(Arc::new);
         let listeners: Vec<Arc<Listener>> = listeners.collect();
@@ -143,6 +161,10 @@ impl Gate {
             guard(spawn, "hops", &settings.on_dead, {
                 let shared = Arc::clone(&gate.shared);
                 move || shared.hops.keep()
+            })?;
+            guard(spawn, "turnstile", &settings.on_dead, {
+                let shared = Arc::clone(&gate.shared);
+                move || turnstile::run(&shared, poll)
             })?;
             for listener in listeners {
                 let acceptor = let_in(spawn, &gate.shared, Arc::clone(&listener))?;
@@ -187,12 +209,12 @@ impl Gate {
             listener.wake();
             let _ = acceptor.join();
         }
-        // An idle client's thread reads the end and goes. One whose request has just come answers it first.
+        // An idle client is read to its end and goes. One whose request has just come answers it first.
         self.shut(Shutdown::Read, |peer| peer.phase() == Phase::Idle);
         let started = Instant::now();
         let mut is_drained = self
             .shared
-            .wait_for_threads(0, deadline.min(started + STOP_READING));
+            .wait_for_leaving(0, deadline.min(started + STOP_READING));
         while !is_drained && Instant::now() < deadline {
             let is_late = started + STOP_WRITING < Instant::now();
             self.shut(Shutdown::Read, |peer| {
@@ -204,7 +226,7 @@ impl Gate {
             });
             is_drained = self
                 .shared
-                .wait_for_threads(0, deadline.min(Instant::now() + STOP_LOOK));
+                .wait_for_leaving(0, deadline.min(Instant::now() + STOP_LOOK));
         }
         if !is_drained {
             self.shut(Shutdown::Both, |_| true);
@@ -212,7 +234,7 @@ impl Gate {
         self.shared.hops.stop();
         if !is_drained {
             self.shared
-                .wait_for_threads(0, Instant::now() + STOP_LEAVING);
+                .wait_for_leaving(0, Instant::now() + STOP_LEAVING);
         }
         is_drained
     }

@@ -56,7 +56,7 @@ impl Key {
     }
 }
 
-/// What a client's thread is waiting for.
+/// What is waited for, on behalf of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The first byte of a request.
@@ -76,7 +76,7 @@ const PHASES: [Phase; 4] = [
     Phase::Writing,
 ];
 
-/// A client, as others than its own thread see it.
+/// A client, as others see it.
 pub(super) struct Peer {
     pub(super) stream: Socket,
     /// `None` on a Unix socket.
@@ -129,6 +129,13 @@ impl Peer {
         phase == Phase::Writing && limit.as_millis() <= u128::from(stalled_ms)
     }
 
+    /// Has sent nothing for so long.
+    pub(super) fn is_idle_for(&self, limit: Duration) -> bool {
+        let (phase, since_ms) = Peer::look(self.state.load(Ordering::SeqCst));
+        let silent_ms = ms_since(self.born).saturating_sub(since_ms);
+        phase == Phase::Idle && limit.as_millis() <= u128::from(silent_ms)
+    }
+
     pub(super) fn is_evicted(&self) -> bool {
         self.is_evicted.load(Ordering::SeqCst)
     }
@@ -151,8 +158,8 @@ pub(super) struct Peers {
     by_id: HashMap<u64, Arc<Peer>>,
     by_key: HashMap<Key, Holding>,
     next_id: u64,
-    /// Threads, among them those of clients that had to go and are not in the table any more.
-    pub(super) n_threads: usize,
+    /// Clients whose socket is not closed yet, among them those that had to go and are not in the table any more.
+    pub(super) n_inside: usize,
     /// Who has to go next, last first: found together, looked at again one by one.
     victims: Vec<(u64, u64)>,
     searched_ms: Option<u64>,

@@ -43,10 +43,11 @@ pub(super) struct Pace {
 }
 
 impl<'a> Socket<'a> {
-    pub(super) fn new(peer: &'a Peer) -> Socket<'a> {
+    /// With what has been read already.
+    pub(super) fn new(peer: &'a Peer, buffer: Vec<u8>) -> Socket<'a> {
         Socket {
             peer,
-            buffer: Vec::new(),
+            buffer,
             read_timeout: None,
             write_timeout: None,
         }

@@ -51,6 +51,7 @@ impl Handlers {
             },
             refusal_headers: Box::new(|_, _| Vec::new()),
             is_exempt: Box::new(|_| true),
+            is_prompt: Box::new(|_, _| false),
             on_dead: Arc::new(|cause| panic!("{cause}")),
         }
     }
@@ -77,8 +78,8 @@ fn ask(address: SocketAddr) -> String {
 
 #[test]
 fn a_gate_that_cannot_start_leaves_nothing_behind() {
-    // Threads: the hops, two acceptors, the watch.
-    for n_threads in 0..4 {
+    // Threads: the hops, the turnstile, two acceptors, the watch.
+    for n_threads in 0..5 {
         let handlers = Handlers::start();
         let settings = handlers.settings(2);
         let addresses = settings.listeners.iter().map(|one| address(one.address()));
@@ -103,19 +104,19 @@ fn a_gate_that_cannot_start_leaves_nothing_behind() {
 }
 
 #[test]
-fn while_too_many_threads_are_on_their_way_out_nobody_gets_another() {
+fn while_too_many_clients_are_on_their_way_out_nobody_gets_in() {
     let handlers = Handlers::start();
     let gate = Gate::start(handlers.settings(1)).unwrap();
     let address = address(&gate.addresses()[0]);
     assert!(ask(address).starts_with("HTTP/1.1 204 "));
     let n_leaving = 2 * gate.shared.limits.connections + 1_000;
-    gate.shared.peers().n_threads += n_leaving;
+    gate.shared.peers().n_inside += n_leaving;
     let answer = ask(address);
     assert!(
         answer.starts_with("HTTP/1.1 503 ") && answer.contains("too-many-connections"),
         "{answer}"
     );
-    gate.shared.peers().n_threads -= n_leaving;
+    gate.shared.peers().n_inside -= n_leaving;
     assert!(ask(address).starts_with("HTTP/1.1 204 "));
     assert!(gate.stop(PATIENCE));
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::error::WriteError;
-use super::queue::{Entry, Queue, Work};
+use super::queue::{Entry, Line, Queue, Work};
 use super::sink::Sink;
 use crate::plain::with_causes;
 
@@ -41,12 +41,15 @@ pub(super) fn run(queue: &Queue, mut sink: Sink) {
 fn commit(queue: &Queue, sink: &mut Sink, batch: &mut Vec<Entry>, bytes: &mut Vec<u8>) {
     bytes.clear();
     let mut lines = 0;
-    for line in batch.iter().filter_map(|entry| entry.line.as_ref()) {
+    for line in batch.iter().filter_map(Entry::bytes) {
         bytes.extend_from_slice(line);
         bytes.push(b'\n');
         lines += 1;
     }
-    let refused = batch.len() as u64 - lines;
+    let refused = batch
+        .iter()
+        .filter(|entry| matches!(entry.line, Line::Refused));
+    let refused = refused.count() as u64;
     queue.count(|counters| counters.failed_lines += refused);
 
     let result = if lines == 0 {
@@ -56,10 +59,10 @@ fn commit(queue: &Queue, sink: &mut Sink, batch: &mut Vec<Entry>, bytes: &mut Ve
     };
     let mut panics = 0;
     for Entry { line, done } in batch.drain(..) {
-        let fate = if line.is_some() {
-            result.clone()
-        } else {
-            Err(WriteError::RawNewline)
+        let fate = match line {
+            Line::Bytes(_) => result.clone(),
+            Line::Refused => Err(WriteError::RawNewline),
+            Line::Nothing => Ok(()),
         };
         if catch_unwind(AssertUnwindSafe(|| done(fate))).is_err() {
             panics += 1;

@@ -12,28 +12,49 @@ use super::{Done, Settings};
 /// memory. An empty queue takes any line.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
 
+/// What is to be stored.
+pub(super) enum Line {
+    Bytes(Vec<u8>),
+    /// Not this one: only its callback is to be told.
+    Refused,
+    /// Nothing, and it is wanted to know when that is done.
+    Nothing,
+}
+
 /// A line and whoever waits for its fate.
 pub(super) struct Entry {
-    /// `None` when the line was refused and only its callback is to be told.
-    pub(super) line: Option<Vec<u8>>,
+    pub(super) line: Line,
     pub(super) done: Done,
 }
 
 impl Entry {
     pub(super) fn line(line: Vec<u8>, done: Done) -> Entry {
         Entry {
-            line: Some(line),
+            line: Line::Bytes(line),
             done,
         }
     }
 
     pub(super) fn refused(done: Done) -> Entry {
-        Entry { line: None, done }
+        let line = Line::Refused;
+        Entry { line, done }
+    }
+
+    pub(super) fn nothing(done: Done) -> Entry {
+        let line = Line::Nothing;
+        Entry { line, done }
+    }
+
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match &self.line {
+            Line::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
     }
 
     /// Bytes in the log, newline included.
     fn len(&self) -> usize {
-        self.line.as_ref().map_or(0, |line| line.len() + 1)
+        self.bytes().map_or(0, |line| line.len() + 1)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::support::http::{Client, Server, beacon, beacon_of, post};
 use crate::support::program::{Folder, Running, wait_for};
+use call_metrics::collector::gate::Limits;
 use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -69,6 +70,48 @@ fn an_acknowledged_beacon_is_in_the_log_when_the_answer_arrives() {
         }
     });
     assert_eq!(server.log().lines().count(), 200);
+}
+
+#[test]
+fn who_sends_good_and_bad_beacons_side_by_side_hears_of_his_own() {
+    let server = Server::start();
+    send_side_by_side(&server);
+}
+
+#[test]
+fn so_it_is_where_there_are_few_connections_to_the_handlers() {
+    let limits = Limits {
+        hops: 4,
+        ..Limits::for_this_process()
+    };
+    send_side_by_side(&Server::with(&[], &[], limits));
+}
+
+fn send_side_by_side(server: &Server) {
+    // More than may be under way at once, in one piece and in two, small and not so small, asked for and not.
+    std::thread::scope(|scope| {
+        for i in 0..120 {
+            scope.spawn(move || {
+                let mut client = server.client();
+                for n in 0..10 {
+                    let (body, expect) = match (i + n) % 4 {
+                        0 => ("{}".to_owned(), 400),
+                        1 => (beacon_of(6_000), 204),
+                        2 => (String::new(), 400),
+                        _ => (beacon(&format!("side-{i}-{n}.")), 204),
+                    };
+                    let request = post("/beacon", "", &body);
+                    let (front, back) = request.split_at(request.len() - body.len() * (n % 2));
+                    client.send(front.as_bytes());
+                    client.send(back.as_bytes());
+                    let status = client.answer().map(|answer| answer.status);
+                    assert_eq!(status, Some(expect), "{i} {n}");
+                }
+            });
+        }
+    });
+    assert_eq!(server.log().lines().count(), 600);
+    assert_eq!(server.counted("call_metrics_connection_panics_total"), 0.0);
 }
 
 #[test]

@@ -105,6 +105,7 @@ impl Fake {
             limits,
             refusal_headers: Box::new(|_, _| Vec::new()),
             is_exempt: Box::new(is_exempt),
+            is_prompt: Box::new(|method, path| method == "POST" && path != "/silence"),
             on_dead: Arc::new(move |cause| _ = tell.send(cause)),
         });
         Fake {

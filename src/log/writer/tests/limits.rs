@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use super::script::Append;
 use super::*;
 
 #[test]
@@ -37,6 +38,40 @@ fn a_full_queue_gives_the_callback_back() {
     store(&writer, "5").expect("there is room again");
     assert_eq!(place.text(), "under way\n1\n2\n3\n5\n");
     assert_eq!(writer.counters().busy, 1);
+}
+
+#[test]
+fn what_is_told_in_order_with_lines_waits_for_those_before_it() {
+    let place = Place::new();
+    let (writer, script) = place.scripted();
+    script.appends([Append::Fine, Append::Fails(0, 5)]);
+    script.hold();
+    let (send, told) = mpsc::channel();
+    let tell = |word: &'static str| {
+        let send = send.clone();
+        Box::new(move |fate: Result<(), WriteError>| send.send((word, fate.is_ok())).unwrap())
+    };
+    writer.append(b"1".to_vec(), tell("first")).unwrap();
+    script.wait_until_held();
+    writer.after_all(tell("second"));
+    writer.append(b"2".to_vec(), tell("third")).unwrap();
+    writer.after_all(tell("fourth"));
+    assert!(told.try_recv().is_err(), "the first is not stored yet");
+    script.release();
+    let heard: Vec<(&str, bool)> = told.iter().take(4).collect();
+    assert_eq!(
+        heard,
+        [
+            ("first", true),
+            ("second", true),
+            ("third", false),
+            ("fourth", true)
+        ]
+    );
+    writer.stop();
+    writer.after_all(tell("after the end"));
+    assert_eq!(told.try_recv(), Ok(("after the end", true)));
+    assert_eq!(place.text(), "1\n");
 }
 
 #[test]
