@@ -261,10 +261,11 @@ fn unfinished(error: Unfinished, durability: Durability) -> Failure {
         }
         Durability::Written => "what was answered 204 is lost should the machine go down now",
     };
-    Failure::new(
-        anyhow!("{error}: {lost}"),
-        "look after the disk, which does not answer",
-    )
+    let hint = match error {
+        Unfinished::Late { .. } => "look after the disk, which does not answer",
+        Unfinished::Failed { .. } => "look after the disk: what it holds of the log may be wrong",
+    };
+    Failure::new(anyhow!("{error}: {lost}"), hint)
 }
 
 fn unopened(error: OpenError, log: &Path) -> Failure {

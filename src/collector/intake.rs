@@ -4,6 +4,7 @@
 use super::app::App;
 use super::client::Client;
 use super::exchange::{Exchange, now_ms};
+use super::gate::ALONE_HEADER;
 use super::hosts;
 use super::origin::{Header, judge};
 use super::reply::{Reply, whole_seconds};
@@ -22,7 +23,8 @@ const BUSY_RETRY: Duration = Duration::from_secs(1);
 const FAILED_RETRY: Duration = Duration::from_secs(5);
 
 /// Whether a request is a beacon, or would be one. The gate may have several of them on one connection to tiny_http, which lets
-/// whoever answers wait until those before are answered: so all are answered by the writer's thread, in the order of coming.
+/// whoever answers wait until those before are answered: so all of those are answered by the writer's thread, in the order of
+/// coming.
 pub(crate) fn takes(method: &str, path: &str) -> bool {
     method == "POST" && matches!(path, "/beacon" | "/")
 }
@@ -37,6 +39,7 @@ pub(crate) fn take(mut exchange: Exchange) {
         found.next().map(|header| header.value.as_str())
     };
     let host = header("Host");
+    let is_alone = header(ALONE_HEADER).is_some();
     let verdict = judge(&app.allow_origins, header("Origin"), host);
     let headers = verdict.headers();
     let client = app.client(header);
@@ -54,8 +57,12 @@ pub(crate) fn take(mut exchange: Exchange) {
         Ok((line, n_bytes)) => store(exchange, headers, line, n_bytes),
         Err(refused) => {
             let reply = refused.reply().with_all(headers);
-            app.writer
-                .after_all(Box::new(move |_| exchange.answer(reply)));
+            if is_alone {
+                exchange.answer(reply);
+            } else {
+                let done = Box::new(move |_| exchange.answer(reply));
+                app.writer.after_all(done);
+            }
         }
     }
 }
@@ -85,7 +92,8 @@ fn check(
         let words = "the body is shorter than was said";
         return Err(Refused::new(400, "cut-short", words));
     }
-    if app.beacons_pending_max <= app.counters.beacons_pending.load(Ordering::Relaxed) {
+    let n_pending = app.counters.beacons_pending.load(Ordering::Relaxed);
+    if app.writer.is_stuck() || app.beacons_pending_max <= n_pending {
         app.notices.say(
             "log-stalled",
             "the log is not being written: is the disk stuck?",

@@ -270,7 +270,11 @@ impl Collector {
             }),
             // All clients of a proxy come from its address.
             is_exempt: Box::new(move |ip| ip.is_loopback() || trusted_proxies.has(ip)),
-            is_prompt: Box::new(intake::takes),
+            // While the disk is stuck nobody shares a way with those that wait for it, so each can be told so at once.
+            is_prompt: {
+                let app = Arc::clone(&app);
+                Box::new(move |method, path| intake::takes(method, path) && !app.writer.is_stuck())
+            },
             on_dead: {
                 let failure = Arc::clone(&failure);
                 Arc::new(move |cause| failure.tell(cause))

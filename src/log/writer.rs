@@ -57,6 +57,8 @@ pub const BATCH_RECORDS_MAX: usize = 1024;
 pub const MIN_FREE_BYTES: u64 = 64 << 20;
 /// Between two tries of what would make a segment each time, unless [`Settings`] says otherwise.
 const RETRY_GAP: Duration = Duration::from_secs(10);
+/// A disk that does not answer for so long is stuck, unless [`Settings`] says otherwise.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// Tells the time in ms since the epoch. It may jump.
 type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -82,6 +84,8 @@ pub struct Settings {
     pub keep: Keep,
     /// Least time between two tries of a rotation that fails, and between two fresh files after failed syncs.
     pub retry_gap: Duration,
+    /// How long one batch may take before the disk counts as stuck.
+    pub stuck_after: Duration,
     /// Who hears of what no callback tells.
     pub listener: Listener,
 }
@@ -100,6 +104,7 @@ impl Settings {
             rotation: Rotation::default(),
             keep: Keep::default(),
             retry_gap: RETRY_GAP,
+            stuck_after: STUCK_AFTER,
             listener: Listener::default(),
         }
     }
@@ -211,9 +216,15 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// A reason for a person, after a failure until something was stored or a probe succeeded, and after a stop.
+    /// A reason for a person, after a failure until something was stored or a probe succeeded, while the disk is stuck, and
+    /// after a stop.
     pub fn health(&self) -> Result<(), String> {
         self.queue.health_and_probe()
+    }
+
+    /// Whether the disk has not answered for [`Settings::stuck_after`]. Costs next to nothing.
+    pub fn is_stuck(&self) -> bool {
+        self.queue.stuck_for().is_some()
     }
 
     /// Asks the thread to look at the path now, as a rotation by another program wants it: if the log was renamed, the
@@ -264,14 +275,17 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Where not everything was stored and synced by then. A segment that is being compressed is no reason: that is begun again
+    /// Where not everything was stored and synced by then, or the last sync failed. A segment that is being compressed is no reason: that is begun again
     /// at the next start.
     pub fn stop_within(&self, limit: Duration) -> Result<(), Unfinished> {
-        match self.stop_by(Some(Instant::now() + limit)) {
-            true => Ok(()),
-            false => Err(Unfinished {
-                path: self.path.clone(),
-            }),
+        let path = self.path.clone();
+        if !self.stop_by(Some(Instant::now() + limit)) {
+            return Err(Unfinished::Late { path });
+        }
+        // What the thread told last was how its last sync went.
+        match self.queue.failure() {
+            None => Ok(()),
+            Some(cause) => Err(Unfinished::Failed { path, cause }),
         }
     }
 

@@ -53,7 +53,7 @@ const ELSEWHERE: &[(usize, &str, &str, &str)] = &[
         BEACONS,
         "log-stalled",
         "tests/reliability/faults/calls.py",
-        "@row(\"A9\",",
+        "@row(\"A9s\",",
     ),
     (
         GATE,

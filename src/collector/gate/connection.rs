@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 pub const PEER_HEADER: &str = "x-call-metrics-peer";
 /// What [`PEER_HEADER`] says of a client on a Unix socket, which has no address.
 pub const PEER_UNIX: &str = "unix";
+/// The header of a request that is the only one under way on its connection to the handlers: they need not wait for others
+/// with its answer. Not taken from a client either.
+pub const ALONE_HEADER: &str = "x-call-metrics-alone";
 
 /// Empty lines before a request, which some old clients send after a body.
 const EMPTY_LINES_MAX: usize = 4;
@@ -155,12 +158,18 @@ impl Connection<'_> {
         let n_body_bytes = match self.read_body(head_length, framing, expects_continue)? {
             Body::Buffered(range) => {
                 let body = range.clone();
-                finish_request(&mut request, framing, &self.socket.buffer()[body], address);
+                finish_request(
+                    &mut request,
+                    framing,
+                    &self.socket.buffer()[body],
+                    address,
+                    Way::Alone,
+                );
                 self.socket.consume(range.end);
                 range.len()
             }
             Body::Decoded(body) => {
-                finish_request(&mut request, framing, &body, address);
+                finish_request(&mut request, framing, &body, address, Way::Alone);
                 body.len()
             }
         };
@@ -353,17 +362,31 @@ pub(super) fn connection_words(is_kept: bool, is_http10: bool) -> &'static str {
     }
 }
 
+/// How a request goes to the handlers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// On a connection of its own for as long as it takes.
+    Alone,
+    /// Behind others and before others.
+    Shared,
+}
+
+/// Adds to a head that is passed on what the gate has to say, and the body.
 pub(super) fn finish_request(
     request: &mut Vec<u8>,
     framing: Framing,
     body: &[u8],
     address: Option<SocketAddr>,
+    way: Way,
 ) {
     // Writing to a vector does not fail.
     let _ = match address {
         Some(address) => write!(request, "{PEER_HEADER}: {address}\r\n"),
         None => write!(request, "{PEER_HEADER}: {PEER_UNIX}\r\n"),
     };
+    if way == Way::Alone {
+        let _ = write!(request, "{ALONE_HEADER}: 1\r\n");
+    }
     if framing != Framing::None {
         let _ = write!(request, "content-length: {}\r\n", body.len());
     }

@@ -21,7 +21,7 @@ mod tests;
 mod turnstile;
 mod watch;
 
-pub use connection::{LIGHT_BYTES_MAX, PEER_HEADER, PEER_UNIX};
+pub use connection::{ALONE_HEADER, LIGHT_BYTES_MAX, PEER_HEADER, PEER_UNIX};
 pub use limits::{Limits, raise_open_files};
 pub use listener::{Address, Listener};
 pub use stats::Stats;

@@ -2,7 +2,7 @@
 //! Must not ask the parsers themselves what is right: it reads a second time, in the plainest way there is.
 
 use super::chunked::{BODY_BYTES_MAX, Decoder};
-use super::connection::{PEER_HEADER, finish_request};
+use super::connection::{ALONE_HEADER, PEER_HEADER, Way, finish_request};
 use super::head::{Framing, HEAD_BYTES_MAX, Scan, parse};
 use super::refusal::Refusal;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -54,10 +54,12 @@ pub fn request(data: &[u8]) {
             _ => return,
         },
     };
-    let mut request = head.forward;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    finish_request(&mut request, head.framing, &body, Some(address));
-    check_passed_on(&request, head.framing, &body);
+    for way in [Way::Alone, Way::Shared] {
+        let mut request = head.forward.clone();
+        finish_request(&mut request, head.framing, &body, Some(address), way);
+        check_passed_on(&request, head.framing, &body, way);
+    }
 }
 
 /// A chunked body: the first byte says in what pieces the others come. It is refused, unfinished, or one body for every reader.
@@ -177,8 +179,8 @@ fn check_lines(forward: &[u8]) {
 }
 
 /// What handlers get is one request, its body as long as is said, from an address that only the gate can have written.
-fn check_passed_on(request: &[u8], framing: Framing, body: &[u8]) {
-    let mut storage = [httparse::EMPTY_HEADER; PASSED_ON.len() + 2];
+fn check_passed_on(request: &[u8], framing: Framing, body: &[u8], way: Way) {
+    let mut storage = [httparse::EMPTY_HEADER; PASSED_ON.len() + 3];
     let mut parsed = httparse::Request::new(&mut storage);
     let Ok(httparse::Status::Complete(length)) = parsed.parse(request) else {
         panic!("{:?}", String::from_utf8_lossy(request));
@@ -196,4 +198,5 @@ fn check_passed_on(request: &[u8], framing: Framing, body: &[u8]) {
     }
     assert!(all("transfer-encoding").is_empty());
     assert_eq!(all(PEER_HEADER), [b"127.0.0.1:1"]);
+    assert_eq!(all(ALONE_HEADER).len(), usize::from(way == Way::Alone));
 }

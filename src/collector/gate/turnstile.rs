@@ -7,7 +7,7 @@
 use super::IsPrompt;
 use super::answer::{Answer, Fault};
 use super::clients::{Client, Shared, step_aside};
-use super::connection::{Errand, LIGHT_BYTES_MAX, connection_words, finish_request};
+use super::connection::{Errand, LIGHT_BYTES_MAX, Way, connection_words, finish_request};
 use super::head::{Framing, Head, Scan, parse};
 use super::peers::{Peer, Phase};
 use super::refusal::{BUSY, NO_ANSWER, Refusal};
@@ -574,7 +574,7 @@ fn look(bytes: &[u8], peer: &Peer, is_prompt: &IsPrompt) -> Seen {
         n_bytes if n_bytes == length && !head.is_coded => {
             let mut request = std::mem::take(&mut head.forward);
             let body = &bytes[head_length..];
-            finish_request(&mut request, head.framing, body, peer.address);
+            finish_request(&mut request, head.framing, body, peer.address, Way::Shared);
             Seen::Whole(head, request)
         }
         n_bytes if n_bytes < length && !head.expects_continue => Seen::Half,

@@ -65,14 +65,25 @@ pub enum OpenError {
     },
 }
 
-/// The writer's thread has not ended in time: the disk does not answer.
+/// The writer did not come to a good end.
 ///
 /// What was acknowledged is as durable as it was said to be. Of lines whose callback was not called nobody knows.
 #[derive(Debug, thiserror::Error)]
-#[error("the last sync of beacon log `{}` has not ended in time", path.display())]
-pub struct Unfinished {
-    /// The log.
-    pub path: PathBuf,
+pub enum Unfinished {
+    /// Its thread has not ended in time: the disk does not answer.
+    #[error("the last sync of beacon log `{}` has not ended in time", path.display())]
+    Late {
+        /// The log.
+        path: PathBuf,
+    },
+    /// The last sync failed.
+    #[error("the last sync of beacon log `{}` failed: {cause}", path.display())]
+    Failed {
+        /// The log.
+        path: PathBuf,
+        /// Why, for a person.
+        cause: String,
+    },
 }
 
 fn holder(pid: Option<u32>) -> String {

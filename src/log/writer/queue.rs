@@ -3,7 +3,9 @@
 //! It must not touch a file: nothing here waits for a disk, so a caller never does.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::counters::Counters;
 use super::{Done, Settings};
@@ -77,6 +79,10 @@ pub(super) struct Queue {
     work: Condvar,
     health: Mutex<Option<String>>,
     counters: Mutex<Counters>,
+    started: Instant,
+    /// Since when the thread is at what it took last, ms after `started`; 0 while it waits for work.
+    at_work_since_ms: AtomicU64,
+    stuck_after: Duration,
     records_max: usize,
     batch_bytes_max: usize,
     batch_records_max: usize,
@@ -100,6 +106,9 @@ impl Queue {
             work: Condvar::new(),
             health: Mutex::default(),
             counters: Mutex::default(),
+            started: Instant::now(),
+            at_work_since_ms: AtomicU64::new(0),
+            stuck_after: settings.stuck_after,
             records_max: settings.queue_records_max.max(1),
             batch_bytes_max: settings.batch_bytes_max,
             batch_records_max: settings.batch_records_max.max(1),
@@ -124,6 +133,27 @@ impl Queue {
 
     /// Waits for work. Entries go first, checks wait for an empty queue: a batch is as good as a check.
     pub(super) fn next(&self, batch: &mut Vec<Entry>) -> Work {
+        self.at_work_since_ms.store(0, Ordering::Relaxed);
+        let work = self.wait_for_work(batch);
+        self.at_work_since_ms
+            .store(self.now_ms(), Ordering::Relaxed);
+        work
+    }
+
+    fn now_ms(&self) -> u64 {
+        let now_ms = u64::try_from(self.started.elapsed().as_millis());
+        now_ms.unwrap_or(u64::MAX).max(1)
+    }
+
+    /// How long the thread has been at one thing, where that is too long.
+    pub(super) fn stuck_for(&self) -> Option<Duration> {
+        let since_ms = self.at_work_since_ms.load(Ordering::Relaxed);
+        let for_ms = self.now_ms().saturating_sub(since_ms);
+        let at_work = Duration::from_millis(for_ms);
+        (0 < since_ms && self.stuck_after <= at_work).then_some(at_work)
+    }
+
+    fn wait_for_work(&self, batch: &mut Vec<Entry>) -> Work {
         let mut state = lock(&self.state);
         loop {
             if !state.waiting.is_empty() {
@@ -176,7 +206,13 @@ impl Queue {
         }
         state.check = true;
         self.wake(state);
-        lock(&self.health).clone().map_or(Ok(()), Err)
+        if let Some(stuck_for) = self.stuck_for() {
+            let seconds = stuck_for.as_secs();
+            return Err(format!(
+                "the disk of the log has not answered for {seconds} s"
+            ));
+        }
+        self.failure().map_or(Ok(()), Err)
     }
 
     /// Asks for a look at the path, however short ago the last one was.
@@ -188,6 +224,11 @@ impl Queue {
 
     pub(super) fn is_healthy(&self) -> bool {
         lock(&self.health).is_none()
+    }
+
+    /// Why lines could not be stored when that was last tried.
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.health).clone()
     }
 
     /// Notes why lines cannot be stored; `None` when they can.

@@ -268,7 +268,7 @@ fn a_stop_does_not_wait_for_ever_for_a_disk_that_does_not_answer() {
     store(&writer, "a").unwrap();
     script.hold_syncs();
     let error = writer.stop_within(Duration::ZERO).unwrap_err();
-    assert_eq!(error.path, place.log());
+    assert!(matches!(error, Unfinished::Late { path } if path == place.log()));
     script.wait_until_held();
     // Nor do those who come later, the last owner among them.
     assert!(writer.stop_within(PATIENCE * 1_000).is_err());
@@ -284,6 +284,26 @@ fn a_stop_does_not_wait_for_ever_for_a_disk_that_does_not_answer() {
         Writer::open(place.settings()).is_ok()
     });
     assert_eq!(place.text(), "a\n");
+}
+
+#[test]
+fn a_last_sync_that_fails_is_told() {
+    let place = Place::new();
+    let (writer, script) =
+        place.scripted_with(|settings| settings.durability = Durability::Written);
+    store(&writer, "a").unwrap();
+    let eio = 5;
+    script.syncs([eio]);
+    let error = writer.stop_within(PATIENCE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the last sync of beacon log `{0}` failed: cannot sync beacon log `{0}`: Input/output error (os error 5)",
+            place.log().display()
+        )
+    );
+    // Also to those who ask later.
+    assert!(writer.stop_within(Duration::ZERO).is_err());
 }
 
 #[test]

@@ -184,6 +184,52 @@ def _(bench):
 POINTS = {"write": 6, "fdatasync": 6, "fsync": 4, "openat": 4, "ftruncate": 3}
 
 
+STUCK_S = 8
+
+
+@row("A9s", f"a disk that does not answer for {STUCK_S} s", ("strace",), short=True, promise="a stuck disk is told by /healthz and with 503 at once, holds up nothing else, and is over when it answers")
+def stuck_disk(bench):
+    server, _ = injected(bench, f"fdatasync:delay_enter={STUCK_S}000000:when=3")
+    ask = lambda request: wire.ask(server.address, request, STUCK_S)
+    health = lambda: ask(wire.get("/healthz"))
+    wrong, words = [], []
+    with Load(server.address, n_clients=100, timeout_s=40) as load:
+        if not load.wait_for(lambda _: health()[0] == 503, STUCK_S):
+            wrong.append("/healthz did not tell")
+        reason = health()[2].decode().strip()
+        begin = time.monotonic()
+        pages = [ask(wire.get(path))[0] for path in ("/", "/metrics")]
+        # Any beacon, good or not: what it says is not looked at.
+        refused = [ask(wire.post(body)) for body in (wire.beacon("stuck-0", ONE_SIZE), b"{}")]
+        took = time.monotonic() - begin
+        reasons = [(status, headers.get("x-call-metrics")) for status, headers, _ in refused]
+        if pages != [200, 200] or reasons != [(503, "log-stalled")] * 2 or 1 < took:
+            wrong.append(f"pages {pages}, beacons {reasons} after {took:.1f} s")
+        if health()[0] != 503:
+            wrong.append("it was over too soon to tell")
+        n_before = len(load.acknowledged)
+        begin = time.monotonic()
+        if not load.wait_for(lambda load: n_before < len(load.acknowledged) and health()[0] == 200, STUCK_S):
+            wrong.append("it was not over when the disk answered")
+        words.append(f"“{reason}”, over {time.monotonic() - begin:.1f} s later")
+    server.kill()
+    a, l, more = verdict(server, [load], 1)
+    return Outcome("100 clients", not wrong and not more and not l, "; ".join(words + wrong + more), a, l)
+
+
+@stuck_disk.control
+def _(bench):
+    """It waits for the disk under a lock, and whoever comes waits for that."""
+    folder = bench.new_folder()
+    prefix = tracing.prefix(os.path.join(folder, "trace"), f"write:delay_enter={STUCK_S}000000:when=3", [os.path.join(folder, "beacon.log")])
+    server = bench.naive(folder, prefix=prefix)
+    with Load(server.address, n_clients=8, timeout_s=2) as load:
+        load.wait_for(lambda load: 4 <= load.n_broken, STUCK_S)
+        status = wire.status_of(server.address, wire.post(wire.beacon("stuck-0")), 2.0)
+    server.kill()
+    return Control(f"naive: a beacon is answered {status or 'nothing in 2 s'}", status == 0)
+
+
 @row("A10", "the n-th system call on the log fails, for every n: start on a torn log, append", ("strace",), short=False, promise="whichever call on the log fails, the promise holds")
 def nth_call(bench):
     n_points = n_hit = n_refused_starts = acknowledged = lost = 0

@@ -75,6 +75,26 @@ fn what_is_told_in_order_with_lines_waits_for_those_before_it() {
 }
 
 #[test]
+fn a_disk_that_does_not_answer_is_told_until_it_does() {
+    let place = Place::new();
+    let stuck_after = Duration::from_millis(20);
+    let (writer, script) = place.scripted_with(|settings| settings.stuck_after = stuck_after);
+    script.hold();
+    let (send, told) = mpsc::channel();
+    let done = Box::new(move |fate: Result<(), WriteError>| send.send(fate).unwrap());
+    writer.append(b"1".to_vec(), done).unwrap();
+    wait_until("the disk counts as stuck", || writer.is_stuck());
+    let reason = writer.health().unwrap_err();
+    assert!(reason.starts_with("the disk of the log has not answered for "));
+    script.release();
+    assert!(told.recv_timeout(PATIENCE).unwrap().is_ok());
+    wait_until("it is not stuck any more", || {
+        !writer.is_stuck() && writer.health().is_ok()
+    });
+    assert_eq!(place.text(), "1\n");
+}
+
+#[test]
 fn a_queue_of_large_lines_is_bounded_in_bytes() {
     let place = Place::new();
     let (writer, script) = place.scripted();
