@@ -118,6 +118,8 @@ def wrk(port, seconds, script):
 def load(server, seconds, script, churn=0):
     """One round; `churn`: connections a second that are opened, used once and closed meanwhile."""
     server.log.unlink(missing_ok=True)
+    # What others left to be written must not be waited for by whoever syncs.
+    os.sync()
     process, port = server.start()
     try:
         hungry = []

@@ -110,7 +110,10 @@ def command(words):
 
 
 def unmount(folder):
-    if os.path.ismount(folder):
+    # One may lie on another.
+    for _ in range(2):
+        if not os.path.ismount(folder):
+            return
         done = subprocess.run(["umount", folder], capture_output=True, timeout=60, check=False)
         if done.returncode != 0:
             subprocess.run(["umount", "-l", folder], capture_output=True, timeout=60, check=False)
@@ -159,6 +162,6 @@ class Disk:
             raise rows.Skip(f"cannot make a file system read-only here: {cause}") from None
 
     def mount_anew(self):
-        """As after a repair, while programs still hold files of the old one open."""
-        command(["umount", "--lazy", self.folder])
+        """As after a repair, while programs still hold files of the old one open: on top of it, so that at no moment the path leads
+        to the folder beneath, where whatever is written would be hidden afterwards."""
         self.mount()

@@ -1,11 +1,13 @@
 """A: disks that fill, limits on the size of files, logs that are moved, removed, locked away."""
 
+import dataclasses
 import os
 import resource
 import shutil
 import time
 
 import server as servers
+import tracing
 import wire
 from load import Found, Load, found
 from rows import Control, Outcome, row
@@ -256,12 +258,13 @@ def locked_out(bench, server, take, give):
     return load, void, said, is_refused, back_s, well_s
 
 
-def locked_out_outcome(server, result, logs):
+def locked_out_outcome(server, result, logs, given_up=()):
+    """`given_up`: lost to what no program can see."""
     load, void, said, is_refused, back_s, well_s = result
     seen = Found()
     for log in logs:
         seen.read_all(log)
-    lost = seen.lost(load)
+    lost = [name for name in seen.lost(load) if name not in given_up]
     (status, headers, body), (health, _, _) = said
     reason = headers.get("x-call-metrics") or body.decode(errors="replace").strip()
     wrong = []
@@ -313,23 +316,45 @@ def _(bench):
 
 
 def read_only(bench, start):
-    """The file system finds an error and turns read-only; it is mounted anew while the server runs."""
+    """The file system finds an error and turns read-only; it is mounted anew while the server runs. When it began to turn
+    and had turned, too."""
     disk = bench.disk(64)
     server = start(disk.folder)
-    return server, locked_out(bench, server, disk.turn_read_only, disk.mount_anew)
+    turned = []
+
+    def turn():
+        turned.append(time.monotonic())
+        disk.turn_read_only()
+        turned.append(time.monotonic())
+
+    return server, locked_out(bench, server, turn, disk.mount_anew), turned
 
 
-@row("A13r", "the log's file system turns read-only under load (ext4, errors=remount-ro), then mounted anew", ("root",))
+@row("A13r", "the log's file system turns read-only under load (ext4, errors=remount-ro), then mounted anew", ("root", "strace"))
 def turned_read_only(bench):
-    server, result = read_only(bench, lambda folder: bench.serve(folder, cwd=bench.folder))
-    return locked_out_outcome(server, result, [server.log])
+    trace = bench.path("trace")
+    server, result, (begin, end) = read_only(bench, lambda folder: bench.serve(folder, cwd=bench.folder, prefix=tracing.prefix(trace)))
+    load = result[0]
+    # In the moment in which ext4 stops its journal it calls syncs good that wrote nothing: the trace tells whether it did.
+    is_meanwhile = lambda sent, acknowledged, _: sent <= end and begin <= acknowledged
+    lost = [name for name in found(server.log).lost(load) if is_meanwhile(*load.acknowledged[name])]
+    outcome = locked_out_outcome(server, result, [server.log], given_up=lost)
+    server.kill()
+    tracing.settle(trace)
+    audit = tracing.Audit(trace, server.log, [load])
+    words = outcome.words
+    if lost:
+        words += f"; {len(lost)} of the {(end - begin) * 1e3:.0f} ms in which it turned are gone, after syncs that the kernel called good"
+    if audit.violations or audit.n_audited == 0:
+        words += f"; {len(audit.violations)} of {audit.n_audited} acknowledged without a good sync"
+    return dataclasses.replace(outcome, words=words, holds=outcome.holds and 0 < audit.n_audited and not audit.violations)
 
 
 @turned_read_only.control
 def _(bench):
     # In the file system it would hold that up.
     folder = bench.folder
-    _, result = read_only(bench, lambda disk: bench.naive(disk, cwd=folder))
+    _, result, _ = read_only(bench, lambda disk: bench.naive(disk, cwd=folder))
     return locked_out_control(result)
 
 
