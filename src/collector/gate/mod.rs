@@ -1,6 +1,9 @@
 //! The gate: owns the public port and admits only whole, bounded, unambiguous requests, which it passes
 //! to the HTTP handlers behind a private Unix socket. Knows nothing of beacons, routes or tiny_http: whatever speaks
 //! HTTP/1.1 with `Content-Length` may stand behind it.
+//!
+//! Clients wait at the `turnstile`, one thread for all; requests that are small and answered promptly pass there, many on one
+//! connection to the handlers (`hop`). For anything else a client steps aside to a thread of its own (`connection`).
 
 mod answer;
 mod chunked;
