@@ -267,7 +267,10 @@
   const plan = () => { if (library() || state.view === "each") waiting ||= requestAnimationFrame(work); };
 
   let asked = false;
-  /** Asks for the chart library, a large script, after the page was painted: text and lanes do not wait for it. */
+  /**
+   * Asks for the chart library, a large script, after the page was painted: text and lanes do not wait for it. On a disk it is
+   * there at once, and what prints the page as soon as it has loaded gets the charts too.
+   */
   const fetchLibrary = () => {
     if (asked || library()) return;
     asked = true;
@@ -275,7 +278,8 @@
     script.src = `${/** @type {HTMLElement} */ (document.getElementById("report")).dataset.assets}echarts.js`;
     script.onload = plan;
     script.onerror = () => { for (const said of document.querySelectorAll(".chart-time")) said.textContent = "The chart library could not be loaded. The table has the numbers; loading the page again may help."; };
-    requestAnimationFrame(() => setTimeout(() => document.head.append(script)));
+    if (location.protocol === "file:") document.head.append(script);
+    else requestAnimationFrame(() => setTimeout(() => document.head.append(script)));
   };
 
   /** Takes the panels of a page over; the old ones are let go. @param {any} next @param {any} chosen */

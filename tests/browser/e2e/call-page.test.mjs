@@ -181,6 +181,13 @@ test("on paper it is light, with every panel, and the screen stays dark", async 
   watched.clean();
 });
 
+test("from disk the chart library is there once the page has loaded: what prints then prints charts", async (t) => {
+  const { address } = report(t);
+  const { page } = await person(t, { offline: true });
+  await page.goto(address, { waitUntil: "load" });
+  assert.equal(await page.evaluate(() => typeof globalThis.echarts?.init), "function");
+});
+
 test("without the chart library everything else works, and the page says so", async (t) => {
   const { address, home } = report(t);
   const assets = join(home, "site/assets");
