@@ -218,6 +218,14 @@
   let seen;
   let waiting = 0;
 
+  /** A chart with these options, a new one where there is none: it is painted with the next frame unless that is too late. @param {any} chart @param {HTMLElement} box @param {any} options @param {boolean} now */
+  const put = (chart, box, options, now) => {
+    const made = chart ?? library().init(box, null, { renderer: "canvas" });
+    made.resize();
+    made.setOption(options, { notMerge: true, lazyUpdate: !now && !chart });
+    return made;
+  };
+
   /** @param {Drawn} one @param {boolean} whole else one of its two charts, the second one when called again */
   const draw = (one, whole) => {
     const { element, panel } = one;
@@ -234,17 +242,11 @@
       const [timeBox, spreadBox] = [".chart-time", ".chart-spread"].map((name) => /** @type {HTMLElement} */ (element.querySelector(name)));
       const last = element.classList.contains("panel-last");
       if (one.dirty !== "spread") {
-        const lazyUpdate = !whole && !one.time;
-        one.time ??= library().init(timeBox, null, { renderer: "canvas" });
-        one.time.resize();
-        one.time.setOption(timeOptions(page, panel, state, timeBox.clientWidth, last), { notMerge: true, lazyUpdate });
+        one.time = put(one.time, timeBox, timeOptions(page, panel, state, timeBox.clientWidth, last), whole);
         one.dirty = "spread";
         if (!whole) return;
       }
-      const lazyUpdate = !whole && !one.spread;
-      one.spread ??= library().init(spreadBox, null, { renderer: "canvas" });
-      one.spread.resize();
-      one.spread.setOption(spreadOptions(page, panel, state, last), { notMerge: true, lazyUpdate });
+      one.spread = put(one.spread, spreadBox, spreadOptions(page, panel, state, last), whole);
     }
     one.dirty = false;
     element.dataset.drawn = "";

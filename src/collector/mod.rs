@@ -272,8 +272,8 @@ impl Collector {
             is_exempt: Box::new(move |ip| ip.is_loopback() || trusted_proxies.has(ip)),
             // While the disk is stuck nobody shares a way with those that wait for it, so each can be told so at once.
             is_prompt: {
-                let app = Arc::clone(&app);
-                Box::new(move |method, path| intake::takes(method, path) && !app.writer.is_stuck())
+                let writer = Arc::clone(&app.writer);
+                Box::new(move |method, path| intake::takes(method, path) && !writer.is_stuck())
             },
             on_dead: {
                 let failure = Arc::clone(&failure);

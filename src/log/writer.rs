@@ -275,8 +275,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Where not everything was stored and synced by then, or the last sync failed. A segment that is being compressed is no reason: that is begun again
-    /// at the next start.
+    /// Where not everything was stored and synced by then, or the last sync failed. A segment that is being compressed is no
+    /// reason: that is begun again at the next start.
     pub fn stop_within(&self, limit: Duration) -> Result<(), Unfinished> {
         let path = self.path.clone();
         if !self.stop_by(Some(Instant::now() + limit)) {

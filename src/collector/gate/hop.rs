@@ -4,7 +4,7 @@
 
 use super::answer::{Answer, Budget, Fault};
 use super::limits::Limits;
-use super::peers::Key;
+use super::peers::{Key, ms_since};
 use super::refusal::{ANSWER_TOO_LARGE, ANSWERS_FULL, BUSY, NO_ANSWER, Refusal};
 use super::socket::left_until;
 use std::io::{self, Read, Write};
@@ -144,8 +144,8 @@ impl Hops {
 
     /// Notes a sign of life.
     pub(super) fn has_answered(&self) {
-        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_answer_ms.store(now_ms, Ordering::Relaxed);
+        self.last_answer_ms
+            .store(ms_since(self.started), Ordering::Relaxed);
     }
 
     /// A connection for the turnstile, if one is free now. It keeps it, puts it back or loses it.
