@@ -10,7 +10,7 @@ use super::numbers::Numbers;
 use super::page::{Beside, Neighbours};
 use super::publish::{self, Site};
 use super::state::{
-    KnownCall, KnownFile, Old, Place, Recognised, State, Store, absolute, recognised,
+    KnownCall, KnownFile, Old, Place, Recognised, State, Store, Texts, absolute, recognised,
 };
 use super::totals::Totals;
 use super::{ASSETS, Built, Error, Note, Progress, Settings, data, page};
@@ -87,6 +87,7 @@ struct Task {
     source: Source,
     files: Vec<FileNumber>,
     neighbours: (Option<String>, Option<String>),
+    trail: u64,
 }
 
 impl Build<'_> {
@@ -102,28 +103,20 @@ impl Build<'_> {
             state.known.files = self.gone(old, opened)?;
         }
         let known = std::mem::take(&mut state.known.calls);
-        let places: HashMap<String, Place> = known
-            .iter()
-            .map(|known| (known.summary.id.clone(), known.place))
-            .collect();
         self.calls = known
             .into_iter()
             .map(|known| (known.summary.id.clone(), known))
             .collect();
-        let (files, mut touched) = read(
-            &state.known.files,
-            opened,
-            found,
-            &state.store,
-            &places,
-            tell,
-        )?;
+        let before = |id: &str| self.calls.get(id).map(|call| call.place);
+        let known = &state.known.files;
+        let (files, mut touched) = read(known, opened, found, &state.store, &before, tell)?;
         if let Some(old) = state.old.as_ref().filter(|_| !self.settings.prune) {
             keep(&mut touched, old, &state.known.files, &state.store)?;
         }
         let is_news = is_anew || !touched.is_empty() || files != state.known.files;
+        let mut is_swept = true;
         if is_news {
-            publish::sweep(self.settings.out);
+            is_swept = !state.begin() || publish::sweep(self.settings.out);
             self.assets()?;
         }
         let order: FileOrder = files.iter().map(|file| file.number).collect();
@@ -135,20 +128,19 @@ impl Build<'_> {
         days.renew(&self.changed_days, calls, zone, &state.store)
             .map_err(Error::Remembered)?;
         let mut calls: Vec<KnownCall> = std::mem::take(&mut self.calls).into_values().collect();
-        calls.sort_by_cached_key(|call| {
-            let start = call.summary.span_ms.map(|(start, _)| start);
-            (Reverse(start), call.summary.id.clone())
-        });
-        let take = |call: &mut KnownCall| std::mem::take(&mut call.summary);
-        let summaries: Vec<CallSummary> = calls.iter_mut().map(take).collect();
-        let totals = Totals::new(summaries.iter());
+        // Newest first; those of one instant stay in the order of their ids.
+        calls.sort_by_cached_key(|call| Reverse(call.summary.span_ms.map(|(start, _)| start)));
+        let summaries: Vec<&CallSummary> = calls.iter().map(|call| &*call.summary).collect();
+        let totals = Totals::new(summaries.iter().copied());
         if is_news {
             let now_ms = self.settings.now_ms;
             let numbers = Numbers::new(&summaries, &days, zone, self.settings.standards);
             self.write_rooms(&summaries, &numbers)?;
-            let report = data::report(&log, &summaries, &totals, &numbers, now_ms);
+            let texts = calls.iter().map(|call| state.store.get_texts(call.texts));
+            let texts: Vec<Texts> = texts.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+            let report = data::report(&log, &texts, &totals, &numbers, now_ms);
             self.site.put("data/report.json", &report)?;
-            let overview = page::overview(&log, &summaries, &totals, &numbers, now_ms)?;
+            let overview = page::overview(&log, &summaries, &texts, &totals, &numbers, now_ms)?;
             self.site.put("index.html", overview.as_bytes())?;
         }
         if self.settings.prune {
@@ -161,15 +153,12 @@ impl Build<'_> {
                 name == page::ROOMS_FILE || rooms.contains(&format!("rooms/{name}"))
             });
         }
-        let n_calls = summaries.len();
+        let n_calls = calls.len();
         if is_news {
-            for (call, summary) in calls.iter_mut().zip(summaries) {
-                call.summary = summary;
-            }
             state.known.files = files;
             state.known.calls = calls;
             state.known.days = days;
-            state.commit(tell);
+            state.commit(is_swept, tell);
         }
         Ok(Built {
             calls: n_calls,
@@ -223,16 +212,21 @@ impl Build<'_> {
             keys.insert(id.clone(), touched.sessions);
             round.insert(id, touched.source);
         }
+        // In all others everything is as before.
+        let rooms = starts.values().map(|(room, _)| room.clone());
+        let rooms: HashSet<String> = rooms.collect();
         // Their account of beacons may be another now.
         let news: HashSet<u64> = keys.values().flatten().copied().collect();
-        let is_related = |call: &&KnownCall| call.sessions.iter().any(|key| news.contains(key));
+        let is_related = |call: &&KnownCall| {
+            rooms.contains(&call.summary.room) && call.sessions.iter().any(|key| news.contains(key))
+        };
         for call in self.calls.values().filter(is_related) {
             let again = || Source::Stored(call.place);
             round.entry(call.summary.id.clone()).or_insert_with(again);
         }
-        let mut neighbours = self.neighbours(&starts);
-        while !round.is_empty() || self.lead_elsewhere(&neighbours).next().is_some() {
-            for call in self.lead_elsewhere(&neighbours) {
+        let mut neighbours = self.neighbours(&rooms, &starts);
+        while !round.is_empty() || self.lead_elsewhere(&rooms, &neighbours).next().is_some() {
+            for call in self.lead_elsewhere(&rooms, &neighbours) {
                 let again = || Source::Stored(call.place);
                 round.entry(call.summary.id.clone()).or_insert_with(again);
             }
@@ -240,6 +234,7 @@ impl Build<'_> {
             let tasks = std::mem::take(&mut round).into_iter();
             let tasks = tasks.map(|(id, source)| Task {
                 neighbours: neighbours.of(&id),
+                trail: neighbours.trail_of(&id),
                 files: files
                     .get(&id)
                     .or(self.calls.get(&id).map(|call| &call.files))
@@ -258,16 +253,20 @@ impl Build<'_> {
                     self.changed_days.insert(day(&before));
                 }
             }
-            neighbours = self.neighbours(&starts);
+            neighbours = self.neighbours(&rooms, &starts);
         }
         Ok(())
     }
 
-    /// The neighbours of all calls. `starts`: rooms and starts of calls that have no summary yet, or an old one.
-    fn neighbours(&self, starts: &HashMap<String, (String, Option<i64>)>) -> Neighbours {
+    /// The neighbours of all calls in `rooms`. `starts`: rooms and starts of calls that have no summary yet, or an old one.
+    fn neighbours(
+        &self,
+        rooms: &HashSet<String>,
+        starts: &HashMap<String, (String, Option<i64>)>,
+    ) -> Neighbours {
         let known = self.calls.values().map(|call| &call.summary);
         let known = known
-            .filter(|call| !starts.contains_key(&call.id))
+            .filter(|call| rooms.contains(&call.room) && !starts.contains_key(&call.id))
             .map(|call| {
                 let start = call.span_ms.map(|(start, _)| start);
                 (call.room.as_str(), start, call.id.as_str())
@@ -278,13 +277,15 @@ impl Build<'_> {
         Neighbours::new(known.chain(new))
     }
 
-    /// Calls whose page leads to others than those that are their neighbours.
+    /// Calls in `rooms` whose page leads to others than those that are their neighbours.
     fn lead_elsewhere<'s>(
         &'s self,
+        rooms: &'s HashSet<String>,
         neighbours: &'s Neighbours,
     ) -> impl Iterator<Item = &'s KnownCall> {
         let calls = self.calls.values();
-        calls.filter(|call| neighbours.of(&call.summary.id) != call.neighbours)
+        let calls = calls.filter(|call| rooms.contains(&call.summary.room));
+        calls.filter(|call| neighbours.trail_of(&call.summary.id) != call.trail)
     }
 
     /// The accounts of all sessions of the calls in `round` that are in other calls too.
@@ -299,10 +300,12 @@ impl Build<'_> {
             let known = || self.calls.get(id).map(|call| &call.sessions);
             keys.get(id).or_else(known).unwrap_or(&no_keys)
         };
-        let theirs: HashSet<u64> = round.keys().flat_map(keys_of).copied().collect();
+        // Many are looked for in few.
+        let mut theirs: Vec<u64> = round.keys().flat_map(keys_of).copied().collect();
+        theirs.sort_unstable();
         let others = self.calls.keys().filter(|id| !round.contains_key(*id));
         let all = round.keys().chain(others).flat_map(keys_of).copied();
-        let several = in_several_calls(all.filter(|key| theirs.contains(key)));
+        let several = in_several_calls(all.filter(|key| theirs.binary_search(key).is_ok()));
         let mut accounts = Accounts::default();
         let concerns = |id: &&String| keys_of(id).iter().any(|key| several.contains(key));
         for (_, source) in round.iter().filter(|(id, _)| concerns(id)) {
@@ -318,7 +321,7 @@ impl Build<'_> {
     }
 
     /// Writes the pages of rooms that have news, and the list of all.
-    fn write_rooms(&self, calls: &[CallSummary], numbers: &Numbers<'_>) -> Result<(), Error> {
+    fn write_rooms(&self, calls: &[&CallSummary], numbers: &Numbers<'_>) -> Result<(), Error> {
         let mut by_room: HashMap<&str, Vec<&CallSummary>> = HashMap::new();
         for call in calls {
             if self.changed_rooms.contains(&call.room) {
@@ -393,6 +396,7 @@ impl Build<'_> {
             source,
             files,
             neighbours,
+            trail,
         } = task;
         let (gathered, place) = match source {
             Source::Held(call) => {
@@ -415,13 +419,20 @@ impl Build<'_> {
         };
         let html = page::call(&call, &assessment, self.settings.zone, &beside)?;
         self.site.put(&data::page_path(&id), html.as_bytes())?;
+        let summary = CallSummary::of(&call, &assessment);
+        let texts = Texts {
+            row: page::table_row(&summary, self.settings.standards, self.settings.zone)?,
+            entry: data::entry(&summary),
+        };
+        let texts = store.put_texts(&texts).map_err(Error::Remembered)?;
         Ok(KnownCall {
-            summary: CallSummary::of(&call, &assessment),
+            summary: Box::new(summary),
             place,
             sketches,
+            texts,
             sessions,
             files,
-            neighbours,
+            trail,
         })
     }
 }
@@ -449,7 +460,7 @@ fn read(
     opened: &[Opened],
     found: &[Option<usize>],
     store: &Store,
-    places: &HashMap<String, Place>,
+    before: &dyn Fn(&str) -> Option<Place>,
     tell: &(dyn Fn(Note) + Sync),
 ) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
     let is_here: BTreeSet<usize> = found.iter().flatten().copied().collect();
@@ -485,7 +496,7 @@ fn read(
             });
         }
     }
-    let (read, touched) = gather::read(&unread, store, places, tell)?;
+    let (read, touched) = gather::read(&unread, store, before, tell)?;
     let mut read = read.into_iter();
     files.extend(
         here.into_iter()

@@ -2,6 +2,7 @@
 
 use super::gather::LogStats;
 use super::numbers::Numbers;
+use super::state::Texts;
 use super::totals::Totals;
 use crate::beacon::POWERS;
 use crate::call::{
@@ -39,10 +40,13 @@ pub(super) fn data_path(call_id: &str) -> String {
     format!("data/calls/{call_id}.json")
 }
 
-/// `data/report.json`.
+/// How `data/report.json` ends behind its calls.
+const END: &str = "]}\n";
+
+/// `data/report.json`. `texts`: of each call.
 pub(super) fn report(
     log: &LogStats,
-    calls: &[CallSummary],
+    texts: &[Texts],
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
@@ -56,7 +60,8 @@ pub(super) fn report(
         totals: OneTotals,
         thresholds: BTreeMap<&'static str, OneThresholds>,
         numbers: OneNumbers<'a>,
-        calls: Vec<Row<'a>>,
+        /// Last: see [`END`].
+        calls: [(); 0],
     }
     #[derive(Serialize)]
     struct OneThresholds {
@@ -97,22 +102,6 @@ pub(super) fn report(
         participants: usize,
         participant_seconds: f64,
     }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Row<'a> {
-        id: &'a str,
-        room: &'a str,
-        meeting_session_id: &'a str,
-        start: Option<i64>,
-        end: Option<i64>,
-        participants: usize,
-        samples: usize,
-        quality: &'static str,
-        score: Option<u8>,
-        delivery: Option<OneDelivery>,
-        page: String,
-        data: String,
-    }
     let thresholds = |metric: MetricId| {
         let thresholds = numbers.standards.of(metric)?;
         let one = OneThresholds {
@@ -122,22 +111,6 @@ pub(super) fn report(
         };
         Some((metric.def().id, one))
     };
-    fn row(call: &CallSummary) -> Row<'_> {
-        Row {
-            id: &call.id,
-            room: &call.room,
-            meeting_session_id: &call.meeting_session_id,
-            start: call.span_ms.map(|(start, _)| start),
-            end: call.span_ms.map(|(_, end)| end),
-            participants: call.n_participants,
-            samples: call.n_samples,
-            quality: call.quality().word(),
-            score: call.score.map(Score::value),
-            delivery: call.delivery.map(OneDelivery::from),
-            page: page_path(&call.id),
-            data: data_path(&call.id),
-        }
-    }
     let report = Report {
         schema_version: SCHEMA_VERSION,
         generated_at: units::rfc3339(generated_ms),
@@ -161,15 +134,61 @@ pub(super) fn report(
             },
         },
         totals: OneTotals {
-            calls: calls.len(),
+            calls: texts.len(),
             participants: totals.participants,
             participant_seconds: totals.participant_ms as f64 / 1e3,
         },
         thresholds: MetricId::all().filter_map(thresholds).collect(),
         numbers: OneNumbers::from(numbers),
-        calls: calls.iter().map(row).collect(),
+        calls: [],
     };
-    file(&report)
+    // The entries are JSON already.
+    let mut bytes = file(&report);
+    bytes.truncate(bytes.len() - END.len());
+    bytes.reserve(texts.iter().map(|one| one.entry.len() + 1).sum::<usize>() + END.len());
+    for (nth, one) in texts.iter().enumerate() {
+        if 0 < nth {
+            bytes.push(b',');
+        }
+        bytes.extend_from_slice(one.entry.as_bytes());
+    }
+    bytes.extend_from_slice(END.as_bytes());
+    bytes
+}
+
+/// What `data/report.json` says of a call.
+pub(super) fn entry(call: &CallSummary) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Entry<'a> {
+        id: &'a str,
+        room: &'a str,
+        meeting_session_id: &'a str,
+        start: Option<i64>,
+        end: Option<i64>,
+        participants: usize,
+        samples: usize,
+        quality: &'static str,
+        score: Option<u8>,
+        delivery: Option<OneDelivery>,
+        page: String,
+        data: String,
+    }
+    let entry = Entry {
+        id: &call.id,
+        room: &call.room,
+        meeting_session_id: &call.meeting_session_id,
+        start: call.span_ms.map(|(start, _)| start),
+        end: call.span_ms.map(|(_, end)| end),
+        participants: call.n_participants,
+        samples: call.n_samples,
+        quality: call.quality().word(),
+        score: call.score.map(Score::value),
+        delivery: call.delivery.map(OneDelivery::from),
+        page: page_path(&call.id),
+        data: data_path(&call.id),
+    };
+    serde_json::to_string(&entry).expect("made of finite numbers and string keys")
 }
 
 /// `data/calls/<call-id>.json`.

@@ -9,7 +9,7 @@ use crate::beacon::{Beacon, Refusal, Scanner};
 use crate::call::{Call, Calls, FileNumber, Gathered};
 use crate::log::opened::{self, Opened};
 use crate::log::reader::{self, Extent, Line};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeBounds;
 use std::thread;
@@ -84,7 +84,7 @@ pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
     };
     let unread: Vec<Unread<'_>> = opened.iter().zip(0..).map(unread).collect();
     let store = Store::temporary().map_err(Error::Remembered)?;
-    let (files, touched) = read(&unread, &store, &HashMap::new(), &|_| ())?;
+    let (files, touched) = read(&unread, &store, &|_| None, &|_| ())?;
     let mut calls = Calls::default();
     for call in touched.into_values() {
         let call = call.source.into_call(&store).map_err(Error::Remembered)?;
@@ -224,7 +224,7 @@ impl Unread<'_> {
 pub(super) fn read(
     files: &[Unread<'_>],
     store: &Store,
-    before: &HashMap<String, Place>,
+    before: &dyn Fn(&str) -> Option<Place>,
     tell: &(dyn Fn(Note) + Sync),
 ) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);

@@ -80,20 +80,23 @@ impl<'a> Numbers<'a> {
 
     /// `calls`: newest first. `zone`: where days begin, those of `days` too.
     pub(super) fn new(
-        calls: &'a [CallSummary],
+        calls: &[&'a CallSummary],
         days: &Days,
         zone: &'a TimeZone,
         standards: &'a Standards,
     ) -> Numbers<'a> {
-        let mut worst_calls: Vec<&CallSummary> =
-            calls.iter().filter(|call| call.score.is_some()).collect();
+        let mut worst_calls: Vec<&CallSummary> = calls
+            .iter()
+            .copied()
+            .filter(|call| call.score.is_some())
+            .collect();
         worst_calls.sort_by_key(|call| call.score);
         worst_calls.truncate(LISTED_MAX);
         Numbers {
             time_zone: zone,
             standards,
-            all: Sums::over(&calls.iter().collect::<Vec<_>>(), days.all()),
-            days: by_day(calls.iter(), days, zone),
+            all: Sums::over(calls, days.all()),
+            days: by_day(calls.iter().copied(), days, zone),
             rooms: rooms(calls),
             worst_calls,
         }
@@ -158,7 +161,7 @@ impl Sums {
     }
 }
 
-fn rooms(calls: &[CallSummary]) -> Vec<Room<'_>> {
+fn rooms<'a>(calls: &[&'a CallSummary]) -> Vec<Room<'a>> {
     // Rooms are other people's text: a hash that can be foreseen would let them make this slow.
     let mut by_room: HashMap<&str, Room<'_>> = HashMap::new();
     for call in calls {
@@ -225,7 +228,7 @@ mod tests {
         let days = |zone: &TimeZone| -> Vec<(String, i64, usize)> {
             let (calls, days) = summaries(calls, zone);
             let standards = Standards::default();
-            let numbers = Numbers::new(&calls, &days, zone, &standards);
+            let numbers = Numbers::new(&calls.iter().collect::<Vec<_>>(), &days, zone, &standards);
             let days = numbers.days.iter();
             days.map(|day| {
                 (
@@ -259,7 +262,7 @@ mod tests {
             &TimeZone::UTC,
         );
         let (zone, standards) = (TimeZone::UTC, Standards::default());
-        let numbers = Numbers::new(&calls, &days, &zone, &standards);
+        let numbers = Numbers::new(&calls.iter().collect::<Vec<_>>(), &days, &zone, &standards);
         let minutes = |quality| numbers.all.of_ms(quality) / 60_000;
         assert_eq!((minutes(Quality::Good), minutes(Quality::Poor)), (20, 5));
         assert_eq!(numbers.all.share(Quality::Poor), Some(0.2));
@@ -289,7 +292,7 @@ mod tests {
             &TimeZone::UTC,
         );
         let (zone, standards) = (TimeZone::UTC, Standards::default());
-        let numbers = Numbers::new(&calls, &days, &zone, &standards);
+        let numbers = Numbers::new(&calls.iter().collect::<Vec<_>>(), &days, &zone, &standards);
         assert_eq!(numbers.days.len(), 3);
         let days = numbers.days.iter();
         let together =

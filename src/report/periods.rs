@@ -9,8 +9,11 @@ use crate::metric::MetricId;
 use jiff::civil::Date;
 
 /// Loss and round-trip time of many: all readings of these metrics together.
-pub(super) const LOSS: &[&str] = &["totalSendPacketLoss", "totalRecvPacketLoss"];
-pub(super) const ROUND_TRIP: &[&str] = &["networkRoundTripTime"];
+pub(super) const LOSS: &[MetricId] = &[
+    MetricId::named("totalSendPacketLoss"),
+    MetricId::named("totalRecvPacketLoss"),
+];
+pub(super) const ROUND_TRIP: &[MetricId] = &[MetricId::named("networkRoundTripTime")];
 
 /// Stretches that are offered, in days, where the log is longer.
 const STRETCHES: [(&str, i64); 2] = [("7", 7), ("30", 30)];
@@ -72,10 +75,9 @@ impl Figures {
                 *sum_ms = sum_ms.saturating_add(ms);
             }
         }
-        let p95 = |ids: &[&str]| {
+        let p95 = |ids: &[MetricId]| {
             let metrics = sums.clone().flat_map(|one| &one.metrics);
-            let theirs =
-                metrics.filter(|(metric, _): &&(MetricId, Sketch)| ids.contains(&metric.def().id));
+            let theirs = metrics.filter(|(metric, _): &&(MetricId, Sketch)| ids.contains(metric));
             let all = Sketch::sum(theirs.map(|(_, sketch)| sketch))?;
             Some(all.quantile(0.95))
         };

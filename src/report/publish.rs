@@ -44,8 +44,10 @@ impl Site<'_> {
     }
 }
 
-/// Removes what builds that were killed left half written; a build that is at work right now keeps its own.
-pub(super) fn sweep(out: &Path) {
+/// Removes what builds that were killed left half written; a build that is at work right now keeps its own. Gives whether nothing
+/// is left.
+pub(super) fn sweep(out: &Path) -> bool {
+    let mut is_clean = true;
     for folder in ["", "calls", "rooms", "data", "data/calls"] {
         let Ok(entries) = fs::read_dir(out.join(folder)) else {
             continue;
@@ -59,12 +61,12 @@ pub(super) fn sweep(out: &Path) {
                 .and_then(|meta| meta.modified())
                 .ok()
                 .and_then(|at| at.elapsed().ok());
-            if age.is_some_and(|age| ABANDONED < age) {
-                // A leftover that cannot be removed harms nobody: it is never linked to.
-                let _ = fs::remove_file(entry.path());
-            }
+            // A leftover that cannot be removed harms nobody: it is never linked to.
+            is_clean &=
+                age.is_some_and(|age| ABANDONED < age) && fs::remove_file(entry.path()).is_ok();
         }
     }
+    is_clean
 }
 
 /// Removes pages and data of calls that are not to be kept.
@@ -151,9 +153,14 @@ mod tests {
             let file = fs::File::create(folder.path().join(name)).unwrap();
             file.set_modified(modified).unwrap();
         }
-        sweep(folder.path());
+        assert!(
+            !sweep(folder.path()),
+            "one is of a build that may be at work"
+        );
         let left = |name: &str| folder.path().join("calls").join(name).exists();
         assert!(!left(".new-old") && left(".new-now") && left("old.html"));
+        fs::remove_file(folder.path().join("calls/.new-now")).unwrap();
+        assert!(sweep(folder.path()));
     }
 
     #[test]

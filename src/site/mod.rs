@@ -58,6 +58,10 @@ const TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../site-templates/report-overview.html"),
     ),
     (
+        "report-row.html",
+        include_str!("../../site-templates/report-row.html"),
+    ),
+    (
         "report-room.html",
         include_str!("../../site-templates/report-room.html"),
     ),

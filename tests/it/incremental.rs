@@ -472,8 +472,8 @@ fn damage_that_shows_only_when_a_call_is_read_back_costs_a_full_build() {
         .find(|name| name.contains("calls-"))
         .unwrap();
     let mut bytes = fs::read(state.join(&store)).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    // Of the call itself, which comes first.
+    bytes[20] ^= 1;
     fs::write(state.join(&store), bytes).unwrap();
     append(
         &folder.path("beacon.log"),
@@ -483,6 +483,30 @@ fn damage_that_shows_only_when_a_call_is_read_back_costs_a_full_build() {
     assert_eq!(heard, ["what is remembered of it: it is damaged"]);
     build(&folder, &["beacon.log"], "fresh", |_| ());
     assert_eq!(tree(&folder.path("site")), tree(&folder.path("fresh")));
+}
+
+#[test]
+fn half_written_files_are_looked_for_after_a_build_that_did_not_end() {
+    let folder = Folder::new();
+    folder.write("beacon.log", beacon("r", "a", T) + "\n");
+    build(&folder, &["beacon.log"], "site", |_| ());
+    let state = folder.path("beacon.log.state");
+    let lock = tree(&state).into_keys().find(|name| name.ends_with("lock"));
+    let lock = state.join(lock.unwrap());
+    assert_eq!(fs::read(&lock).unwrap(), b"", "a build that ended says so");
+    let left = folder.path("site/calls/.new-left");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_300);
+    fs::write(&left, "<!doct").unwrap();
+    let file = fs::File::options().write(true).open(&left).unwrap();
+    file.set_modified(long_ago).unwrap();
+    fs::write(&lock, "x").unwrap();
+    append(
+        &folder.path("beacon.log"),
+        (beacon("r", "b", T) + "\n").as_bytes(),
+    );
+    build(&folder, &["beacon.log"], "site", |_| ());
+    assert!(!left.exists());
+    assert_eq!(fs::read(&lock).unwrap(), b"");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{Source, Touched, Unread};
 use crate::call::Calls;
 use crate::log::cursor::Cursor;
 use crate::log::reader::{self, Extent};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -30,7 +30,7 @@ pub(super) fn read(
     shares: Vec<Vec<Stretch>>,
     bytes_max: usize,
     store: &Store,
-    before: &HashMap<String, Place>,
+    before: &dyn Fn(&str) -> Option<Place>,
     tell: &(dyn Fn(Note) + Sync),
 ) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
     let beacons = AtomicU64::new(0);
@@ -118,7 +118,7 @@ fn together(
     shares: Vec<Parts>,
     bytes_max: usize,
     store: &Store,
-    before: &HashMap<String, Place>,
+    before: &dyn Fn(&str) -> Option<Place>,
 ) -> io::Result<BTreeMap<String, Touched>> {
     let mut all = Parts::new();
     for (id, parts) in shares.into_iter().flatten() {
@@ -127,12 +127,12 @@ fn together(
     let mut held_bytes: usize = all.values().flatten().map(Touched::bytes).sum();
     let mut calls = BTreeMap::new();
     for (id, mut parts) in all {
-        let earlier = before.get(&id);
+        let earlier = before(&id);
         let call = if let (None, 1) = (earlier, parts.len()) {
             parts.pop()
         } else {
             held_bytes -= parts.iter().map(Touched::bytes).sum::<usize>();
-            let earlier = earlier.map(|place| Source::Stored(*place));
+            let earlier = earlier.map(Source::Stored);
             let sources = parts.into_iter().map(|part| part.source);
             let mut sources = earlier.into_iter().chain(sources);
             let first = sources.next().map(|first| first.into_call(store));
@@ -255,9 +255,8 @@ mod tests {
             let store = Store::temporary().unwrap();
             let shares = share::divide(&files, n_threads, 1).unwrap();
             assert_eq!(shares.len(), n_threads);
-            let before = HashMap::new();
             let (known, touched) =
-                super::read(&files, shares, bytes_max, &store, &before, &|_| ()).unwrap();
+                super::read(&files, shares, bytes_max, &store, &|_| None, &|_| ()).unwrap();
             let order: FileOrder = (0..4).collect();
             let calls: Vec<String> = touched
                 .into_values()

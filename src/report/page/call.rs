@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Issues and events that are in the page from the start. Of a long call with much trouble there are hundreds.
 const FIRST_MOMENTS: usize = 30;
@@ -41,6 +42,13 @@ impl Neighbours {
             }
         }
         Neighbours(neighbours)
+    }
+
+    /// What stands for the calls before and after it: another number where they are others.
+    pub(in crate::report) fn trail_of(&self, call_id: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.0.get(call_id).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Ids of the calls before and after it in its room.

@@ -1,12 +1,14 @@
 //! The table of all calls: a row for each, and beside the rows what a script sorts and filters them by. Texts alone are the
 //! template's; what is in the data of a script is the same numbers, not yet words.
 
+use super::super::Error;
 use super::ribbon::{Ribbon, ribbon};
 use super::{Verdict, for_script, level, verdict};
 use crate::call::{CallSummary, IssueType};
-use crate::metric::Standards;
+use crate::metric::{MetricId, Standards};
 use crate::report::data;
 use crate::report::periods::{LOSS, ROUND_TRIP};
+use crate::site;
 use crate::units;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -88,9 +90,18 @@ pub(super) fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) ->
     }
 }
 
+/// A call's row of the overview's table, as HTML.
+pub(in crate::report) fn table_row(
+    call: &CallSummary,
+    standards: &Standards,
+    zone: &TimeZone,
+) -> Result<String, Error> {
+    Ok(site::render("report-row.html", row(call, standards, zone))?)
+}
+
 /// The data of all calls as JSON that can stand inside a `<script>`. `zone`: where days begin.
-pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
-    let types: BTreeSet<IssueType> = calls.iter().flat_map(issue_types).collect();
+pub(super) fn for_scripts(calls: &[&CallSummary], zone: &TimeZone) -> String {
+    let types: BTreeSet<IssueType> = calls.iter().copied().flat_map(issue_types).collect();
     let types: Vec<IssueType> = types.into_iter().collect();
     let names: BTreeSet<&str> = calls
         .iter()
@@ -115,9 +126,9 @@ pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
     };
     let data = Data {
         id: calls.iter().map(|call| call.id.as_str()).collect(),
-        room: calls.iter().map(CallSummary::room_name).collect(),
+        room: calls.iter().map(|call| call.room_name()).collect(),
         start: calls.iter().map(|call| Some(call.span_ms?.0)).collect(),
-        day: calls.iter().map(day).collect(),
+        day: calls.iter().copied().map(day).collect(),
         duration: calls
             .iter()
             .map(|call| call.span_ms.map(|(start, end)| end - start))
@@ -139,8 +150,8 @@ pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
                     .collect()
             })
             .collect(),
-        trouble: calls.iter().map(trouble).collect(),
-        who: calls.iter().map(who).collect(),
+        trouble: calls.iter().copied().map(trouble).collect(),
+        who: calls.iter().copied().map(who).collect(),
         names,
         types: types.iter().map(|one| (one.id(), one.title())).collect(),
     };
@@ -149,11 +160,15 @@ pub(super) fn for_scripts(calls: &[CallSummary], zone: &TimeZone) -> String {
 
 /// What was wrong in a call, each once, the worst first.
 pub(super) fn issue_types(call: &CallSummary) -> Vec<IssueType> {
-    let spells = call.spells.iter().map(|spell| spell.issue_type);
-    let others: BTreeSet<IssueType> = spells
-        .filter(|one| Some(*one) != call.worst_issue)
-        .collect();
-    call.worst_issue.into_iter().chain(others).collect()
+    let mut types: Vec<IssueType> = call.worst_issue.into_iter().collect();
+    for spell in &call.spells {
+        if !types.contains(&spell.issue_type) {
+            types.push(spell.issue_type);
+        }
+    }
+    let n_worst = usize::from(call.worst_issue.is_some());
+    types[n_worst..].sort_unstable();
+    types
 }
 
 /// The share of the call in which somebody was in trouble. `None`: nothing was measured.
@@ -182,16 +197,13 @@ fn rounded(value: f64) -> Option<f64> {
 }
 
 /// Of a call: the largest p95 of any participant in any of `metrics`.
-pub(super) fn worst_p95(
-    call: &CallSummary,
-    metrics: &[&str],
-) -> Option<(crate::metric::MetricId, f64)> {
+pub(super) fn worst_p95(call: &CallSummary, metrics: &[MetricId]) -> Option<(MetricId, f64)> {
     let theirs = call.worst_p95.iter().copied();
-    let theirs = theirs.filter(|(metric, _)| metrics.contains(&metric.def().id));
+    let theirs = theirs.filter(|(metric, _)| metrics.contains(metric));
     theirs.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn cell(call: &CallSummary, metrics: &[&str], standards: &Standards) -> Cell {
+fn cell(call: &CallSummary, metrics: &[MetricId], standards: &Standards) -> Cell {
     match worst_p95(call, metrics) {
         Some((metric, value)) => Cell {
             text: units::quantity(metric.def().unit, value),
@@ -236,7 +248,7 @@ mod tests {
         let mut losses = vec![0.0; 51];
         losses[10..30].fill(0.5);
         let calls = [summary("</script>a", &losses), summary("r", &[])];
-        let json = for_scripts(&calls, &TimeZone::UTC);
+        let json = for_scripts(&calls.each_ref(), &TimeZone::UTC);
         assert!(!json.contains('<'), "{json}");
         let data: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(data["room"][0], "</script>a");

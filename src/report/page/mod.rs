@@ -15,6 +15,7 @@ mod rooms;
 mod tiles;
 
 pub(super) use call::{Beside, Neighbours, call, single};
+pub(super) use calls::table_row;
 pub(super) use overview::overview;
 pub(super) use room::room;
 pub(super) use rooms::{FILE as ROOMS_FILE, rooms};

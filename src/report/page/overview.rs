@@ -4,8 +4,9 @@ use super::super::Error;
 use super::super::gather::LogStats;
 use super::super::numbers::Numbers;
 use super::super::periods::periods;
+use super::super::state::Texts;
 use super::super::totals::Totals;
-use super::calls::{self, Row};
+use super::calls;
 use super::over_all::{OverAll, over_all};
 use super::period::{self, Shown};
 use super::{Verdict, delivery, in_words};
@@ -20,6 +21,11 @@ use serde::Serialize;
 /// Rows of the table that a page with scripts shows at first; `overview-state.js` has the same.
 const FIRST: usize = 100;
 
+/// What stands in the page where much text belongs. Nobody's name can look like it: there `<` is escaped.
+const FIRST_ROWS: &str = "<first-rows>";
+const MORE_ROWS: &str = "<more-rows>";
+const CALLS_DATA: &str = "<calls-data>";
+
 #[derive(Serialize)]
 struct Overview<'a> {
     assets: String,
@@ -27,13 +33,13 @@ struct Overview<'a> {
     digest: String,
     /// The shortest one first.
     periods: Vec<Shown>,
-    /// Rows of the table, and how many of them a page with scripts shows at first.
-    calls: Vec<Row>,
+    /// Rows of the table that a page with scripts shows at first, and those it shows later; a hole, or empty.
+    first_rows: &'static str,
+    more_rows: &'static str,
     n_calls: String,
     qualities: Vec<Verdict>,
-    first: usize,
-    /// The calls for scripts, as JSON.
-    calls_data: String,
+    /// The calls for scripts, as JSON: a hole.
+    calls_data: &'static str,
     numbers: OverAll,
     data: Vec<Fact>,
     arrived: String,
@@ -54,17 +60,19 @@ struct Fact {
     value: String,
 }
 
-/// `index.html`.
+/// `index.html`. `texts`: of each of `calls`.
 pub(in crate::report) fn overview(
     log: &LogStats,
-    calls: &[CallSummary],
+    calls: &[&CallSummary],
+    texts: &[Texts],
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
 ) -> Result<String, Error> {
     let zone = numbers.time_zone;
-    let all: Vec<&CallSummary> = calls.iter().collect();
-    let periods = periods(&all, &numbers.all, &numbers.days);
+    let (first, more) = texts.split_at(texts.len().min(FIRST));
+    let hole = |hole, is_filled| if is_filled { hole } else { "" };
+    let periods = periods(calls, &numbers.all, &numbers.days);
     let context = Overview {
         assets: format!("assets/{}/", site::assets_digest()),
         version: env!("CARGO_PKG_VERSION"),
@@ -76,10 +84,8 @@ pub(in crate::report) fn overview(
             .iter()
             .map(|period| period::shown(period, numbers.standards, zone))
             .collect(),
-        calls: calls
-            .iter()
-            .map(|call| calls::row(call, numbers.standards, zone))
-            .collect(),
+        first_rows: hole(FIRST_ROWS, !first.is_empty()),
+        more_rows: hole(MORE_ROWS, !more.is_empty()),
         n_calls: counted(calls.len() as u64, "call", "calls"),
         qualities: [
             Quality::Good,
@@ -89,8 +95,7 @@ pub(in crate::report) fn overview(
         ]
         .map(|quality| in_words(quality, None))
         .into(),
-        first: FIRST,
-        calls_data: calls::for_scripts(calls, zone),
+        calls_data: CALLS_DATA,
         numbers: over_all(numbers),
         data: facts(log, totals, calls, zone),
         arrived: delivery::arrived(totals.delivery, log.beacons),
@@ -102,10 +107,38 @@ pub(in crate::report) fn overview(
         generated_iso: units::rfc3339(generated_ms),
         zone: units::zone_name(zone),
     };
-    Ok(site::render("report-overview.html", context)?)
+    let page = site::render("report-overview.html", context)?;
+    let data = calls::for_scripts(calls, zone);
+    let filled = [
+        (FIRST_ROWS, rows(first)),
+        (MORE_ROWS, rows(more)),
+        (CALLS_DATA, vec![&*data]),
+    ];
+    Ok(fill(&page, &filled))
 }
 
-fn facts(log: &LogStats, totals: &Totals, calls: &[CallSummary], zone: &TimeZone) -> Vec<Fact> {
+fn rows(texts: &[Texts]) -> Vec<&str> {
+    texts.iter().map(|one| one.row.as_str()).collect()
+}
+
+/// The page with its holes filled, in their order. What many calls say is copied once so, instead of each time that a template hands it on.
+fn fill(page: &str, holes: &[(&str, Vec<&str>)]) -> String {
+    let filled = holes.iter().flat_map(|(_, texts)| texts);
+    let n_bytes = page.len() + filled.map(|text| text.len()).sum::<usize>();
+    let mut whole = String::with_capacity(n_bytes);
+    let mut rest = page;
+    for (hole, texts) in holes {
+        if let Some((before, after)) = rest.split_once(hole) {
+            whole.push_str(before);
+            whole.extend(texts.iter().copied());
+            rest = after;
+        }
+    }
+    whole.push_str(rest);
+    whole
+}
+
+fn facts(log: &LogStats, totals: &Totals, calls: &[&CallSummary], zone: &TimeZone) -> Vec<Fact> {
     let skipped = if log.skipped.is_empty() {
         "none".to_owned()
     } else {
@@ -151,7 +184,7 @@ fn facts(log: &LogStats, totals: &Totals, calls: &[CallSummary], zone: &TimeZone
 }
 
 /// From the first reading of the log to the last.
-fn range(calls: &[CallSummary], zone: &TimeZone) -> String {
+fn range(calls: &[&CallSummary], zone: &TimeZone) -> String {
     let spans = || calls.iter().filter_map(|call| call.span_ms);
     let first = spans().map(|(start_ms, _)| start_ms).min();
     let last = spans().map(|(_, end_ms)| end_ms).max();

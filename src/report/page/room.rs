@@ -141,13 +141,13 @@ fn typical_call(calls: &[&CallSummary]) -> Tile {
 
 fn typical(
     calls: &[&CallSummary],
-    metrics: &[&str],
+    metrics: &[MetricId],
     title: &'static str,
     standards: &Standards,
 ) -> Tile {
     let found = calls.iter().filter_map(|call| worst_p95(call, metrics));
     let middle = median(found.map(|(_, value)| value));
-    let metric = metrics.first().and_then(|id| MetricId::from_wire(id));
+    let metric = metrics.first().copied();
     let unit = metric.map_or(Unit::Ratio, |metric| metric.def().unit);
     Tile {
         level: middle.map_or("", |value| {
@@ -219,10 +219,7 @@ fn score(calls: &[&CallSummary], zone: &TimeZone) -> Option<Plot> {
 }
 
 fn loss(calls: &[&CallSummary], standards: &Standards, zone: &TimeZone) -> Option<Plot> {
-    let thresholds = LOSS
-        .first()
-        .and_then(|id| MetricId::from_wire(id))
-        .and_then(|metric| standards.of(metric));
+    let thresholds = LOSS.first().and_then(|metric| standards.of(*metric));
     let found = calls.iter().filter_map(|call| {
         let (_, value) = worst_p95(call, LOSS)?;
         let level = match level(thresholds, value) {

@@ -135,30 +135,32 @@ pub(super) fn tiles(period: &Period<'_>, standards: &Standards) -> Vec<Tile> {
         spark: Vec::new(),
     };
     let missing = || units::MISSING.to_owned();
-    let p95 =
-        |title, about: &str, metrics: &[&str], unit: Unit, of: &dyn Fn(&Figures) -> Option<f64>| {
-            let first = metrics.first().and_then(|id| MetricId::from_wire(id));
-            let thresholds = first.and_then(|metric| standards.of(metric));
-            let value = of(now);
-            let both = value.zip(before.and_then(of));
-            Tile {
-                level: value.map_or("", |value| level(thresholds, value)),
-                change: both.map(|(now, before)| match unit {
-                    Unit::Second => of_seconds(now, before),
-                    _ => of_shares(now, before, Better::Less),
-                }),
-                note: match value {
-                    Some(_) => note.clone(),
-                    None => "not measured".to_owned(),
-                },
-                spark: spark(of),
-                ..tile(
-                    title,
-                    about,
-                    value.map_or_else(missing, |value| units::quantity(unit, value)),
-                )
-            }
-        };
+    let p95 = |title,
+               about: &str,
+               metrics: &[MetricId],
+               unit: Unit,
+               of: &dyn Fn(&Figures) -> Option<f64>| {
+        let thresholds = metrics.first().and_then(|metric| standards.of(*metric));
+        let value = of(now);
+        let both = value.zip(before.and_then(of));
+        Tile {
+            level: value.map_or("", |value| level(thresholds, value)),
+            change: both.map(|(now, before)| match unit {
+                Unit::Second => of_seconds(now, before),
+                _ => of_shares(now, before, Better::Less),
+            }),
+            note: match value {
+                Some(_) => note.clone(),
+                None => "not measured".to_owned(),
+            },
+            spark: spark(of),
+            ..tile(
+                title,
+                about,
+                value.map_or_else(missing, |value| units::quantity(unit, value)),
+            )
+        }
+    };
     let participants = |figures: &Figures| figures.participants as u64;
     let calls = |figures: &Figures| figures.calls as u64;
     let time = |figures: &Figures| units::minutes(figures.participant_ms());

@@ -19,6 +19,8 @@ pub(super) const FORMAT: u32 = 3;
 const BUILD: &str = env!("SOURCES_DIGEST");
 /// How the file begins.
 const MAGIC: &[u8] = b"call-metrics state ";
+/// What a call takes, about.
+const CALL_BYTES: usize = 800;
 
 /// All that is known.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,14 +75,17 @@ pub(in crate::report) struct Account {
 /// A call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::report) struct KnownCall {
-    pub(in crate::report) summary: CallSummary,
+    /// Boxed: lists of many are sorted and put together anew.
+    pub(in crate::report) summary: Box<CallSummary>,
     pub(in crate::report) place: Place,
     /// Where its [`super::Sketches`] are.
     pub(in crate::report) sketches: Place,
+    /// Where its [`super::Texts`] are.
+    pub(in crate::report) texts: Place,
     /// [`crate::call::session_key`] of everybody in it.
     pub(in crate::report) sessions: Vec<u64>,
-    /// The calls of its room that its page leads to: the one before and the one after it.
-    pub(in crate::report) neighbours: (Option<String>, Option<String>),
+    /// What stands for the calls of its room that its page leads to, see `Neighbours::trail_of`.
+    pub(in crate::report) trail: u64,
     /// Files that its beacons are from. Empty: nobody knows any more, none that is there.
     pub(in crate::report) files: Vec<FileNumber>,
 }
@@ -122,13 +127,16 @@ pub(super) fn read(path: &Path) -> Result<Known, Unknown> {
 
 /// Replaces what was known by what is known now. Returns when it is on disk.
 pub(super) fn write(path: &Path, known: &Known) -> io::Result<()> {
-    let body = postcard::to_stdvec(known).map_err(io::Error::other)?;
-    let mut bytes = Vec::with_capacity(body.len() + 100);
+    // Growing from nothing copies it several times.
+    let mut bytes = Vec::with_capacity(CALL_BYTES * (known.calls.len() + 20));
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(BUILD.as_bytes());
     bytes.push(b'\n');
-    bytes.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
-    bytes.extend_from_slice(&body);
+    let head = bytes.len() + size_of::<u32>();
+    bytes.resize(head, 0);
+    let mut bytes = postcard::to_extend(known, bytes).map_err(io::Error::other)?;
+    let checksum = crc32c::crc32c(&bytes[head..]).to_le_bytes();
+    bytes[head - checksum.len()..head].copy_from_slice(&checksum);
     let unfinished = path.with_extension("new");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

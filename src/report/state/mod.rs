@@ -7,7 +7,7 @@ mod store;
 
 pub(super) use files::{Recognised, recognised};
 pub(super) use manifest::{Account, Known, KnownCall, KnownFile};
-pub(super) use store::{Place, Sketches, Store};
+pub(super) use store::{Place, Sketches, Store, Texts};
 
 use super::{Note, Settings};
 use crate::call::{FileNumber, Gathered};
@@ -76,7 +76,7 @@ struct Home {
     folder: PathBuf,
     /// Name of the store's file.
     store: String,
-    /// Held until the end of the build.
+    /// Held until the end of the build. Not empty while the site's files are written: after a build that was killed it stays so.
     lock: File,
 }
 
@@ -178,11 +178,25 @@ impl State {
         })
     }
 
-    /// Remembers. What cannot be written costs the next build time, nothing else.
-    pub(super) fn commit(mut self, tell: &(dyn Fn(Note) + Sync)) {
+    /// Before files of the site are written. Gives whether builds before may have left some half written; to look for them takes
+    /// longer than a build with little news.
+    pub(super) fn begin(&self) -> bool {
+        self.home.as_ref().is_none_or(|home| {
+            let is_marked = home.lock.metadata().map_or(true, |meta| 0 < meta.len());
+            // Where it cannot be marked, leftovers of this build stay longer; they do no harm.
+            let _ = home.lock.set_len(1);
+            is_marked
+        })
+    }
+
+    /// Remembers. What cannot be written costs the next build time, nothing else. `is_swept`: no file is left half written.
+    pub(super) fn commit(mut self, is_swept: bool, tell: &(dyn Fn(Note) + Sync)) {
         let Some(home) = self.home.take() else {
             return;
         };
+        if is_swept {
+            let _ = home.lock.set_len(0);
+        }
         if let Err(cause) = self.commit_to(&home) {
             tell(Note::NotKept {
                 folder: home.folder,
@@ -193,13 +207,15 @@ impl State {
 
     fn commit_to(&mut self, home: &Home) -> io::Result<()> {
         let mut name = home.store.clone();
-        let bytes = |call: &KnownCall| call.place.bytes() + call.sketches.bytes();
-        let used: u64 = self.known.calls.iter().map(bytes).sum();
+        let calls = self.known.calls.iter();
+        let places = calls.flat_map(|call| [call.place, call.sketches, call.texts]);
+        let used: u64 = places.map(Place::bytes).sum();
         if 2 * used + WASTE_BYTES_MAX < self.store.end() {
             let (store, new_name) = new_store(&home.folder)?;
             for call in &mut self.known.calls {
                 call.place = store.put(&self.store.get(call.place)?)?;
                 call.sketches = store.put_sketches(&self.store.get_sketches(call.sketches)?)?;
+                call.texts = store.put_texts(&self.store.get_texts(call.texts)?)?;
             }
             (self.store, name) = (store, new_name);
         }

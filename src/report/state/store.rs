@@ -1,5 +1,5 @@
-//! Calls as they were gathered, and the sketches of their readings, one after the other in a file that is only appended to. What is not
-//! in it as it was written is an error, never a wrong call.
+//! Calls as they were gathered, the sketches of their readings and what the overview says of them, one after the other in a file that
+//! is only appended to. What is not in it as it was written is an error, never a wrong call.
 
 use crate::call::{Gathered, Sketch};
 use crate::metric::MetricId;
@@ -16,7 +16,11 @@ const HEAD_BYTES: usize = 8;
 /// A call as it was gathered.
 const CALL: u32 = 0;
 /// The sketches of a call.
-const SKETCHES: u32 = 1 << 31;
+const SKETCHES: u32 = 2 << 30;
+/// What the overview says of a call.
+const TEXTS: u32 = 1 << 30;
+/// Where in a length the kind is.
+const KINDS: u32 = 3 << 30;
 /// What people say in calls is not in there, but who was in them is.
 pub(super) const FILE_MODE: u32 = 0o600;
 
@@ -36,6 +40,16 @@ impl Place {
 
 /// All readings of all people of a call, of each metric that anybody has, in the order of the table.
 pub(in crate::report) type Sketches = Vec<(MetricId, Sketch)>;
+
+/// What stands of a call in files that tell of all. To make it of all calls anew takes longer than all the rest of a build with little
+/// news.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::report) struct Texts {
+    /// Its row in the overview's table, as HTML.
+    pub(in crate::report) row: String,
+    /// Its entry in `data/report.json`.
+    pub(in crate::report) entry: String,
+}
 
 struct Record {
     kind: u32,
@@ -104,16 +118,25 @@ impl Store {
         self.take(SKETCHES, place)
     }
 
+    /// Appends what the overview says of a call.
+    pub(in crate::report) fn put_texts(&self, texts: &Texts) -> io::Result<Place> {
+        self.append(TEXTS, texts)
+    }
+
+    /// Reads back what the overview says of a call.
+    pub(in crate::report) fn get_texts(&self, place: Place) -> io::Result<Texts> {
+        self.take(TEXTS, place)
+    }
+
     fn append(&self, kind: u32, value: &impl Serialize) -> io::Result<Place> {
         let mut bytes = vec![0; HEAD_BYTES];
         bytes = postcard::to_extend(value, bytes).map_err(io::Error::other)?;
         let n_bytes = u32::try_from(bytes.len() - HEAD_BYTES).map_err(io::Error::other)?;
-        if SKETCHES <= n_bytes {
+        if n_bytes & KINDS != 0 {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let checksum = crc32c::crc32c_append(kind, &bytes[HEAD_BYTES..]);
-        bytes[..4].copy_from_slice(&(kind | n_bytes).to_le_bytes());
-        bytes[4..HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        let (head, body) = bytes.split_at_mut(HEAD_BYTES);
+        head.copy_from_slice(&head_of(kind, body, n_bytes));
         let n_all = bytes.len() as u64;
         let at = self.end.fetch_add(n_all, Ordering::AcqRel);
         self.file.write_all_at(&bytes, at)?;
@@ -121,26 +144,28 @@ impl Store {
     }
 
     fn take<T: DeserializeOwned>(&self, kind: u32, place: Place) -> io::Result<T> {
-        let record = self.read(place.at)?;
-        if (record.kind, record.place) != (kind, place) {
+        let mut bytes = vec![0; HEAD_BYTES + place.n_bytes as usize];
+        self.file.read_exact_at(&mut bytes, place.at)?;
+        let (head, body) = bytes.split_at(HEAD_BYTES);
+        if *head != head_of(kind, body, place.n_bytes) {
             return Err(damaged());
         }
-        postcard::from_bytes(&record.bytes).map_err(|_| damaged())
+        postcard::from_bytes(body).map_err(|_| damaged())
     }
 
     fn read(&self, at: u64) -> io::Result<Record> {
         let mut head = [0; HEAD_BYTES];
         self.file.read_exact_at(&mut head, at)?;
-        let (length, checksum) = head.split_at(4);
-        let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        let (kind, n_bytes) = (number(length) & SKETCHES, number(length) & !SKETCHES);
+        let (length, _) = head.split_first_chunk().expect("longer than that");
+        let length = u32::from_le_bytes(*length);
+        let (kind, n_bytes) = (length & KINDS, length & !KINDS);
         if self.file.metadata()?.len() < at + HEAD_BYTES as u64 + u64::from(n_bytes) {
             return Err(damaged());
         }
         let mut bytes = vec![0; n_bytes as usize];
         self.file
             .read_exact_at(&mut bytes, at + HEAD_BYTES as u64)?;
-        if crc32c::crc32c_append(kind, &bytes) != number(checksum) {
+        if head != head_of(kind, &bytes, n_bytes) {
             return Err(damaged());
         }
         let place = Place { at, n_bytes };
@@ -166,6 +191,13 @@ impl Store {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+}
+
+/// What stands before a record.
+fn head_of(kind: u32, body: &[u8], n_bytes: u32) -> [u8; HEAD_BYTES] {
+    let checksum = crc32c::crc32c_append(kind, body);
+    let head = u64::from(checksum) << 32 | u64::from(kind | n_bytes);
+    head.to_le_bytes()
 }
 
 pub(super) fn damaged() -> io::Error {
@@ -195,11 +227,18 @@ mod tests {
         let a = store.put(&call("a")).unwrap();
         let sketches = vec![(MetricId::all().next().unwrap(), Sketch::of(&[1.0]).unwrap())];
         let between = store.put_sketches(&sketches).unwrap();
+        let texts = Texts {
+            row: "<tr>".to_owned(),
+            entry: "{}".to_owned(),
+        };
+        let behind = store.put_texts(&texts).unwrap();
         let b = store.put(&call("b")).unwrap();
         let end = store.end();
         assert_eq!(store.get(b).unwrap().room, "b");
         assert_eq!(store.get_sketches(between).unwrap(), sketches);
+        assert_eq!(store.get_texts(behind).unwrap(), texts);
         assert!(store.get(between).is_err() && store.get_sketches(b).is_err());
+        assert!(store.get_texts(between).is_err() && store.get_sketches(behind).is_err());
         store.put(&call("c")).unwrap();
 
         let store = Store::open(&path, end).unwrap();
