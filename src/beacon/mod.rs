@@ -12,6 +12,7 @@ mod check;
 mod event;
 mod key;
 mod parse;
+mod reading;
 mod receipt;
 mod scan;
 mod value;
@@ -19,10 +20,10 @@ mod value;
 pub use check::{Checked, DEPTH_MAX, check};
 pub use event::{Event, Happening, Link};
 pub use parse::{SEQ_MAX, VALUE_MAX, parse};
+pub use reading::{Reading, Values};
 pub use receipt::{Receipt, read};
 pub use scan::{POWERS, Scanner};
 
-use crate::metric::METRIC_COUNT;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -51,24 +52,6 @@ pub struct Beacon<'a> {
     pub readings: Vec<Reading>,
     /// What happened meanwhile, in the order sent.
     pub events: Vec<Event>,
-}
-
-/// The metrics at one instant.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
-    /// The sender's clock, ms since the epoch.
-    pub timestamp_ms: i64,
-    /// By [`crate::metric::MetricId::index`]. `None`: not measured.
-    pub values: [Option<f64>; METRIC_COUNT],
-}
-
-impl Reading {
-    /// Takes over the values of `other` that are not measured here.
-    pub fn fill_from(&mut self, other: &Reading) {
-        for (value, other) in self.values.iter_mut().zip(other.values) {
-            *value = value.or(other);
-        }
-    }
 }
 
 /// Why something is not a beacon.

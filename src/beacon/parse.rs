@@ -6,8 +6,8 @@
 use super::event::{Event, Sent};
 use super::key::Key;
 use super::value::{FromMembers, Listed, Maybe, Members};
-use super::{Beacon, Reading, Refusal};
-use crate::metric::{METRIC_COUNT, MetricId};
+use super::{Beacon, Reading, Refusal, Values};
+use crate::metric::MetricId;
 use std::borrow::Cow;
 
 /// Values beyond this, either way, count as not measured: no bitrate, loss or delay of this world is there, and sums stay finite.
@@ -181,7 +181,7 @@ impl<'de> FromMembers<'de> for Stats {
 /// `stats.latest`.
 struct Latest {
     timestamp_ms: Option<i64>,
-    values: [Option<f64>; METRIC_COUNT],
+    values: Values,
 }
 
 impl Latest {
@@ -202,13 +202,13 @@ impl<'de> FromMembers<'de> for Latest {
     fn from_members<M: Members<'de>>(mut members: M) -> Result<Self, M::Error> {
         let mut latest = Latest {
             timestamp_ms: None,
-            values: [None; METRIC_COUNT],
+            values: Values::default(),
         };
         while let Some(name) = members.name()? {
             match name {
                 Key::Metric(metric) => {
                     let number = members.scalar()?.number();
-                    latest.values[metric.index()] = number.filter(of_this_world);
+                    latest.values.set(metric, number.filter(of_this_world));
                 }
                 Key::Timestamp => {
                     latest.timestamp_ms = members.scalar()?.number().and_then(timestamp_ms);
@@ -240,10 +240,10 @@ impl Columns {
             let Some(timestamp_ms) = timestamp.and_then(timestamp_ms) else {
                 continue;
             };
-            let mut values = [None; METRIC_COUNT];
+            let mut values = Values::default();
             for (metric, column) in &columns {
                 let value = column.get(row).copied().flatten();
-                values[metric.index()] = value.filter(of_this_world);
+                values.set(*metric, value.filter(of_this_world));
             }
             readings.push(Reading {
                 timestamp_ms,
@@ -328,12 +328,12 @@ mod tests {
 
     /// Timestamps, with the value of `recvBitsPerSecond` at each.
     fn readings(text: &str) -> Vec<(i64, Option<f64>)> {
-        let recv = MetricId::from_wire("recvBitsPerSecond").unwrap().index();
+        let recv = MetricId::from_wire("recvBitsPerSecond").unwrap();
         let beacon = parse(text.as_bytes()).unwrap_or_else(|why| panic!("{why}: {text}"));
         beacon
             .readings
             .iter()
-            .map(|r| (r.timestamp_ms, r.values[recv]))
+            .map(|r| (r.timestamp_ms, r.values.get(recv)))
             .collect()
     }
 

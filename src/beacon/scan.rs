@@ -16,6 +16,8 @@ use std::borrow::Cow;
 const STRANGERS_MAX: usize = 32;
 /// And none longer than this, in bytes.
 const STRANGER_BYTES_MAX: usize = 64;
+/// Bytes of a name that are compared at once.
+const HEAD_BYTES: usize = 32;
 /// Values within values that are read past.
 const DEPTH_MAX: usize = 32;
 /// A whole number up to this is exact as a float; so is its quotient by one of [`POWERS`], but for one rounding.
@@ -44,9 +46,46 @@ pub struct Scanner {
 struct Expected {
     /// As it stands in a line: `"name":`.
     spelling: Vec<u8>,
+    /// Its first bytes, and which of them there are: all of almost every name, to be compared at once.
+    head: Words,
+    mask: Words,
     name: Key,
     /// Which one came next, last time.
     next: usize,
+}
+
+/// Bytes of a line, eight a word.
+type Words = [u64; HEAD_BYTES / 8];
+
+fn words(bytes: &[u8; HEAD_BYTES]) -> Words {
+    let (words, _) = bytes.as_chunks();
+    std::array::from_fn(|at| u64::from_le_bytes(words[at]))
+}
+
+impl Expected {
+    fn new(spelling: Vec<u8>, name: Key) -> Expected {
+        let byte = |at: usize| spelling.get(at).copied();
+        let head = std::array::from_fn(|at| byte(at).unwrap_or(0));
+        let mask = std::array::from_fn(|at| byte(at).map_or(0, |_| 0xff));
+        Expected {
+            head: words(&head),
+            mask: words(&mask),
+            spelling,
+            name,
+            next: 1,
+        }
+    }
+
+    fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk() {
+            Some(bytes) if self.spelling.len() <= HEAD_BYTES => {
+                let text = words(bytes);
+                let differs = |at: usize| (text[at] ^ self.head[at]) & self.mask[at];
+                (0..text.len()).fold(0, |odd, at| odd | differs(at)) == 0
+            }
+            _ => text.starts_with(&self.spelling),
+        }
+    }
 }
 
 impl Default for Scanner {
@@ -56,11 +95,7 @@ impl Default for Scanner {
         let expected = std::iter::once(beginning).chain(names);
         Scanner {
             expected: expected
-                .map(|(spelling, name)| Expected {
-                    spelling: spelling.into_bytes(),
-                    name,
-                    next: 1,
-                })
+                .map(|(spelling, name)| Expected::new(spelling.into_bytes(), name))
                 .collect(),
             n_strangers: 0,
             n_numbers: 0,
@@ -112,11 +147,8 @@ impl Scanner {
             && spelling.len() <= STRANGER_BYTES_MAX
         {
             self.n_strangers += 1;
-            self.expected.push(Expected {
-                spelling: spelling.to_vec(),
-                name: Key::Other,
-                next: 1,
-            });
+            let stranger = Expected::new(spelling.to_vec(), Key::Other);
+            self.expected.push(stranger);
             return Some(self.expected.len() - 1);
         }
         known
@@ -178,11 +210,11 @@ impl<'a> Cursor<'_, 'a> {
     fn expected_name(&mut self) -> Result<Key, Unsure> {
         let expected = &self.scanner.expected;
         let next = expected[self.last].next;
-        let Expected { spelling, name, .. } = &expected[next];
-        if self.rest().starts_with(spelling) {
-            self.at += spelling.len();
+        let next_one = &expected[next];
+        if next_one.begins(self.rest()) {
+            self.at += next_one.spelling.len();
             self.last = next;
-            return Ok(*name);
+            return Ok(next_one.name);
         }
         let start = self.at;
         self.string()?;
@@ -196,43 +228,35 @@ impl<'a> Cursor<'_, 'a> {
         Ok(self.scanner.expected[place].name)
     }
 
-    /// Reads past digits, adding them to `number`; gives how many there were.
-    fn digits(&mut self, number: &mut u64) -> usize {
-        let start = self.at;
-        let bytes = self.text.as_bytes();
-        while let Some(digit) = bytes.get(self.at).map(|byte| byte.wrapping_sub(b'0'))
-            && digit < 10
-        {
-            *number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-            self.at += 1;
-        }
-        self.at - start
-    }
-
     /// Reads past a number. Gives it, if it can be told at once.
     fn number_syntax(&mut self) -> Result<Option<f64>, Unsure> {
-        let is_negative = self.take(b"-").is_ok();
+        let bytes = self.rest();
+        let is_negative = bytes.first() == Some(&b'-');
         let sign = if is_negative { -1.0 } else { 1.0 };
-        let starts_with_0 = self.peek()? == b'0';
-        let mut number = 0;
-        let n_whole = self.digits(&mut number);
-        if n_whole == 0 || (starts_with_0 && 1 < n_whole) {
+        let start = usize::from(is_negative);
+        let (mut number, n_whole) = digits(bytes, start, 0);
+        if n_whole == 0 || (1 < n_whole && bytes[start] == b'0') {
             return Err(Unsure);
         }
+        let mut at = start + n_whole;
         let mut n_fraction = 0;
-        if self.take(b".").is_ok() {
-            n_fraction = self.digits(&mut number);
+        if bytes.get(at) == Some(&b'.') {
+            (number, n_fraction) = digits(bytes, at + 1, number);
             if n_fraction == 0 {
                 return Err(Unsure);
             }
+            at += 1 + n_fraction;
         }
-        if self.take(b"e").is_ok() || self.take(b"E").is_ok() {
-            let _ = self.take(b"+").or_else(|_| self.take(b"-"));
-            return match self.digits(&mut 0) {
+        if let Some(b'e' | b'E') = bytes.get(at) {
+            at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+            let (_, n_exponent) = digits(bytes, at, 0);
+            self.at += at + n_exponent;
+            return match n_exponent {
                 0 => Err(Unsure),
                 _ => Ok(None),
             };
         }
+        self.at += at;
         let is_whole = n_whole + n_fraction <= DIGITS_MAX;
         let is_exact = is_whole && (n_fraction == 0 || number <= EXACT_MAX);
         Ok(is_exact.then(|| sign * (number as f64 / POWERS[n_fraction])))
@@ -340,6 +364,18 @@ impl<'a> Cursor<'_, 'a> {
         self.scanner.n_numbers = numbers.len();
         Ok(Numbers(Some(numbers)))
     }
+}
+
+/// The digits of `bytes` from `at` on, put behind those of `number`, and how many they are.
+fn digits(bytes: &[u8], at: usize, mut number: u64) -> (u64, usize) {
+    let digits = bytes.get(at..).unwrap_or_default().iter();
+    let digits = digits.map(|byte| byte.wrapping_sub(b'0'));
+    let mut n = 0;
+    for digit in digits.take_while(|digit| *digit < 10) {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        n += 1;
+    }
+    (number, n)
 }
 
 /// The members of an object, from behind its bracket on.

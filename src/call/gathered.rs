@@ -6,7 +6,7 @@
 
 use super::clock::{self, Beat, Clock};
 use super::delivery::{self, Arrival, Delivery};
-use super::series::Series;
+use super::rows::Rows;
 use super::{Call, Participant, call_id};
 use crate::beacon::{Beacon, Event};
 use serde::{Deserialize, Serialize};
@@ -17,9 +17,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a call costs besides its readings, about; likewise a session.
 const SESSION_BYTES: usize = 1_000;
-/// And a beacon and a reading, with room to grow.
+/// And a beacon, with room to grow.
 const BEACON_BYTES: usize = 2 * (size_of::<Arrival>() + size_of::<Beat>());
-const READING_BYTES: usize = 2 * 8 * 14;
 
 /// Gathers beacons into calls. The keys of its maps are other people's text: a hash that can be foreseen would let them make
 /// every look-up slow.
@@ -56,7 +55,7 @@ struct Session {
     arrivals: Vec<Arrival>,
     beats: Vec<Beat>,
     events: Vec<Event>,
-    readings: Series,
+    readings: Rows,
     /// Which file they are from: so many of this, then so many of that. None, where a beacon had none.
     files: Vec<(FileNumber, usize)>,
 }
@@ -135,9 +134,7 @@ impl Calls {
         };
         self.n_beacons += 1;
         self.touched[at] = self.n_beacons;
-        self.bytes += BEACON_BYTES + READING_BYTES * beacon.readings.len();
-        self.bytes += 2 * size_of_val(&*beacon.events);
-        self.calls[at].add(beacon, file);
+        self.bytes += self.calls[at].add(beacon, file);
     }
 
     /// Takes a call over as it was gathered before. There must be none of that room and meeting session. Gives its place.
@@ -217,7 +214,7 @@ impl Gathered {
     /// When it begins, ms since the epoch, as far as that can be told before all is known.
     pub fn start_ms(&self) -> Option<i64> {
         let of = |session: &Session| {
-            let first = session.readings.timestamps_ms().iter().min();
+            let first = session.readings.first_ms();
             let first = first.map(|first| first + session.clock().added_ms());
             first.or(session.received_ms.map(|(first, _)| first))
         };
@@ -236,8 +233,11 @@ impl Gathered {
         self.sessions.iter().map(of).sum::<usize>() + SESSION_BYTES
     }
 
-    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
-        self.session(&beacon.session_id).add(beacon, file);
+    /// Gives how much more memory the call takes, about.
+    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) -> usize {
+        let n_sessions = self.sessions.len();
+        let bytes = self.session(&beacon.session_id).add(beacon, file);
+        bytes + SESSION_BYTES * (self.sessions.len() - n_sessions)
     }
 
     /// Takes over what was gathered of the same call from what stands behind all of this in the logs.
@@ -280,12 +280,11 @@ impl Gathered {
             let ranks: Vec<usize> = ranks
                 .flat_map(|(rank, n)| std::iter::repeat_n(rank, n))
                 .collect();
-            duplicates += session
-                .readings
-                .settle(|at| ranks.get(at).copied().unwrap_or(usize::MAX));
+            let mut series = session.readings.series();
+            duplicates += series.settle(|at| ranks.get(at).copied().unwrap_or(usize::MAX));
             // Only now: what is a repeat is told by the instants that were sent.
             let clock = session.clock();
-            session.readings.shift(clock.added_ms());
+            series.shift(clock.added_ms());
             for event in &mut session.events {
                 event.at_ms += clock.added_ms();
             }
@@ -304,7 +303,7 @@ impl Gathered {
                 delivery,
                 clock,
                 events: session.events,
-                series: session.readings,
+                series,
             });
         }
         participants.sort_by_cached_key(|participant| {
@@ -322,7 +321,8 @@ impl Gathered {
 }
 
 impl Session {
-    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
+    /// Gives how much more memory it takes, about.
+    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) -> usize {
         if let Some(received_ms) = beacon.received_ms {
             self.received(received_ms, received_ms);
         }
@@ -349,11 +349,11 @@ impl Session {
                 .say(at_ms, beacon.client.iter().map(owned).collect());
         }
         self.events.extend(&beacon.events);
-        for reading in &beacon.readings {
-            self.readings.push(reading);
-        }
+        let readings = beacon.readings.iter();
+        let bytes: usize = readings.map(|one| self.readings.push(one)).sum();
         self.count(file, beacon.readings.len());
         self.arrivals.extend(Arrival::of(beacon));
+        BEACON_BYTES + 2 * size_of_val(&*beacon.events) + bytes
     }
 
     fn append(&mut self, later: Session) {
@@ -374,8 +374,7 @@ impl Session {
     /// What is known of the clock. One that would put a reading before 1970 is believed: such readings are made up.
     fn clock(&self) -> Clock {
         let clock = clock::clock(&self.beats);
-        let first_ms = self.readings.timestamps_ms().iter().min();
-        match first_ms {
+        match self.readings.first_ms() {
             Some(first_ms) if first_ms + clock.added_ms() <= 0 => Clock::Unsuspected,
             _ => clock,
         }

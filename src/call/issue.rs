@@ -415,7 +415,7 @@ mod tests {
                 let timestamp_ms = 1_000_000 + spell * silence + reading * 1_000;
                 series.push(&crate::beacon::Reading {
                     timestamp_ms,
-                    values,
+                    values: values.into(),
                 });
             }
         }

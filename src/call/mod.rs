@@ -12,6 +12,7 @@ mod gathered;
 mod issue;
 mod kind;
 mod presence;
+mod rows;
 mod score;
 mod series;
 mod sketch;

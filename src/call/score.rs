@@ -236,7 +236,7 @@ fn ms(seconds: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::beacon::Reading;
-    use crate::metric::METRIC_COUNT;
+    use crate::beacon::Values;
 
     fn near(got: f64, expect: f64) {
         assert!((got - expect).abs() < 0.005, "{got} is not {expect}");
@@ -421,10 +421,12 @@ mod tests {
     fn one(values: &[(&str, f64)]) -> Option<f64> {
         let mut reading = Reading {
             timestamp_ms: 1,
-            values: [None; METRIC_COUNT],
+            values: Values::default(),
         };
         for (id, value) in values {
-            reading.values[MetricId::from_wire(id).unwrap().index()] = Some(*value);
+            reading
+                .values
+                .set(MetricId::from_wire(id).unwrap(), Some(*value));
         }
         let mut series = Series::default();
         series.push(&reading);

@@ -1,6 +1,6 @@
 //! One participant's readings as columns: sorted by time, each instant once, absent values absent.
 
-use crate::beacon::Reading;
+use crate::beacon::{Reading, Values};
 use crate::metric::{METRIC_COUNT, MetricId};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -63,7 +63,8 @@ impl Series {
     pub fn push(&mut self, reading: &Reading) {
         let before = self.timestamps_ms.len();
         self.timestamps_ms.push(reading.timestamp_ms);
-        for (column, value) in self.columns.iter_mut().zip(reading.values) {
+        for (column, metric) in self.columns.iter_mut().zip(MetricId::all()) {
+            let value = reading.values.get(metric);
             if value.is_some() && column.is_empty() {
                 column.resize(before, f64::NAN);
             }
@@ -73,17 +74,45 @@ impl Series {
         }
     }
 
-    /// Takes over what was pushed to another one, as if it had been pushed to this one next.
-    pub fn append(&mut self, later: Series) {
-        let (before, after) = (self.len(), self.len() + later.len());
-        self.timestamps_ms.extend(later.timestamps_ms);
-        for (column, theirs) in self.columns.iter_mut().zip(later.columns) {
-            if !column.is_empty() || !theirs.is_empty() {
-                column.resize(before, f64::NAN);
-                column.extend(theirs);
-                column.resize(after, f64::NAN);
+    /// Of readings in any order, in pieces.
+    pub(super) fn of(pieces: &[Vec<Reading>]) -> Series {
+        let n = pieces.iter().map(Vec::len).sum();
+        let mut timestamps_ms = Vec::with_capacity(n);
+        for piece in pieces {
+            timestamps_ms.extend(piece.iter().map(|reading| reading.timestamp_ms));
+        }
+        let mut columns: [Vec<f64>; METRIC_COUNT] = Default::default();
+        for (column, metric) in columns.iter_mut().zip(MetricId::all()) {
+            let is_measured = |reading: &Reading| reading.values.get(metric).is_some();
+            if !pieces.iter().any(|piece| piece.iter().any(is_measured)) {
+                continue;
+            }
+            column.reserve_exact(n);
+            for piece in pieces {
+                let values = piece.iter().map(|reading| reading.values.get(metric));
+                column.extend(values.map(|value| value.unwrap_or(f64::NAN)));
             }
         }
+        Series {
+            timestamps_ms,
+            columns,
+        }
+    }
+
+    /// The readings, one after the other.
+    pub(super) fn readings(&self) -> Vec<Reading> {
+        let instants = self.timestamps_ms.iter().zip(0..);
+        let reading = |(&timestamp_ms, at): (&i64, usize)| {
+            let mut values = Values::default();
+            for (metric, column) in self.metrics() {
+                values.set(metric, column.get(at));
+            }
+            Reading {
+                timestamp_ms,
+                values,
+            }
+        };
+        instants.map(reading).collect()
     }
 
     /// Sorts by time and keeps the first of the readings of one instant: the one of least `rank`, of those the one that was
@@ -189,7 +218,7 @@ mod tests {
         values[METRIC_COUNT - 1] = last;
         Reading {
             timestamp_ms,
-            values,
+            values: values.into(),
         }
     }
 

@@ -243,7 +243,7 @@ mod tests {
                 }
                 series.push(&Reading {
                     timestamp_ms,
-                    values,
+                    values: values.into(),
                 });
             }
             Participant {
@@ -318,7 +318,7 @@ mod tests {
                 values[metric.index()] = Some(if is_bad(n) { loss } else { 0.001 });
                 series.push(&Reading {
                     timestamp_ms: 1_795_449_600_000 + n * 2_000,
-                    values,
+                    values: values.into(),
                 });
             }
             call.participants[person].series = series;
@@ -393,7 +393,7 @@ mod tests {
         values[MetricId::from_wire("sendBitsPerSecond").unwrap().index()] = Some(1e6);
         call.participants[0].series.push(&Reading {
             timestamp_ms: 1,
-            values,
+            values: values.into(),
         });
         assert!(sentence(&call).starts_with("Readings were sent, but none"));
     }

@@ -163,7 +163,7 @@ mod tests {
             values[0] = value(at);
             series.push(&Reading {
                 timestamp_ms: 1_000_000 + at * 2_000,
-                values,
+                values: values.into(),
             });
         }
         series

@@ -3,8 +3,8 @@
 //! Only sums, products and square roots are used, which every machine rounds alike: the same seed gives the same bytes anywhere.
 
 use super::scene::{Conditions, Scene};
-use crate::beacon::Reading;
-use crate::metric::{METRIC_COUNT, MetricId, Unit};
+use crate::beacon::{Reading, Values};
+use crate::metric::{MetricId, Unit};
 use fastrand::Rng;
 
 /// Seconds between two readings, as the page takes them.
@@ -118,7 +118,7 @@ impl Link {
         let sees_upwards = !person.client.is_blind_upwards();
         let round_trip_s = person.round_trip_s * self.delay + now.round_trip_s * noise(0.12, rng);
         let available_bps = available(person.video_bits_per_second * self.flow, &now, rng);
-        let mut values = [None; METRIC_COUNT];
+        let mut values = Values::default();
         for metric in MetricId::all() {
             let value = match metric.def().id {
                 "totalSendPacketLoss" => video_send.packets.and(audio_send.packets).loss(),
@@ -141,7 +141,7 @@ impl Link {
                 "audioRecvBitsPerSecond" => Some(audio_recv.bits_per_second),
                 _ => None,
             };
-            values[metric.index()] = value.map(|value| rounded(value, metric.def().unit));
+            values.set(metric, value.map(|value| rounded(value, metric.def().unit)));
         }
         Reading {
             timestamp_ms: at_ms + person.clock_ahead_ms,

@@ -114,7 +114,7 @@ impl Serialize for Latest<'_> {
         for metric in MetricId::all() {
             let name = metric.def().id;
             if matches!(self, Latest::All(_)) || METRICS_OF_2022.contains(&name) {
-                map.serialize_entry(name, &reading.values[metric.index()].map(Number))?;
+                map.serialize_entry(name, &reading.values.get(metric).map(Number))?;
             }
         }
         map.end()
@@ -133,7 +133,7 @@ impl Serialize for Columns<'_> {
             let column: Vec<Option<Number>> = self
                 .0
                 .iter()
-                .map(|reading| reading.values[metric.index()].map(Number))
+                .map(|reading| reading.values.get(metric).map(Number))
                 .collect();
             map.serialize_entry(metric.def().id, &column)?;
         }

@@ -30,8 +30,7 @@ impl NetworkState {
         let mut level = 1;
         let mut reasons = Vec::new();
         for (mean, (metric, reason, warning, bad)) in self.means.iter_mut().zip(JUDGED) {
-            let value =
-                MetricId::from_wire(metric).and_then(|metric| reading.values[metric.index()]);
+            let value = MetricId::from_wire(metric).and_then(|metric| reading.values.get(metric));
             if let Some(value) = value {
                 *mean += NEWEST * (value - *mean);
             }

@@ -35,8 +35,8 @@ fn beacons(log: &[u8]) -> Vec<Beacon<'_>> {
     lines(log).map(|line| beacon::read(line).unwrap()).collect()
 }
 
-fn metric(name: &str) -> usize {
-    MetricId::from_wire(name).unwrap().index()
+fn metric(name: &str) -> MetricId {
+    MetricId::from_wire(name).unwrap()
 }
 
 /// Mean of what was measured of a metric in `span` by those whom `wanted` names.
@@ -46,7 +46,7 @@ fn mean(log: &[Beacon<'_>], name: &str, span: Span, wanted: impl Fn(&Beacon<'_>)
         .filter(|beacon| wanted(beacon))
         .flat_map(|beacon| &beacon.readings)
         .filter(|reading| span.contains(reading.timestamp_ms))
-        .filter_map(|reading| reading.values[metric(name)])
+        .filter_map(|reading| reading.values.get(metric(name)))
         .collect();
     assert!(!values.is_empty(), "no {name}");
     values.iter().sum::<f64>() / values.len() as f64
@@ -332,11 +332,11 @@ fn every_metric_is_measured_and_beacons_stay_small() {
     let log = log(12, 1, 7);
     let mut measured = [0; METRIC_COUNT];
     for beacon in beacons(&log) {
-        for (count, metric) in measured.iter_mut().zip(0..) {
+        for (count, metric) in measured.iter_mut().zip(MetricId::all()) {
             *count += beacon
                 .readings
                 .iter()
-                .filter(|reading| reading.values[metric].is_some())
+                .filter(|reading| reading.values.get(metric).is_some())
                 .count();
         }
     }

@@ -109,8 +109,7 @@ impl<'a> Sender<'a> {
     fn measure(&mut self, at_ms: i64, rng: &mut Rng) {
         let reading = self.link.read(self.scene, at_ms, rng);
         for (worst, (_, metric)) in self.worst.iter_mut().zip(WORST) {
-            let value =
-                MetricId::from_wire(metric).and_then(|metric| reading.values[metric.index()]);
+            let value = MetricId::from_wire(metric).and_then(|metric| reading.values.get(metric));
             *worst = worst.max(value.unwrap_or(0.0));
         }
         if self.network.observe(&reading) {

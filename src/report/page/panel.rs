@@ -231,7 +231,8 @@ mod tests {
                 |metric: usize| ((at * 7_919 + metric as i64 * 104_729) % 99_991) as f64 / 1e6;
             series.push(&Reading {
                 timestamp_ms: 1_795_449_870_000 + at * 2_000 + n as i64,
-                values: std::array::from_fn::<_, METRIC_COUNT, _>(|metric| Some(value(metric))),
+                values: std::array::from_fn::<_, METRIC_COUNT, _>(|metric| Some(value(metric)))
+                    .into(),
             });
         }
         Participant {

@@ -422,7 +422,7 @@ mod tests {
             values[at.unwrap()] = Some(loss);
             series.push(&Reading {
                 timestamp_ms,
-                values,
+                values: values.into(),
             });
         }
         Participant {
