@@ -111,7 +111,7 @@ fn histogram(values: &[f64], min: f64, max: f64) -> Histogram {
         (min, max)
     };
     let edges = edges(low, high);
-    let counts = counts(values.iter().copied(), &edges);
+    let counts = counts_of_sorted(values, &edges);
     Histogram { edges, counts }
 }
 
@@ -140,6 +140,18 @@ pub fn counts(values: impl Iterator<Item = f64>, edges: &[f64]) -> Vec<u64> {
         }
     }
     counts
+}
+
+/// As [`counts`], of values in order: the edges are looked for, which are fewer.
+fn counts_of_sorted(sorted: &[f64], edges: &[f64]) -> Vec<u64> {
+    let below = |edge: &f64| sorted.partition_point(|value| value < edge);
+    let mut ends: Vec<usize> = edges.iter().map(below).collect();
+    if let (Some(last), Some(edge)) = (ends.last_mut(), edges.last()) {
+        *last = sorted.partition_point(|value| value <= edge);
+    }
+    ends.windows(2)
+        .map(|pair| (pair[1] - pair[0]) as u64)
+        .collect()
 }
 
 #[cfg(test)]
@@ -218,6 +230,14 @@ mod tests {
             [2, 2]
         );
         assert_eq!(counts([1.0].into_iter(), &[]), Vec::<u64>::new());
+        assert_eq!(counts_of_sorted(&[1.0], &[]), Vec::<u64>::new());
+        let sorted = [-0.1, 0.0, 0.5, 1.0, 2.0, 2.1];
+        assert_eq!(counts_of_sorted(&sorted, &edges), [2, 2]);
+        // Edges that are one, as of a range too small for its bins.
+        for edges in [[0.0, 1.0, 1.0], [1.0, 1.0, 2.0]] {
+            let expect = counts(sorted.into_iter(), &edges);
+            assert_eq!(counts_of_sorted(&sorted, &edges), expect);
+        }
     }
 
     proptest::proptest! {

@@ -87,7 +87,7 @@ impl Sketch {
         let mut keys: Vec<i32> = values.iter().map(|value| key(*value)).collect();
         keys.sort_unstable();
         let runs = keys.chunk_by(|a, b| a == b);
-        let sum = |sum: i128, value: &f64| sum.wrapping_add((value * SUM_STEPS).round() as i128);
+        let sum = |sum: i128, value: &f64| sum.wrapping_add(steps(*value));
         Some(Sketch {
             count: values.len() as u64,
             min: values.iter().copied().min_by(f64::total_cmp)?,
@@ -99,30 +99,28 @@ impl Sketch {
 
     /// All of them together. `None`: there is none.
     pub fn sum<'a>(sketches: impl IntoIterator<Item = &'a Sketch>) -> Option<Sketch> {
-        let mut sketches = sketches.into_iter();
-        let mut all = sketches.next()?.clone();
-        let Some(second) = sketches.next() else {
-            return Some(all);
-        };
-        let mut counts = vec![0_u64; 2 * KEY_MAX as usize + 1];
-        let mut take = |buckets: &Packed| {
-            for (key, n) in buckets.iter() {
-                if let Some(count) = counts.get_mut((key + KEY_MAX) as usize) {
-                    *count += n;
-                }
-            }
-        };
-        take(&all.buckets);
-        for one in iter::once(second).chain(sketches) {
-            take(&one.buckets);
+        let sketches: Vec<&Sketch> = sketches.into_iter().collect();
+        let (first, others) = sketches.split_first()?;
+        let mut all = (*first).clone();
+        for one in others {
             all.count += one.count;
             all.sum = all.sum.wrapping_add(one.sum);
             // By total order, so that of 0 and -0 the same one stays whichever came first.
             all.min = [all.min, one.min].into_iter().min_by(f64::total_cmp)?;
             all.max = [all.max, one.max].into_iter().max_by(f64::total_cmp)?;
         }
-        let buckets = (-KEY_MAX..=KEY_MAX).zip(counts);
-        all.buckets = Packed::of(buckets.filter(|(_, n)| 0 < *n));
+        if !others.is_empty() {
+            let lowest = key(all.min);
+            let n = key(all.max).abs_diff(lowest) as usize + 1;
+            let mut counts = vec![0; n];
+            for (key, n) in sketches.iter().flat_map(|one| one.buckets.iter()) {
+                if let Some(count) = counts.get_mut((key - lowest) as usize) {
+                    *count += n;
+                }
+            }
+            let buckets = (lowest..).zip(counts);
+            all.buckets = Packed::of(buckets.filter(|(_, n)| 0 < *n));
+        }
         Some(all)
     }
 
@@ -171,6 +169,18 @@ impl Sketch {
             Some((key, _)) if rank + 1 < self.count => middle(key).clamp(self.min, self.max),
             _ => self.max,
         }
+    }
+}
+
+/// The value in steps of 1 / [`SUM_STEPS`], to the nearest.
+fn steps(value: f64) -> i128 {
+    let steps = value * SUM_STEPS;
+    let nearest = steps + 0.5_f64.copysign(steps);
+    // Of few it is a matter of one instruction.
+    if nearest.abs() < i64::MAX as f64 {
+        i128::from(nearest as i64)
+    } else {
+        steps as i128
     }
 }
 

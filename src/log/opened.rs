@@ -195,7 +195,7 @@ pub fn open(logs: &[String]) -> Result<Vec<Opened>, Error> {
 }
 
 /// [`open`] that holds so many files open, with something that happens between any two of its steps.
-pub(super) fn open_with(
+pub(crate) fn open_with(
     logs: &[String],
     held_max: usize,
     mut meanwhile: impl FnMut(),

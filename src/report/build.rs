@@ -18,7 +18,6 @@ use crate::call::{
     self, Accounts, Call, CallSummary, FileNumber, FileOrder, Gathered, Shared, in_several_calls,
 };
 use crate::log::opened::{self, Opened};
-use crate::log::reader;
 use crate::site;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -27,22 +26,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Tries of a build whose log files go away while it reads them.
-const TRIES_MAX: u32 = 5;
-
 /// Builds. `tell` hears what the user should know.
 pub(super) fn build(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<Built, Error> {
-    let mut n_tries = 1;
-    loop {
-        match build_once(settings, tell) {
-            Err(Error::Read(reader::Error::Read { source, .. }) | Error::Remembered(source))
-                if n_tries < TRIES_MAX && opened::is_gone(&source) =>
-            {
-                n_tries += 1;
-            }
-            outcome => return outcome,
-        }
-    }
+    gather::while_files_go(|| build_once(settings, tell))
 }
 
 fn build_once(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<Built, Error> {

@@ -14,6 +14,8 @@ use std::io;
 use std::ops::RangeBounds;
 use std::thread;
 
+/// Tries of what reads logs whose files go away meanwhile.
+const TRIES_MAX: u32 = 5;
 /// Calls in memory while logs are read, about; those that have had no beacon for longest are put into the store.
 const MEMORY_BYTES_MAX: usize = 192 << 20;
 
@@ -74,8 +76,27 @@ impl LogStats {
     }
 }
 
+/// Does `read`, and again from the start where a file went away while it was read: a log that rotates compresses some and removes some.
+pub(super) fn while_files_go<T>(read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    let mut n_tries = 1;
+    loop {
+        match read() {
+            Err(Error::Read(reader::Error::Read { source, .. }) | Error::Remembered(source))
+                if n_tries < TRIES_MAX && opened::is_gone(&source) =>
+            {
+                n_tries += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Reads all of `logs`, on all cores where it is much, and remembers nothing.
 pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
+    while_files_go(|| gather_once(logs))
+}
+
+fn gather_once(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
     let opened = opened::open(logs)?;
     let unread = |(opened, number)| Unread {
         opened,
@@ -230,4 +251,47 @@ pub(super) fn read(
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let shares = share::divide(files, n_threads, share::BYTES_MIN).map_err(Error::Remembered)?;
     reading::read(files, shares, MEMORY_BYTES_MAX, store, before, tell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::fs;
+
+    #[test]
+    fn where_a_file_goes_while_it_is_read_all_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |n: usize| folder.path().join(format!("{n:04}.log"));
+        for n in 0..4 {
+            fs::write(path(n), "no beacon\n").unwrap();
+        }
+        let logs = [format!("{}/*.log", folder.path().display())];
+        let n_tries = Cell::new(0);
+        let lines = while_files_go(|| {
+            n_tries.set(n_tries.get() + 1);
+            // Two of them are held open.
+            let opened = opened::open_with(&logs, 2, || ())?;
+            if n_tries.get() == 1 {
+                fs::remove_file(path(0)).unwrap();
+            }
+            let mut account = Account::default();
+            for one in &opened {
+                account.read(one, .., |_| ())?;
+            }
+            Ok(account.lines)
+        });
+        assert_eq!((lines.unwrap(), n_tries.get()), (3, 2));
+    }
+
+    #[test]
+    fn other_errors_are_told_at_once() {
+        let n_tries = Cell::new(0);
+        let missing = while_files_go(|| {
+            n_tries.set(n_tries.get() + 1);
+            gather_once(&["/nowhere/beacon.log".to_owned()])
+        });
+        assert!(missing.is_err());
+        assert_eq!(n_tries.get(), 1);
+    }
 }

@@ -60,17 +60,18 @@ impl Form {
         let n_digits = self.digits();
         let none = 64_usize.pow(n_digits as u32) - 1;
         let steps = (none - 1) as f64;
-        let mut packed = String::with_capacity(n_digits * values.len());
+        let mut packed = Vec::with_capacity(n_digits * values.len());
         for value in values {
+            // To the nearest step; whatever is beyond an end, at that end.
             let code = value.map_or(none, |value| {
-                ((value - low) / (top - low) * steps)
-                    .round()
-                    .clamp(0.0, steps) as usize
+                let step = (value - low) / (top - low) * steps + 0.5;
+                step.clamp(0.5, steps + 0.5) as usize
             });
-            let digit = |nth| DIGITS[code >> (6 * nth) & 63] as char;
-            packed.extend((0..n_digits).rev().map(digit));
+            let digit = |nth: usize| DIGITS[code >> (6 * nth) & 63];
+            let digits = [digit(2), digit(1), digit(0)];
+            packed.extend_from_slice(&digits[digits.len() - n_digits..]);
         }
-        packed
+        String::from_utf8(packed).expect("ASCII")
     }
 }
 

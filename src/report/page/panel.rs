@@ -2,7 +2,7 @@
 //! `call-series.js` reads it, `call-panels.js` and `charts.js` show it.
 
 use super::super::charts::{self, Frames, Range};
-use super::super::data;
+use super::super::data::{self, Number};
 use super::super::thin::{self, Form, Thinned};
 use super::people::Badge;
 use crate::call::{Assessment, Call, Summary, counts, edges, percentiles};
@@ -67,7 +67,7 @@ struct DrawnLine {
     /// Share of the readings in each of 20 bins from `low` to `top`, packed from 0 to 1.
     s: String,
     /// Count, missing, mean, std, min, p5, p25, p50, p75, p95, max.
-    stats: [Option<f64>; 11],
+    stats: [Option<Number>; 11],
 }
 
 /// Panels of all metrics that anybody has, as the JSON that the scripts read: with so many points as a page may carry.
@@ -197,11 +197,11 @@ fn panel(
     })
 }
 
-fn numbers(s: &Summary) -> [Option<f64>; 11] {
-    let rounded = |value| Some(data::rounded(value, NUMBER_DIGITS));
+fn numbers(s: &Summary) -> [Option<Number>; 11] {
+    let rounded = |value| Some(Number(data::rounded(value, NUMBER_DIGITS)));
     [
-        Some(s.count as f64),
-        Some(s.missing as f64),
+        Some(Number(s.count as f64)),
+        Some(Number(s.missing as f64)),
         rounded(s.mean),
         s.std.and_then(rounded),
         rounded(s.min),
