@@ -25,7 +25,8 @@ pub use describe::{
     BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile, percentiles,
 };
 pub use gathered::{
-    Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, session_key,
+    Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, newest_first,
+    session_key,
 };
 pub use issue::{Cause, Issue, Severity, Side, worst};
 pub use kind::IssueType;

@@ -4,6 +4,7 @@
 //! (beacons are numbered through a session), and of those whose page leads to another call than before; then the overview; then what
 //! is to be remembered. Killed in between, the next build goes on from before this one and writes the same.
 
+use super::cores;
 use super::days::{DayStart, day_of};
 use super::gather::{self, LogStats, Source, Touched, Unread};
 use super::numbers::Numbers;
@@ -15,7 +16,7 @@ use super::state::{
 use super::totals::Totals;
 use super::{ASSETS, Built, Error, Note, Progress, Settings, data, page};
 use crate::call::{
-    self, Accounts, Call, CallSummary, FileNumber, FileOrder, Gathered, Shared, in_several_calls,
+    self, Accounts, Call, CallSummary, FileNumber, FileOrder, Shared, in_several_calls,
 };
 use crate::log::opened::{self, Opened};
 use crate::site;
@@ -23,8 +24,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 /// Builds. `tell` hears what the user should know.
 pub(super) fn build(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<Built, Error> {
@@ -295,12 +294,12 @@ impl Build<'_> {
         let mut accounts = Accounts::default();
         let concerns = |id: &&String| keys_of(id).iter().any(|key| several.contains(key));
         for (_, source) in round.iter().filter(|(id, _)| concerns(id)) {
-            with(source, store, |call| accounts.take_in(call, &several))?;
+            source.look(store, |call| accounts.take_in(call, &several))?;
         }
         for (id, call) in &self.calls {
             if concerns(&id) && !round.contains_key(id) {
                 let source = Source::Stored(call.place);
-                with(&source, store, |call| accounts.take_in(call, &several))?;
+                source.look(store, |call| accounts.take_in(call, &several))?;
             }
         }
         Ok(accounts.settle())
@@ -340,33 +339,7 @@ impl Build<'_> {
             tell(Note::Progress(Progress::Written { calls, of }));
             written
         };
-        let n_threads = thread::available_parallelism().map_or(1, usize::from);
-        let n_threads = n_threads.min(tasks.len());
-        if n_threads <= 1 {
-            let tasks = tasks.into_iter();
-            return tasks.map(write).collect();
-        }
-        let tasks = Mutex::new(tasks.into_iter());
-        let work = || -> Result<Vec<KnownCall>, Error> {
-            let mut written = Vec::new();
-            loop {
-                let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
-                match task {
-                    Some(task) => written.push(write(task)?),
-                    None => return Ok(written),
-                }
-            }
-        };
-        thread::scope(|scope| {
-            let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
-            let mut written = Vec::new();
-            for thread in threads {
-                written.extend(thread.join().unwrap_or_else(|panic| {
-                    std::panic::resume_unwind(panic);
-                })?);
-            }
-            Ok(written)
-        })
+        cores::on_all(tasks, write)
     }
 
     /// Writes data and page of one call.
@@ -489,15 +462,4 @@ fn read(
             .filter_map(|known| known.or_else(|| read.next())),
     );
     Ok((files, touched))
-}
-
-/// Shows the call of `source` to `look`.
-fn with<T>(source: &Source, store: &Store, look: impl FnOnce(&Gathered) -> T) -> Result<T, Error> {
-    match source {
-        Source::Held(call) => Ok(look(call)),
-        Source::Stored(place) => {
-            let call = store.get(*place).map_err(Error::Remembered)?;
-            Ok(look(&call))
-        }
-    }
 }

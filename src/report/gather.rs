@@ -4,9 +4,9 @@ mod reading;
 mod share;
 
 use super::state::{Account, KnownFile, Place, Store};
-use super::{Error, Note};
+use super::{Error, Note, cores};
 use crate::beacon::{Beacon, Refusal, Scanner};
-use crate::call::{Call, Calls, FileNumber, Gathered};
+use crate::call::{self, Accounts, Call, FileNumber, FileOrder, Gathered, in_several_calls};
 use crate::log::opened::{self, Opened};
 use crate::log::reader::{self, Extent, Line};
 use std::collections::BTreeMap;
@@ -106,13 +106,23 @@ fn gather_once(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
     let unread: Vec<Unread<'_>> = opened.iter().zip(0..).map(unread).collect();
     let store = Store::temporary().map_err(Error::Remembered)?;
     let (files, touched) = read(&unread, &store, &|_| None, &|_| ())?;
-    let mut calls = Calls::default();
-    for call in touched.into_values() {
-        let call = call.source.into_call(&store).map_err(Error::Remembered)?;
-        calls.insert(call);
+    let several = in_several_calls(touched.values().flat_map(|one| &one.sessions).copied());
+    let mut accounts = Accounts::default();
+    for one in touched.values() {
+        if one.sessions.iter().any(|key| several.contains(key)) {
+            let take_in = |call: &Gathered| accounts.take_in(call, &several);
+            one.source.look(&store, take_in)?;
+        }
     }
+    let shared = accounts.settle();
+    let order: FileOrder = files.iter().map(|file| file.number).collect();
+    let mut calls = cores::on_all(touched.into_values().collect(), |one: Touched| {
+        let call = one.source.into_call(&store).map_err(Error::Remembered)?;
+        Ok(call.finish(&shared, &order))
+    })?;
+    call::newest_first(&mut calls);
     let accounts = files.iter().map(|file| &file.account);
-    Ok((calls.finish(), LogStats::of(accounts)))
+    Ok((calls, LogStats::of(accounts)))
 }
 
 impl Account {
@@ -180,6 +190,21 @@ impl Source {
         match self {
             Source::Held(call) => Ok(call),
             Source::Stored(place) => store.get(place),
+        }
+    }
+
+    /// Shows the call to `look`.
+    pub(super) fn look<T>(
+        &self,
+        store: &Store,
+        look: impl FnOnce(&Gathered) -> T,
+    ) -> Result<T, Error> {
+        match self {
+            Source::Held(call) => Ok(look(call)),
+            Source::Stored(place) => {
+                let call = store.get(*place).map_err(Error::Remembered)?;
+                Ok(look(&call))
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod build;
 mod charts;
+mod cores;
 mod data;
 mod days;
 mod gather;

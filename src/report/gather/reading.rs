@@ -2,7 +2,7 @@
 //! together when all is read.
 
 use super::super::state::{Account, KnownFile, Place, Store};
-use super::super::{Error, Note, Progress};
+use super::super::{Error, Note, Progress, cores};
 use super::share::Stretch;
 use super::{Source, Touched, Unread};
 use crate::call::Calls;
@@ -11,7 +11,6 @@ use crate::log::reader::{self, Extent};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 /// After so many beacons it is told how far reading is.
 const TELL_BEACONS: u64 = 10_000;
@@ -24,7 +23,7 @@ struct Found {
     extent: Extent,
 }
 
-/// Reads `shares` of `files`, each on a thread of its own, with calls of so many bytes in memory, about. As [`super::read`].
+/// Reads `shares` of `files` side by side, with calls of so many bytes in memory, about. As [`super::read`].
 pub(super) fn read(
     files: &[Unread<'_>],
     shares: Vec<Vec<Stretch>>,
@@ -58,7 +57,7 @@ pub(super) fn read(
         })
         .collect();
     let mut parts = Vec::with_capacity(shares.len());
-    for (found, touched) in on_threads(shares, read)? {
+    for (found, touched) in cores::on_all(shares, read)? {
         for Found {
             file,
             account,
@@ -86,28 +85,6 @@ pub(super) fn read(
     let known = known.collect::<Result<Vec<KnownFile>, Error>>()?;
     let touched = together(parts, bytes_max, store, before).map_err(Error::Remembered)?;
     Ok((known, touched))
-}
-
-/// Does `work` for each item, on a thread of its own where there are several. Keeps their order.
-fn on_threads<T: Send, R: Send>(
-    items: Vec<T>,
-    work: impl Fn(T) -> Result<R, Error> + Sync,
-) -> Result<Vec<R>, Error> {
-    if items.len() <= 1 {
-        return items.into_iter().map(work).collect();
-    }
-    thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = items
-            .into_iter()
-            .map(|item| scope.spawn(move || work(item)))
-            .collect();
-        let joined = threads.into_iter().map(|thread| {
-            let result = thread.join();
-            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        joined.collect()
-    })
 }
 
 /// The parts of calls, by id, each in the order of the logs.
