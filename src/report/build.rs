@@ -75,6 +75,9 @@ struct Task {
     trail: u64,
 }
 
+/// A call that was written: what is to be remembered of it, and its [`Texts`], which have no place yet.
+type Written = (KnownCall, String, String);
+
 impl Build<'_> {
     fn run(
         mut self,
@@ -121,8 +124,11 @@ impl Build<'_> {
             let now_ms = self.settings.now_ms;
             let numbers = Numbers::new(&summaries, &days, zone, self.settings.standards);
             self.write_rooms(&summaries, &numbers)?;
-            let texts = calls.iter().map(|call| state.store.get_texts(call.texts));
-            let texts: Vec<Texts> = texts.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+            let read = state.store.read_all(calls.iter().map(|call| call.texts));
+            let read = read.map_err(Error::Remembered)?;
+            let texts = calls.iter().map(|call| read.texts(call.texts));
+            let texts: Vec<Texts<'_>> =
+                texts.collect::<Result<_, _>>().map_err(Error::Remembered)?;
             let report = data::report(&log, &texts, &totals, &numbers, now_ms);
             self.site.put("data/report.json", &report)?;
             let overview = page::overview(&log, &summaries, &texts, &totals, &numbers, now_ms)?;
@@ -229,7 +235,13 @@ impl Build<'_> {
                 source,
             });
             let written = self.write_all(tasks.collect(), &shared, order, store, tell)?;
-            for call in written {
+            for (mut call, row, entry) in written {
+                let texts = Texts {
+                    row: &row,
+                    entry: &entry,
+                };
+                // Side by side, because they are read together.
+                call.texts = store.put_texts(&texts).map_err(Error::Remembered)?;
                 starts.remove(&call.summary.id);
                 let day = |call: &KnownCall| day_of(&call.summary, self.settings.zone);
                 self.changed_days.insert(day(&call));
@@ -330,7 +342,7 @@ impl Build<'_> {
         order: &FileOrder,
         store: &Store,
         tell: &(dyn Fn(Note) + Sync),
-    ) -> Result<Vec<KnownCall>, Error> {
+    ) -> Result<Vec<Written>, Error> {
         let of = tasks.len();
         let n_written = AtomicUsize::new(0);
         let write = |task| {
@@ -349,7 +361,7 @@ impl Build<'_> {
         shared: &Shared,
         order: &FileOrder,
         store: &Store,
-    ) -> Result<KnownCall, Error> {
+    ) -> Result<Written, Error> {
         let Task {
             id,
             source,
@@ -379,20 +391,18 @@ impl Build<'_> {
         let html = page::call(&call, &assessment, self.settings.zone, &beside)?;
         self.site.put(&data::page_path(&id), html.as_bytes())?;
         let summary = CallSummary::of(&call, &assessment);
-        let texts = Texts {
-            row: page::table_row(&summary, self.settings.standards, self.settings.zone)?,
-            entry: data::entry(&summary),
-        };
-        let texts = store.put_texts(&texts).map_err(Error::Remembered)?;
-        Ok(KnownCall {
+        let row = page::table_row(&summary, self.settings.standards, self.settings.zone)?;
+        let entry = data::entry(&summary);
+        let call = KnownCall {
             summary: Box::new(summary),
             place,
             sketches,
-            texts,
+            texts: Place::default(),
             sessions,
             files,
             trail,
-        })
+        };
+        Ok((call, row, entry))
     }
 }
 

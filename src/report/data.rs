@@ -46,7 +46,7 @@ const END: &str = "]}\n";
 /// `data/report.json`. `texts`: of each call.
 pub(super) fn report(
     log: &LogStats,
-    texts: &[Texts],
+    texts: &[Texts<'_>],
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,

@@ -12,7 +12,7 @@ use crate::site;
 use crate::units;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 #[derive(Serialize)]
 pub(super) struct Row {
@@ -90,30 +90,29 @@ pub(super) fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) ->
     }
 }
 
-/// A call's row of the overview's table, as HTML.
+/// A call's row of the overview's table, as HTML: a line.
 pub(in crate::report) fn table_row(
     call: &CallSummary,
     standards: &Standards,
     zone: &TimeZone,
 ) -> Result<String, Error> {
-    Ok(site::render("report-row.html", row(call, standards, zone))?)
+    let row = site::render("report-row.html", row(call, standards, zone))?;
+    Ok(row + "\n")
 }
 
 /// The data of all calls as JSON that can stand inside a `<script>`. `zone`: where days begin.
 pub(super) fn for_scripts(calls: &[&CallSummary], zone: &TimeZone) -> String {
     let types: BTreeSet<IssueType> = calls.iter().copied().flat_map(issue_types).collect();
     let types: Vec<IssueType> = types.into_iter().collect();
-    let names: BTreeSet<&str> = calls
-        .iter()
-        .flat_map(|call| &call.names)
-        .map(String::as_str)
-        .collect();
-    let names: Vec<&str> = names.into_iter().collect();
+    let all = calls.iter().flat_map(|call| &call.names);
+    let all: HashSet<&str> = all.map(String::as_str).collect();
+    let mut names: Vec<&str> = all.into_iter().collect();
+    names.sort_unstable();
+    let places: HashMap<&str, usize> = names.iter().copied().zip(0..).collect();
     let who = |call: &CallSummary| {
         let theirs = call.names.iter();
-        theirs
-            .filter_map(|name| names.binary_search(&name.as_str()).ok())
-            .collect()
+        let theirs = theirs.filter_map(|name| places.get(name.as_str()));
+        theirs.copied().collect()
     };
     let column = |metrics| {
         calls

@@ -64,7 +64,7 @@ struct Fact {
 pub(in crate::report) fn overview(
     log: &LogStats,
     calls: &[&CallSummary],
-    texts: &[Texts],
+    texts: &[Texts<'_>],
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
@@ -117,8 +117,8 @@ pub(in crate::report) fn overview(
     Ok(fill(&page, &filled))
 }
 
-fn rows(texts: &[Texts]) -> Vec<&str> {
-    texts.iter().map(|one| one.row.as_str()).collect()
+fn rows<'a>(texts: &[Texts<'a>]) -> Vec<&'a str> {
+    texts.iter().map(|one| one.row).collect()
 }
 
 /// The page with its holes filled, in their order. What many calls say is copied once so, instead of each time that a template hands it on.

@@ -215,7 +215,13 @@ impl State {
             for call in &mut self.known.calls {
                 call.place = store.put(&self.store.get(call.place)?)?;
                 call.sketches = store.put_sketches(&self.store.get_sketches(call.sketches)?)?;
-                call.texts = store.put_texts(&self.store.get_texts(call.texts)?)?;
+            }
+            // Side by side, because they are read together.
+            let read = self
+                .store
+                .read_all(self.known.calls.iter().map(|call| call.texts))?;
+            for call in &mut self.known.calls {
+                call.texts = store.put_texts(&read.texts(call.texts)?)?;
             }
             (self.store, name) = (store, new_name);
         }

@@ -11,6 +11,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// What lies between two records is read with them where it is less than another call of the system costs.
+const NEAR_BYTES: u64 = 8 << 10;
 /// Before each record: its length with its kind, and its checksum.
 const HEAD_BYTES: usize = 8;
 /// A call as it was gathered.
@@ -25,7 +27,7 @@ const KINDS: u32 = 3 << 30;
 pub(super) const FILE_MODE: u32 = 0o600;
 
 /// Where a record lies in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::report) struct Place {
     at: u64,
     n_bytes: u32,
@@ -43,12 +45,32 @@ pub(in crate::report) type Sketches = Vec<(MetricId, Sketch)>;
 
 /// What stands of a call in files that tell of all. To make it of all calls anew takes longer than all the rest of a build with little
 /// news.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::report) struct Texts {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::report) struct Texts<'a> {
     /// Its row in the overview's table, as HTML.
-    pub(in crate::report) row: String,
+    pub(in crate::report) row: &'a str,
     /// Its entry in `data/report.json`.
-    pub(in crate::report) entry: String,
+    pub(in crate::report) entry: &'a str,
+}
+
+/// Parts of the store, each read at once, in which texts of many calls lie.
+#[derive(Debug)]
+pub(in crate::report) struct Read {
+    /// Where each begins, ascending.
+    parts: Vec<(u64, Vec<u8>)>,
+}
+
+impl Read {
+    /// Those of one call.
+    pub(in crate::report) fn texts(&self, place: Place) -> io::Result<Texts<'_>> {
+        let behind = self.parts.partition_point(|(at, _)| *at <= place.at);
+        let part = behind.checked_sub(1).and_then(|at| self.parts.get(at));
+        let record = part.and_then(|(at, bytes)| {
+            let begin = usize::try_from(place.at - at).ok()?;
+            bytes.get(begin..begin + place.bytes() as usize)
+        });
+        decoded(TEXTS, record.ok_or_else(damaged)?)
+    }
 }
 
 struct Record {
@@ -119,13 +141,32 @@ impl Store {
     }
 
     /// Appends what the overview says of a call.
-    pub(in crate::report) fn put_texts(&self, texts: &Texts) -> io::Result<Place> {
+    pub(in crate::report) fn put_texts(&self, texts: &Texts<'_>) -> io::Result<Place> {
         self.append(TEXTS, texts)
     }
 
-    /// Reads back what the overview says of a call.
-    pub(in crate::report) fn get_texts(&self, place: Place) -> io::Result<Texts> {
-        self.take(TEXTS, place)
+    /// Reads the parts in which the records at `places` lie: what lies side by side, at once.
+    pub(in crate::report) fn read_all(
+        &self,
+        places: impl Iterator<Item = Place>,
+    ) -> io::Result<Read> {
+        let ends = places.map(|place| (place.at, place.at + place.bytes()));
+        let mut ends: Vec<(u64, u64)> = ends.collect();
+        ends.sort_unstable();
+        ends.dedup_by(|(next, end), (_, end_before)| {
+            let is_near = *next <= *end_before + NEAR_BYTES;
+            if is_near {
+                *end_before = *end;
+            }
+            is_near
+        });
+        let read = |(begin, end): (u64, u64)| {
+            let mut bytes = vec![0; usize::try_from(end - begin).map_err(io::Error::other)?];
+            self.file.read_exact_at(&mut bytes, begin)?;
+            Ok((begin, bytes))
+        };
+        let parts = ends.into_iter().map(read).collect::<io::Result<_>>()?;
+        Ok(Read { parts })
     }
 
     fn append(&self, kind: u32, value: &impl Serialize) -> io::Result<Place> {
@@ -146,11 +187,7 @@ impl Store {
     fn take<T: DeserializeOwned>(&self, kind: u32, place: Place) -> io::Result<T> {
         let mut bytes = vec![0; HEAD_BYTES + place.n_bytes as usize];
         self.file.read_exact_at(&mut bytes, place.at)?;
-        let (head, body) = bytes.split_at(HEAD_BYTES);
-        if *head != head_of(kind, body, place.n_bytes) {
-            return Err(damaged());
-        }
-        postcard::from_bytes(body).map_err(|_| damaged())
+        decoded(kind, &bytes)
     }
 
     fn read(&self, at: u64) -> io::Result<Record> {
@@ -193,6 +230,15 @@ impl Store {
     }
 }
 
+/// What a record with its head says. `None`: it is another one, or damaged.
+fn decoded<'a, T: Deserialize<'a>>(kind: u32, record: &'a [u8]) -> io::Result<T> {
+    let (head, body) = record.split_at_checked(HEAD_BYTES).ok_or_else(damaged)?;
+    if *head != head_of(kind, body, body.len() as u32) {
+        return Err(damaged());
+    }
+    postcard::from_bytes(body).map_err(|_| damaged())
+}
+
 /// What stands before a record.
 fn head_of(kind: u32, body: &[u8], n_bytes: u32) -> [u8; HEAD_BYTES] {
     let checksum = crc32c::crc32c_append(kind, body);
@@ -227,18 +273,26 @@ mod tests {
         let a = store.put(&call("a")).unwrap();
         let sketches = vec![(MetricId::all().next().unwrap(), Sketch::of(&[1.0]).unwrap())];
         let between = store.put_sketches(&sketches).unwrap();
-        let texts = Texts {
-            row: "<tr>".to_owned(),
-            entry: "{}".to_owned(),
-        };
-        let behind = store.put_texts(&texts).unwrap();
+        let texts = |row| Texts { row, entry: "{}" };
+        let behind = store.put_texts(&texts("<tr>")).unwrap();
         let b = store.put(&call("b")).unwrap();
         let end = store.end();
         assert_eq!(store.get(b).unwrap().room, "b");
         assert_eq!(store.get_sketches(between).unwrap(), sketches);
-        assert_eq!(store.get_texts(behind).unwrap(), texts);
         assert!(store.get(between).is_err() && store.get_sketches(b).is_err());
-        assert!(store.get_texts(between).is_err() && store.get_sketches(behind).is_err());
+        let far = "<".repeat(NEAR_BYTES as usize);
+        let far = [&*far, "a", "b"].map(|row| store.put_texts(&texts(row)).unwrap());
+        let read = store
+            .read_all([far[2], behind, far[1]].into_iter())
+            .unwrap();
+        assert_eq!(read.parts.len(), 2);
+        assert_eq!(read.texts(behind).unwrap(), texts("<tr>"));
+        assert_eq!(read.texts(far[1]).unwrap(), texts("a"));
+        assert_eq!(read.texts(far[2]).unwrap(), texts("b"));
+        assert!(
+            read.texts(far[0]).is_err() && read.texts(a).is_err() && read.texts(between).is_err()
+        );
+        assert!(store.get_sketches(behind).is_err());
         store.put(&call("c")).unwrap();
 
         let store = Store::open(&path, end).unwrap();
