@@ -489,6 +489,8 @@ impl Serialize for Number {
     }
 }
 
+const TENTHS: [f64; 6] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+
 fn ten_to(power: i32) -> f64 {
     let known = usize::try_from(power).ok().and_then(|at| POWERS.get(at));
     known.copied().unwrap_or_else(|| 10_f64.powi(power))
@@ -499,7 +501,7 @@ pub(super) fn rounded(value: f64, digits: usize) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
-    // Of bitrates, the most of what is not 0: a look at a table is cheaper than a logarithm.
+    // Of what is measured, all but a few: a look at a table is cheaper than a logarithm.
     let size = value.abs();
     let exponent = match size {
         1.0..1e10 => POWERS
@@ -507,6 +509,10 @@ pub(super) fn rounded(value: f64, digits: usize) -> f64 {
             .skip(1)
             .position(|ten| size < *ten)
             .unwrap_or(0) as i32,
+        1e-6..1.0 => TENTHS
+            .iter()
+            .position(|tenth| *tenth <= size)
+            .map_or(0, |at| -1 - at as i32),
         _ => size.log10().floor() as i32,
     };
     let places = digits as i32 - 1 - exponent;
