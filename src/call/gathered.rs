@@ -286,10 +286,10 @@ impl Gathered {
             let ranks: Vec<usize> = ranks
                 .flat_map(|(rank, n)| std::iter::repeat_n(rank, n))
                 .collect();
-            let mut series = session.readings.series();
+            let clock = session.clock();
+            let mut series = session.readings.into_series();
             duplicates += series.settle(|at| ranks.get(at).copied().unwrap_or(usize::MAX));
             // Only now: what is a repeat is told by the instants that were sent.
-            let clock = session.clock();
             series.shift(clock.added_ms());
             for event in &mut session.events {
                 event.at_ms += clock.added_ms();

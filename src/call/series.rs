@@ -1,10 +1,10 @@
 //! One participant's readings as columns: sorted by time, each instant once, absent values absent.
 
-use crate::beacon::{Reading, Values};
+use crate::beacon::Reading;
 use crate::metric::{METRIC_COUNT, MetricId};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Columns of readings. Grows in any order; [`Series::settle`] puts it in order.
+/// Columns of readings, in any order until [`Series::settle`] puts them in order.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "Stored")]
 pub struct Series {
@@ -59,17 +59,21 @@ impl From<Stored> for Series {
 }
 
 impl Series {
-    /// Takes one reading over.
+    /// Takes one reading over, for tests.
+    #[cfg(test)]
     pub fn push(&mut self, reading: &Reading) {
-        let before = self.timestamps_ms.len();
-        self.timestamps_ms.push(reading.timestamp_ms);
-        for (column, metric) in self.columns.iter_mut().zip(MetricId::all()) {
-            let value = reading.values.get(metric);
-            if value.is_some() && column.is_empty() {
+        self.append(Series::of(&[vec![*reading]]));
+    }
+
+    /// Takes over what came after all of this.
+    pub(super) fn append(&mut self, later: Series) {
+        let (before, after) = (self.len(), self.len() + later.len());
+        self.timestamps_ms.extend(later.timestamps_ms);
+        for (column, theirs) in self.columns.iter_mut().zip(later.columns) {
+            if !column.is_empty() || !theirs.is_empty() {
                 column.resize(before, f64::NAN);
-            }
-            if value.is_some() || !column.is_empty() {
-                column.push(value.unwrap_or(f64::NAN));
+                column.extend(theirs);
+                column.resize(after, f64::NAN);
             }
         }
     }
@@ -97,22 +101,6 @@ impl Series {
             timestamps_ms,
             columns,
         }
-    }
-
-    /// The readings, one after the other.
-    pub(super) fn readings(&self) -> Vec<Reading> {
-        let instants = self.timestamps_ms.iter().zip(0..);
-        let reading = |(&timestamp_ms, at): (&i64, usize)| {
-            let mut values = Values::default();
-            for (metric, column) in self.metrics() {
-                values.set(metric, column.get(at));
-            }
-            Reading {
-                timestamp_ms,
-                values,
-            }
-        };
-        instants.map(reading).collect()
     }
 
     /// Sorts by time and keeps the first of the readings of one instant: the one of least `rank`, of those the one that was
@@ -144,7 +132,7 @@ impl Series {
     }
 
     /// Memory that it takes.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let columns = self.columns.iter().map(|column| size_of_val(&**column));
         size_of_val(&*self.timestamps_ms) + columns.sum::<usize>()
     }

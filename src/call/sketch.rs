@@ -174,11 +174,11 @@ impl Sketch {
 
 /// The value in steps of 1 / [`SUM_STEPS`], to the nearest.
 fn steps(value: f64) -> i128 {
+    /// Larger ones have no fraction.
+    const WHOLE: f64 = (1_u64 << 52) as f64;
     let steps = value * SUM_STEPS;
-    let nearest = steps + 0.5_f64.copysign(steps);
-    // Of few it is a matter of one instruction.
-    if nearest.abs() < i64::MAX as f64 {
-        i128::from(nearest as i64)
+    if steps.abs() < WHOLE {
+        i128::from((steps + 0.5_f64.copysign(steps)) as i64)
     } else {
         steps as i128
     }
@@ -265,6 +265,19 @@ mod tests {
             1 => (-40.0..49.8_f64).prop_map(|power| -power.exp2()),
             1 => prop::sample::select(vec![0.0, -0.0, 1.0, ZERO_BELOW, 1e-300, 1e15, -1e15, 0.05]),
         ]
+    }
+
+    #[test]
+    fn steps_are_the_nearest() {
+        let step = 1.0 / SUM_STEPS;
+        for n in [0, 1, 2, 1_i64 << 30, (1 << 52) - 1, 1 << 52, (1 << 52) + 1] {
+            for sign in [1.0, -1.0] {
+                let expect = i128::from(n) * sign as i128;
+                assert_eq!(steps(sign * n as f64 * step), expect, "{n}");
+            }
+        }
+        assert_eq!([0.4, 0.6, -0.6].map(|n| steps(n * step)), [0, 1, -1]);
+        assert_eq!(steps(1e15), (1e15 * SUM_STEPS) as i128);
     }
 
     fn values() -> impl Strategy<Value = Vec<f64>> {

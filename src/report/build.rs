@@ -75,8 +75,13 @@ struct Task {
     trail: u64,
 }
 
-/// A call that was written: what is to be remembered of it, and its [`Texts`], which have no place yet.
-type Written = (KnownCall, String, String);
+/// A call that was written.
+struct Written {
+    /// What is to be remembered of it. Its [`Texts`] have no place yet.
+    call: KnownCall,
+    row: String,
+    entry: String,
+}
 
 impl Build<'_> {
     fn run(
@@ -104,7 +109,9 @@ impl Build<'_> {
         let is_news = is_anew || !touched.is_empty() || files != state.known.files;
         let mut is_swept = true;
         if is_news {
-            is_swept = !state.begin() || publish::sweep(self.settings.out);
+            // A state that is new knows nothing of builds before.
+            let may_be_left = state.begin() || is_anew;
+            is_swept = !may_be_left || publish::sweep(self.settings.out);
             self.assets()?;
         }
         let order: FileOrder = files.iter().map(|file| file.number).collect();
@@ -235,12 +242,17 @@ impl Build<'_> {
                 source,
             });
             let written = self.write_all(tasks.collect(), &shared, order, store, tell)?;
-            for (mut call, row, entry) in written {
+            for Written {
+                mut call,
+                row,
+                entry,
+            } in written
+            {
                 let texts = Texts {
                     row: &row,
                     entry: &entry,
                 };
-                // Side by side, because they are read together.
+                // One after the other: they are read together.
                 call.texts = store.put_texts(&texts).map_err(Error::Remembered)?;
                 starts.remove(&call.summary.id);
                 let day = |call: &KnownCall| day_of(&call.summary, self.settings.zone);
@@ -402,7 +414,7 @@ impl Build<'_> {
             files,
             trail,
         };
-        Ok((call, row, entry))
+        Ok(Written { call, row, entry })
     }
 }
 

@@ -4,7 +4,7 @@ use super::Error;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Does `work` for each of `tasks`, on as many threads as there are cores. Gives what came of them in their order, or the first error.
+/// Does `work` for each of `tasks`, on as many threads as there are cores. Gives what came of them in their order, or an error that one met.
 pub(super) fn on_all<T: Send, R: Send>(
     tasks: Vec<T>,
     work: impl Fn(T) -> Result<R, Error> + Sync,

@@ -513,6 +513,13 @@ fn half_written_files_are_looked_for_after_a_build_that_did_not_end() {
     build(&folder, &["beacon.log"], "site", |_| ());
     assert!(!left.exists());
     assert_eq!(fs::read(&lock).unwrap(), b"");
+
+    fs::write(&left, "<!doct").unwrap();
+    let file = fs::File::options().write(true).open(&left).unwrap();
+    file.set_modified(long_ago).unwrap();
+    fs::remove_dir_all(&state).unwrap();
+    build(&folder, &["beacon.log"], "site", |_| ());
+    assert!(!left.exists(), "a state that is new has no mark");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What lies between two records is read with them where it is less than another call of the system costs.
-const NEAR_BYTES: u64 = 8 << 10;
+const NEAR_BYTES: u64 = 1 << 10;
 /// Before each record: its length with its kind, and its checksum.
 const HEAD_BYTES: usize = 8;
 /// A call as it was gathered.
@@ -115,7 +115,7 @@ impl Store {
         Store { file, end }
     }
 
-    /// Where the next call will lie.
+    /// Where the next record will lie.
     pub(super) fn end(&self) -> u64 {
         self.end.load(Ordering::Acquire)
     }
@@ -150,13 +150,13 @@ impl Store {
         &self,
         places: impl Iterator<Item = Place>,
     ) -> io::Result<Read> {
-        let ends = places.map(|place| (place.at, place.at + place.bytes()));
-        let mut ends: Vec<(u64, u64)> = ends.collect();
+        let ends = places.map(|place| Ok((place.at, self.end_of(place)?)));
+        let mut ends = ends.collect::<io::Result<Vec<(u64, u64)>>>()?;
         ends.sort_unstable();
         ends.dedup_by(|(next, end), (_, end_before)| {
             let is_near = *next <= *end_before + NEAR_BYTES;
             if is_near {
-                *end_before = *end;
+                *end_before = (*end_before).max(*end);
             }
             is_near
         });
@@ -185,9 +185,16 @@ impl Store {
     }
 
     fn take<T: DeserializeOwned>(&self, kind: u32, place: Place) -> io::Result<T> {
+        self.end_of(place)?;
         let mut bytes = vec![0; HEAD_BYTES + place.n_bytes as usize];
         self.file.read_exact_at(&mut bytes, place.at)?;
         decoded(kind, &bytes)
+    }
+
+    /// Where a record ends, which must be in the store.
+    fn end_of(&self, place: Place) -> io::Result<u64> {
+        let end = place.at.checked_add(place.bytes());
+        end.filter(|end| *end <= self.end()).ok_or_else(damaged)
     }
 
     fn read(&self, at: u64) -> io::Result<Record> {
@@ -230,7 +237,7 @@ impl Store {
     }
 }
 
-/// What a record with its head says. `None`: it is another one, or damaged.
+/// What a record with its head says. An error: it is of another kind, or damaged.
 fn decoded<'a, T: Deserialize<'a>>(kind: u32, record: &'a [u8]) -> io::Result<T> {
     let (head, body) = record.split_at_checked(HEAD_BYTES).ok_or_else(damaged)?;
     if *head != head_of(kind, body, body.len() as u32) {
