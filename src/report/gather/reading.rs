@@ -34,6 +34,8 @@ pub(super) fn read(
 ) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
     let beacons = AtomicU64::new(0);
     let share_bytes_max = bytes_max / shares.len().max(1);
+    // What one thread asked of memory and another lets go of makes all of them wait for each other.
+    let are_stored = 1 < shares.len();
     let read = |share: Vec<Stretch>| {
         let mut gatherer = Gatherer {
             tell,
@@ -47,7 +49,10 @@ pub(super) fn read(
             .into_iter()
             .map(|stretch| gatherer.read(&files[stretch.file], stretch))
             .collect::<Result<Vec<Found>, Error>>()?;
-        Ok((found, gatherer.finish()))
+        Ok((
+            found,
+            gatherer.finish(are_stored).map_err(Error::Remembered)?,
+        ))
     };
     let mut accounts: Vec<(Account, Extent)> = files
         .iter()
@@ -176,13 +181,17 @@ impl Gatherer<'_> {
         Ok(())
     }
 
-    /// The calls that had a beacon.
-    fn finish(mut self) -> Parts {
+    /// The calls that had a beacon. `are_stored`: none of them stays in memory.
+    fn finish(mut self, are_stored: bool) -> io::Result<Parts> {
         for call in self.calls.into_gathered() {
             let parts = self.let_go.entry(call.id()).or_default();
-            parts.push(Touched::held(call));
+            parts.push(if are_stored {
+                Touched::stored(call, self.store)?
+            } else {
+                Touched::held(call)
+            });
         }
-        self.let_go
+        Ok(self.let_go)
     }
 }
 

@@ -52,8 +52,10 @@ pub(in crate::report) fn recognised(
     let mut found = vec![None; opened.len()];
     let mut is_found = vec![false; known.len()];
     let mut changed = Vec::new();
+    let place_of = |before: &KnownFile| opened.iter().position(|now| before.cursor.is_of(now));
+    let was_read = |before: &KnownFile| 0 < before.cursor.consumed;
     for (place, before) in known.iter().enumerate() {
-        let Some(at) = opened.iter().position(|now| before.cursor.is_of(now)) else {
+        let Some(at) = place_of(before).filter(|_| was_read(before)) else {
             continue;
         };
         let is_whole = opened[at].is_compressed() && before.cursor.is_at_end(&opened[at])?;
@@ -70,14 +72,55 @@ pub(in crate::report) fn recognised(
             continue;
         }
         for (place, before) in known.iter().enumerate() {
-            if !is_found[place] && 0 < before.cursor.consumed && before.cursor.fits(now)? {
+            if !is_found[place] && was_read(before) && before.cursor.fits(now)? {
                 found[at] = Some(place);
                 is_found[place] = true;
                 break;
             }
         }
     }
+    // Of one in which there was nothing only its place on the disk is known, where another may be by now: it comes last.
+    for (place, before) in known.iter().enumerate() {
+        if let Some(at) = place_of(before).filter(|at| !was_read(before) && found[*at].is_none()) {
+            found[at] = Some(place);
+            is_found[place] = true;
+        }
+    }
     // One that was copied before it was cut (`copytruncate`) is all there.
     changed.retain(|(place, _)| !is_found[*place]);
     Ok(Recognised { found, changed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::cursor::Cursor;
+    use crate::log::reader::{Extent, read_lines};
+    use std::fs;
+
+    /// An empty file is removed and another one is made where it lay: it is known by what is in it.
+    #[test]
+    fn a_place_on_the_disk_that_is_used_again_does_not_make_it_the_file_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| Opened::of(folder.path().join(name)).unwrap();
+        let known = |cursor| KnownFile {
+            number: 0,
+            cursor,
+            account: Default::default(),
+            is_gone: false,
+        };
+        fs::write(folder.path().join("read"), "line\n").unwrap();
+        fs::copy(folder.path().join("read"), folder.path().join("copy")).unwrap();
+        let read = open("read");
+        let extent = read_lines(&read, .., |_| ()).unwrap();
+        let was_read = known(Cursor::of(&read, &extent).unwrap());
+        let empty = known(Cursor::of(&open("copy"), &Extent::default()).unwrap());
+
+        let found = |known: &[KnownFile], opened: &[Opened]| recognised(known, opened).unwrap();
+        let both = [empty, was_read];
+        let reused = found(&both, &[open("copy")]);
+        assert_eq!((reused.found, reused.changed), (vec![Some(1)], vec![]));
+        let grown = found(&both[..1], &[open("copy")]);
+        assert_eq!((grown.found, grown.changed), (vec![Some(0)], vec![]));
+    }
 }
