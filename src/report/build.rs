@@ -11,7 +11,8 @@ use super::numbers::Numbers;
 use super::page::{Beside, Neighbours};
 use super::publish::{self, Site};
 use super::state::{
-    KnownCall, KnownFile, Old, Place, Recognised, State, Store, Texts, absolute, recognised,
+    KnownCall, KnownFile, Old, Place, Recognised, State, Store, Texts, absolute, path_digest,
+    recognised,
 };
 use super::totals::Totals;
 use super::{ASSETS, Built, Error, Note, Progress, Settings, data, page};
@@ -465,6 +466,7 @@ fn read(
             known
                 .filter(|_| is_at_end == Some(true))
                 .map(|known| KnownFile {
+                    path: path_digest(&opened.path),
                     is_gone: false,
                     ..known.clone()
                 }),

@@ -1,7 +1,7 @@
 //! Reads shares of the logs side by side, in bounded memory: a call that is too much for it is kept in the store in parts, which are put
 //! together when all is read.
 
-use super::super::state::{Account, KnownFile, Place, Store};
+use super::super::state::{Account, KnownFile, Place, Store, path_digest};
 use super::super::{Error, Note, Progress, cores};
 use super::share::Stretch;
 use super::{Source, Touched, Unread};
@@ -83,6 +83,7 @@ pub(super) fn read(
             number: file.number,
             cursor,
             account,
+            path: path_digest(&file.opened.path),
             is_gone: false,
         })
     };

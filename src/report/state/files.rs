@@ -1,6 +1,6 @@
 //! Which of the files of now are those of before.
 
-use super::manifest::KnownFile;
+use super::manifest::{KnownFile, path_digest};
 use crate::log::opened::Opened;
 use std::collections::HashSet;
 use std::io;
@@ -62,7 +62,8 @@ pub(in crate::report) fn recognised(
         if found[at].is_none() && (is_whole || before.cursor.fits(&opened[at])?) {
             found[at] = Some(place);
             is_found[place] = true;
-        } else if !before.is_gone {
+        } else if !before.is_gone && before.path == path_digest(&opened[at].path) {
+            // Elsewhere another file was given its place on the disk when it was removed.
             changed.push((place, opened[at].path.clone()));
         }
     }
@@ -107,6 +108,7 @@ mod tests {
             number: 0,
             cursor,
             account: Default::default(),
+            path: path_digest(&folder.path().join("read")),
             is_gone: false,
         };
         fs::write(folder.path().join("read"), "line\n").unwrap();
@@ -122,5 +124,18 @@ mod tests {
         assert_eq!((reused.found, reused.changed), (vec![Some(1)], vec![]));
         let grown = found(&both[..1], &[open("copy")]);
         assert_eq!((grown.found, grown.changed), (vec![Some(0)], vec![]));
+
+        fs::write(folder.path().join("read"), "another line\n").unwrap();
+        let anew = found(&both[1..], &[open("read")]);
+        let path = folder.path().join("read");
+        assert_eq!((anew.found, anew.changed), (vec![None], vec![(0, path)]));
+        fs::rename(folder.path().join("read"), folder.path().join("other")).unwrap();
+        let other = found(&both[1..], &[open("other")]);
+        assert_eq!(
+            other.gone(&both[1..]).count(),
+            1,
+            "it is gone, and its calls stay"
+        );
+        assert_eq!((other.found, other.changed), (vec![None], vec![]));
     }
 }

@@ -5,6 +5,7 @@ use super::super::days::Days;
 use super::store::{FILE_MODE, Place, damaged};
 use crate::beacon::Refusal;
 use crate::call::{CallSummary, FileNumber};
+use crate::digest::fingerprint;
 use crate::log::cursor::Cursor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,7 +46,15 @@ pub(in crate::report) struct KnownFile {
     pub(in crate::report) number: FileNumber,
     pub(in crate::report) cursor: Cursor,
     pub(in crate::report) account: Account,
+    /// What stands for where it lay, see [`path_digest`].
+    pub(in crate::report) path: String,
     pub(in crate::report) is_gone: bool,
+}
+
+/// A file's path, wherever the builder was started, and whatever bytes it has.
+pub(in crate::report) fn path_digest(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    fingerprint([absolute.as_os_str().as_encoded_bytes()])
 }
 
 impl KnownFile {

@@ -6,7 +6,7 @@ mod manifest;
 mod store;
 
 pub(super) use files::{Recognised, recognised};
-pub(super) use manifest::{Account, Known, KnownCall, KnownFile};
+pub(super) use manifest::{Account, Known, KnownCall, KnownFile, path_digest};
 pub(super) use store::{Place, Sketches, Store, Texts};
 
 use super::{Note, Settings};
