@@ -20,7 +20,7 @@ mod value;
 pub use check::{Checked, DEPTH_MAX, check};
 pub use event::{Event, Happening, Link};
 pub use parse::{SEQ_MAX, VALUE_MAX, parse};
-pub use reading::{Reading, Values};
+pub use reading::{Number, Reading, Values};
 pub use receipt::{Receipt, read};
 pub use scan::{POWERS, Scanner};
 

@@ -1,6 +1,7 @@
 //! What was measured at one instant.
 
 use crate::metric::{METRIC_COUNT, MetricId};
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// The metrics at one instant.
@@ -66,5 +67,19 @@ impl fmt::Debug for Values {
         f.debug_map()
             .entries(measured.map(|(metric, value)| (metric.def().id, value)))
             .finish()
+    }
+}
+
+/// A value as JSON, spelled as browsers spell it: no `.0` behind whole numbers. Half of all are 0, a third as long so.
+pub struct Number(pub f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let whole = self.0 as i64;
+        if whole as f64 == self.0 && self.0.abs() < 1e15 {
+            serializer.serialize_i64(whole)
+        } else {
+            serializer.serialize_f64(self.0)
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::gather::LogStats;
 use super::numbers::Numbers;
 use super::state::Texts;
 use super::totals::Totals;
-use crate::beacon::POWERS;
+use crate::beacon::{Number, POWERS};
 use crate::call::{
     self, Assessment, Call, CallSummary, Cause, Clock, Delivery, Issue, Participant, Person,
     Presence, Quality, Score, Summary,
@@ -472,20 +472,6 @@ impl Serialize for OneSeries<'_> {
             map.serialize_entry(metric.def().id, &values)?;
         }
         map.end()
-    }
-}
-
-/// A number without a fraction as one: half of all are 0, which is a third as long so, and sooner written.
-pub(super) struct Number(pub(super) f64);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let whole = self.0 as i64;
-        if whole as f64 == self.0 && self.0.abs() < 1e15 {
-            serializer.serialize_i64(whole)
-        } else {
-            serializer.serialize_f64(self.0)
-        }
     }
 }
 

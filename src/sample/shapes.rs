@@ -1,6 +1,6 @@
 //! The shapes of a beacon, spelled as on the wire. Nothing is decided here.
 
-use crate::beacon::Reading;
+use crate::beacon::{Number, Reading};
 use crate::metric::MetricId;
 use serde::Serialize as DeriveSerialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -138,18 +138,5 @@ impl Serialize for Columns<'_> {
             map.serialize_entry(metric.def().id, &column)?;
         }
         map.end()
-    }
-}
-
-/// Written as a browser writes it: no `.0` behind whole numbers.
-struct Number(f64);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.fract() == 0.0 && self.0.abs() < 1e15 {
-            serializer.serialize_i64(self.0 as i64)
-        } else {
-            serializer.serialize_f64(self.0)
-        }
     }
 }

@@ -143,6 +143,15 @@ impl Sink {
     /// A log that was renamed, removed or replaced would take lines that nobody finds; one whose length changed was
     /// written or cut by another, who may have left half a line. Both are opened anew.
     pub(super) fn ready(&mut self) -> Result<(), WriteError> {
+        self.stand()?;
+        if self.trust == Trust::Unproven {
+            self.try_out()?;
+        }
+        Ok(())
+    }
+
+    /// The same, but for trying out a file of which nothing is known.
+    fn stand(&mut self) -> Result<(), WriteError> {
         let standing = match &self.handle {
             Some(handle) => handle.standing_at(&self.path).map_err(|source| {
                 let source = Arc::new(OpenError::Open {
@@ -167,22 +176,18 @@ impl Sink {
         if standing != Standing::Sound {
             self.reopen()?;
         }
-        self.spare_room()?;
-        if self.trust == Trust::Unproven {
-            self.try_out()?;
-        }
-        Ok(())
+        self.spare_room()
     }
 
     /// Tries whether lines can be stored again: writes, syncs and cuts back a run of spaces, which no reader takes
     /// for a line. `false` when the log is no regular file, where that cannot be undone.
     pub(super) fn probe(&mut self) -> Result<bool, WriteError> {
-        self.ready()?;
-        if self.handle.as_ref().is_some_and(|handle| handle.regular) {
+        self.stand()?;
+        let is_regular = self.handle.as_ref().is_some_and(|handle| handle.regular);
+        if is_regular || self.trust == Trust::Unproven {
             self.try_out()?;
-            return Ok(true);
         }
-        Ok(false)
+        Ok(is_regular)
     }
 
     /// Syncs what may not have been.

@@ -5,7 +5,7 @@ use super::super::state::{Account, KnownFile, Place, Store, path_digest};
 use super::super::{Error, Note, Progress, cores};
 use super::share::Stretch;
 use super::{Source, Touched, Unread};
-use crate::call::Calls;
+use crate::call::{Calls, Gathered};
 use crate::log::cursor::Cursor;
 use crate::log::reader::{self, Extent};
 use std::collections::BTreeMap;
@@ -175,24 +175,26 @@ impl Gatherer<'_> {
     }
 
     fn let_go(&mut self) -> io::Result<()> {
-        for call in self.calls.let_go() {
-            let parts = self.let_go.entry(call.id()).or_default();
-            parts.push(Touched::stored(call, self.store)?);
-        }
-        Ok(())
+        let calls = self.calls.let_go();
+        self.set_aside(calls, true)
     }
 
     /// The calls that had a beacon. `are_stored`: none of them stays in memory.
     fn finish(mut self, are_stored: bool) -> io::Result<Parts> {
-        for call in self.calls.into_gathered() {
+        let calls = std::mem::take(&mut self.calls).into_gathered();
+        self.set_aside(calls, are_stored)?;
+        Ok(self.let_go)
+    }
+
+    fn set_aside(&mut self, calls: Vec<Gathered>, are_stored: bool) -> io::Result<()> {
+        for call in calls {
             let parts = self.let_go.entry(call.id()).or_default();
-            parts.push(if are_stored {
-                Touched::stored(call, self.store)?
-            } else {
-                Touched::held(call)
+            parts.push(match are_stored {
+                true => Touched::stored(call, self.store)?,
+                false => Touched::held(call),
             });
         }
-        Ok(self.let_go)
+        Ok(())
     }
 }
 

@@ -2,9 +2,10 @@
 //! `call-series.js` reads it, `call-panels.js` and `charts.js` show it.
 
 use super::super::charts::{self, Frames, Range};
-use super::super::data::{self, Number};
+use super::super::data;
 use super::super::thin::{self, Form, Thinned};
 use super::people::Badge;
+use crate::beacon::Number;
 use crate::call::{Assessment, Call, Summary, counts, edges, percentiles};
 use crate::metric::{Group, MetricId};
 use serde::Serialize;

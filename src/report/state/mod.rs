@@ -11,7 +11,6 @@ pub(super) use store::{Place, Sketches, Store, Texts};
 
 use super::{Note, Settings};
 use crate::call::{FileNumber, Gathered};
-use crate::digest::fingerprint;
 use manifest::{FORMAT, Unknown};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -319,11 +318,10 @@ fn stores(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 
 /// `beacon.log.state/` beside the first log, in it a folder for each report that is made.
 fn folder(settings: &Settings<'_>) -> PathBuf {
-    let out = std::path::absolute(settings.out).unwrap_or_else(|_| settings.out.to_owned());
     let beside = settings
         .state
         .map_or_else(|| beside(settings.logs), Path::to_owned);
-    beside.join(fingerprint([out.as_os_str().as_encoded_bytes()]))
+    beside.join(path_digest(settings.out))
 }
 
 fn beside(logs: &[String]) -> PathBuf {
