@@ -90,7 +90,7 @@ impl<'de> FromMembers<'de> for Sent<'de> {
         let mut sent = Sent::default();
         while let Some(name) = members.name()? {
             match name {
-                Key::Time => sent.at_ms = members.scalar()?.number().and_then(timestamp_ms),
+                Key::Time => sent.at_ms = members.number()?.and_then(timestamp_ms),
                 Key::Type => sent.name = members.scalar()?.text(),
                 Key::Connection => sent.connection = members.scalar()?.text(),
                 Key::Event => sent.event = members.scalar()?.text(),

@@ -138,7 +138,7 @@ impl<'de> FromMembers<'de> for Top<'de> {
                 Key::SessionId => top.session_id = members.scalar()?.text(),
                 Key::Name => top.name = members.scalar()?.text(),
                 Key::PageToken => top.page_token = members.scalar()?.text(),
-                Key::Seq => top.seq = members.scalar()?.number().and_then(whole_number),
+                Key::Seq => top.seq = members.number()?.and_then(whole_number),
                 Key::Stats => top.stats = Some(members.object()?),
                 Key::Samples => top.samples = Some(members.object()?),
                 Key::Events => {
@@ -207,11 +207,11 @@ impl<'de> FromMembers<'de> for Latest {
         while let Some(name) = members.name()? {
             match name {
                 Key::Metric(metric) => {
-                    let number = members.scalar()?.number();
+                    let number = members.number()?;
                     latest.values.set(metric, number.filter(of_this_world));
                 }
                 Key::Timestamp => {
-                    latest.timestamp_ms = members.scalar()?.number().and_then(timestamp_ms);
+                    latest.timestamp_ms = members.number()?.and_then(timestamp_ms);
                 }
                 _ => members.skip()?,
             }
@@ -306,7 +306,7 @@ impl<'de> FromMembers<'de> for Received {
         while let Some(name) = members.name()? {
             match name {
                 Key::Synced => received.synced = members.scalar()?.truth(),
-                Key::Time => received.t = members.scalar()?.number().and_then(instant),
+                Key::Time => received.t = members.number()?.and_then(instant),
                 _ => members.skip()?,
             }
         }

@@ -20,6 +20,8 @@ pub(super) trait Members<'de> {
     /// The same, as it is spelled.
     fn text_name(&mut self) -> Result<Option<Cow<'de, str>>, Self::Error>;
     fn scalar(&mut self) -> Result<Scalar<'de>, Self::Error>;
+    /// `None` for whatever else there is.
+    fn number(&mut self) -> Result<Option<f64>, Self::Error>;
     fn numbers(&mut self) -> Result<Numbers, Self::Error>;
     fn object<T: FromMembers<'de>>(&mut self) -> Result<Maybe<T>, Self::Error>;
     fn objects<T: FromMembers<'de>>(&mut self) -> Result<Listed<T>, Self::Error>;
@@ -41,6 +43,9 @@ impl<'de, M: MapAccess<'de>> Members<'de> for Serde<M> {
     }
     fn scalar(&mut self) -> Result<Scalar<'de>, M::Error> {
         self.0.next_value()
+    }
+    fn number(&mut self) -> Result<Option<f64>, M::Error> {
+        Ok(self.scalar()?.number())
     }
     fn numbers(&mut self) -> Result<Numbers, M::Error> {
         self.0.next_value()

@@ -6,7 +6,7 @@
 //! longer than what was delivered at once could do tell of a clock. Both instants may come in any order. Nothing is said without a
 //! receipt: [`Clock::Unsuspected`].
 
-use serde::{Deserialize, Serialize};
+use super::packed::Packed;
 
 /// A smaller offset is not corrected: pages send every 15 s, so that much and as much again for one retry may pass between a reading and
 /// its receipt, and trouble that others have at the same time is found all the same.
@@ -59,7 +59,7 @@ impl Clock {
 }
 
 /// One beacon that says both when it was received and when its newest reading was taken, in ms since the epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Beat {
     pub(super) received_ms: i64,
     pub(super) newest_ms: i64,
@@ -68,6 +68,20 @@ pub(super) struct Beat {
 impl Beat {
     fn offset_ms(self) -> i64 {
         self.received_ms - self.newest_ms
+    }
+}
+
+impl Packed<16> for Beat {
+    fn to_bytes(self) -> [u8; 16] {
+        let (received, newest) = (self.received_ms as u64, self.newest_ms as u64);
+        (u128::from(received) << 64 | u128::from(newest)).to_le_bytes()
+    }
+    fn from_bytes(bytes: [u8; 16]) -> Beat {
+        let both = u128::from_le_bytes(bytes);
+        Beat {
+            received_ms: (both >> 64) as i64,
+            newest_ms: both as i64,
+        }
     }
 }
 

@@ -7,11 +7,10 @@
 use super::clock::{self, Beat, Clock};
 use super::delivery::{self, Arrival, Delivery};
 use super::rows::Rows;
-use super::{Call, Participant, call_id};
+use super::{Call, Participant, call_id, packed};
 use crate::beacon::{Beacon, Event};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -31,6 +30,30 @@ pub struct Calls {
     n_beacons: u64,
     /// Memory that the calls take, about.
     bytes: usize,
+    /// Where beacons went lately, by [`place_of`]: a guess, which saves almost all look-ups.
+    lately: Vec<Spot>,
+}
+
+/// A person's place: which of [`Calls::calls`], and who in it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spot {
+    call: usize,
+    session: usize,
+}
+
+/// People who are remembered by where their beacons went.
+const LATELY: usize = 1 << 10;
+
+/// Which of [`LATELY`] is the one for a beacon. Anybody can find ids that have the same: they cost each other the guess, no more.
+fn place_of(beacon: &Beacon<'_>) -> usize {
+    let end = |id: &str| {
+        id.as_bytes()
+            .last_chunk()
+            .copied()
+            .map_or(0, u64::from_le_bytes)
+    };
+    let ends = end(&beacon.session_id) ^ end(&beacon.meeting_session_id).rotate_left(32);
+    (ends.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % LATELY
 }
 
 /// One call, as far as its beacons have come.
@@ -53,6 +76,7 @@ struct Session {
     client: Latest<Vec<(String, String)>>,
     received_ms: Option<(i64, i64)>,
     arrivals: Vec<Arrival>,
+    #[serde(with = "packed")]
     beats: Vec<Beat>,
     events: Vec<Event>,
     readings: Rows,
@@ -119,6 +143,33 @@ pub struct Shared(BTreeMap<(String, String), Option<Delivery>>);
 impl Calls {
     /// Takes over one beacon of a file. Beacons of one file come in their order.
     pub fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) {
+        if self.lately.is_empty() {
+            self.lately = vec![Spot::default(); LATELY];
+        }
+        let place = place_of(beacon);
+        let mut spot = self.lately[place];
+        if !self.is_at(spot, beacon) {
+            spot = self.find(beacon);
+            self.lately[place] = spot;
+        }
+        self.n_beacons += 1;
+        self.touched[spot.call] = self.n_beacons;
+        let session = &mut self.calls[spot.call].sessions[spot.session];
+        self.bytes += session.add(beacon, file);
+    }
+
+    fn is_at(&self, spot: Spot, beacon: &Beacon<'_>) -> bool {
+        let call = self.calls.get(spot.call);
+        call.is_some_and(|call| {
+            let session = call.sessions.get(spot.session);
+            session.is_some_and(|session| session.session_id == beacon.session_id)
+                && call.meeting_session_id == beacon.meeting_session_id
+                && call.room == beacon.room
+        })
+    }
+
+    /// Where a beacon belongs: a new place where there is none.
+    fn find(&mut self, beacon: &Beacon<'_>) -> Spot {
         let (room, meeting) = (&*beacon.room, &*beacon.meeting_session_id);
         let known = self
             .by_room
@@ -132,9 +183,11 @@ impl Calls {
                 ..Gathered::default()
             }),
         };
-        self.n_beacons += 1;
-        self.touched[at] = self.n_beacons;
-        self.bytes += self.calls[at].add(beacon, file);
+        let call = &mut self.calls[at];
+        let n_sessions = call.sessions.len();
+        let session = call.session(&beacon.session_id);
+        self.bytes += SESSION_BYTES * (call.sessions.len() - n_sessions);
+        Spot { call: at, session }
     }
 
     /// Takes a call over as it was gathered before. There must be none of that room and meeting session. Gives its place.
@@ -185,17 +238,9 @@ impl Calls {
         let order: FileOrder = files.into_iter().collect();
         let gathered = self.calls.into_iter();
         let mut calls: Vec<Call> = gathered.map(|one| one.finish(&shared, &order)).collect();
-        newest_first(&mut calls);
+        calls.sort_by_cached_key(Call::listed_at);
         calls
     }
-}
-
-/// Puts calls in the order in which they are listed.
-pub fn newest_first(calls: &mut [Call]) {
-    calls.sort_by_cached_key(|call| {
-        let start = call.span_ms().map(|(start, _)| start);
-        (Reverse(start), call.id.clone())
-    });
 }
 
 impl Gathered {
@@ -239,28 +284,22 @@ impl Gathered {
         self.sessions.iter().map(of).sum::<usize>() + SESSION_BYTES
     }
 
-    /// Gives how much more memory the call takes, about.
-    fn add(&mut self, beacon: &Beacon<'_>, file: FileNumber) -> usize {
-        let n_sessions = self.sessions.len();
-        let bytes = self.session(&beacon.session_id).add(beacon, file);
-        bytes + SESSION_BYTES * (self.sessions.len() - n_sessions)
-    }
-
     /// Takes over what was gathered of the same call from what stands behind all of this in the logs.
     pub fn append(&mut self, later: Gathered) {
         for session in later.sessions {
-            self.session(&session.session_id).append(session);
+            let at = self.session(&session.session_id);
+            self.sessions[at].append(session);
         }
     }
 
-    /// The session of that id, a new one where there is none.
-    fn session(&mut self, session_id: &str) -> &mut Session {
+    /// The place of the session of that id, a new one where there is none.
+    fn session(&mut self, session_id: &str) -> usize {
         // After a while on disk the index is gone: it is not stored.
         if self.by_session.len() != self.sessions.len() {
             let ids = self.sessions.iter().map(|session| &session.session_id);
             self.by_session = ids.cloned().zip(0..).collect();
         }
-        let at = match self.by_session.get(session_id) {
+        match self.by_session.get(session_id) {
             Some(&at) => at,
             None => {
                 self.by_session
@@ -271,8 +310,7 @@ impl Gathered {
                 });
                 self.sessions.len() - 1
             }
-        };
-        &mut self.sessions[at]
+        }
     }
 
     /// The call. `shared`: of sessions that are in other calls too.

@@ -11,6 +11,7 @@ mod episode;
 mod gathered;
 mod issue;
 mod kind;
+mod packed;
 mod presence;
 mod rows;
 mod score;
@@ -25,8 +26,7 @@ pub use describe::{
     BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile, percentiles,
 };
 pub use gathered::{
-    Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, newest_first,
-    session_key,
+    Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, session_key,
 };
 pub use issue::{Cause, Issue, Severity, Side, worst};
 pub use kind::IssueType;
@@ -41,6 +41,7 @@ use crate::beacon::Event;
 use crate::digest::fingerprint;
 use crate::metric::{MetricId, Standards};
 use crate::plain::is_hostile;
+use std::cmp::Reverse;
 
 /// Characters of the room that a call's id begins with.
 const ID_ROOM_CHARS_MAX: usize = 32;
@@ -102,6 +103,12 @@ impl Call {
             spans().map(|(start, _)| start).min()?,
             spans().map(|(_, end)| end).max()?,
         ))
+    }
+
+    /// Its place where calls are listed, the newest first: the smaller, the earlier.
+    pub fn listed_at(&self) -> (Reverse<Option<i64>>, String) {
+        let start = self.span_ms().map(|(start, _)| start);
+        (Reverse(start), self.id.clone())
     }
 
     /// Readings of all participants.

@@ -1,5 +1,6 @@
 //! One participant's readings as columns: sorted by time, each instant once, absent values absent.
 
+use super::packed;
 use crate::beacon::Reading;
 use crate::metric::{METRIC_COUNT, MetricId};
 use serde::{Deserialize, Serialize, Serializer};
@@ -17,24 +18,34 @@ pub struct Series {
 /// A series as it is stored: columns by name, so that a new row of the table of metrics changes nothing for the others.
 #[derive(Deserialize)]
 struct Stored {
+    #[serde(with = "packed")]
     timestamps_ms: Vec<i64>,
-    columns: Vec<(String, Vec<f64>)>,
+    columns: Vec<StoredColumn>,
 }
+
+#[derive(Deserialize)]
+struct StoredColumn(String, #[serde(with = "packed")] Vec<f64>);
 
 impl Serialize for Series {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         /// [`Stored`], without a copy of it.
         #[derive(Serialize)]
         struct Storing<'a> {
+            #[serde(serialize_with = "packed::serialize")]
             timestamps_ms: &'a [i64],
-            columns: Vec<(&'static str, &'a [f64])>,
+            columns: Vec<StoringColumn<'a>>,
         }
+        #[derive(Serialize)]
+        struct StoringColumn<'a>(
+            &'static str,
+            #[serde(serialize_with = "packed::serialize")] &'a [f64],
+        );
         let columns = MetricId::all().zip(&self.columns);
         let columns = columns.filter(|(_, column)| !column.is_empty());
         let stored = Storing {
             timestamps_ms: &self.timestamps_ms,
             columns: columns
-                .map(|(metric, column)| (metric.def().id, column.as_slice()))
+                .map(|(metric, column)| StoringColumn(metric.def().id, column))
                 .collect(),
         };
         stored.serialize(serializer)
@@ -47,7 +58,7 @@ impl From<Stored> for Series {
             timestamps_ms: stored.timestamps_ms,
             columns: Default::default(),
         };
-        for (name, column) in stored.columns {
+        for StoredColumn(name, column) in stored.columns {
             if let Some(metric) = MetricId::from_wire(&name)
                 && column.len() == series.timestamps_ms.len()
             {

@@ -6,15 +6,16 @@ use crate::collector::gate::raise_open_files;
 use crate::config::{Check, Since};
 use crate::notice::{Notice, Notices};
 use crate::report;
-use crate::rules::{self, Told};
+use crate::rules::{self, Measured, Told};
 use anyhow::anyhow;
 use std::process::ExitCode;
 
 pub(super) fn run(settings: &Check, notices: &Notices) -> Result<ExitCode, Failure> {
     raise_open_files();
     // 1 says that a rule is broken: a log that cannot be read must not look like that.
-    let (mut calls, log) =
-        report::read(&settings.logs).map_err(|error| explained(error).with_usage_code())?;
+    let measured = |call| Measured::of(call, &settings.rules, &settings.standards);
+    let (mut calls, log) = report::read(&settings.logs, measured)
+        .map_err(|error| explained(error).with_usage_code())?;
     warn_of_broken(&log.broken, notices);
     if 0 < log.lines && log.beacons == 0 {
         let error = anyhow!("no line of `{}` is a beacon", settings.logs.join("`, `"));
@@ -27,12 +28,11 @@ pub(super) fn run(settings: &Check, notices: &Notices) -> Result<ExitCode, Failu
     let mut undated = 0;
     if let Some(since_ms) = since_ms {
         calls.retain(|call| {
-            let span_ms = call.span_ms();
-            undated += usize::from(span_ms.is_none());
-            span_ms.is_some_and(|(_, end_ms)| since_ms <= end_ms)
+            undated += usize::from(call.span_ms.is_none());
+            call.span_ms.is_some_and(|(_, end_ms)| since_ms <= end_ms)
         });
     }
-    let judgements = rules::judge(&settings.rules, &calls, &settings.standards);
+    let judgements = rules::judge(&settings.rules, &calls);
     let idle = settings.rules.iter().zip(&judgements);
     for (rule, _) in idle.filter(|(_, judgement)| judgement.judged == 0) {
         let message = format!("no call tells whether `{}` holds", rule.text);

@@ -6,7 +6,7 @@ mod share;
 use super::state::{Account, KnownFile, Place, Store};
 use super::{Error, Note, cores};
 use crate::beacon::{Beacon, Refusal, Scanner};
-use crate::call::{self, Accounts, Call, FileNumber, FileOrder, Gathered, in_several_calls};
+use crate::call::{Accounts, Call, FileNumber, FileOrder, Gathered, in_several_calls};
 use crate::log::opened::{self, Opened};
 use crate::log::reader::{self, Extent, Line};
 use std::collections::BTreeMap;
@@ -91,12 +91,18 @@ pub(super) fn while_files_go<T>(read: impl Fn() -> Result<T, Error>) -> Result<T
     }
 }
 
-/// Reads all of `logs`, on all cores where it is much, and remembers nothing.
-pub(super) fn gather(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
-    while_files_go(|| gather_once(logs))
+/// Reads all of `logs`, on all cores where it is much, and remembers nothing but what `of` makes of each call. Newest first.
+pub(super) fn gather<T: Send>(
+    logs: &[String],
+    of: impl Fn(Call) -> T + Sync,
+) -> Result<(Vec<T>, LogStats), Error> {
+    while_files_go(|| gather_once(logs, &of))
 }
 
-fn gather_once(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
+fn gather_once<T: Send>(
+    logs: &[String],
+    of: &(impl Fn(Call) -> T + Sync),
+) -> Result<(Vec<T>, LogStats), Error> {
     let opened = opened::open(logs)?;
     let unread = |(opened, number)| Unread {
         opened,
@@ -118,9 +124,11 @@ fn gather_once(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
     let order: FileOrder = files.iter().map(|file| file.number).collect();
     let mut calls = cores::on_all(touched.into_values().collect(), |one: Touched| {
         let call = one.source.into_call(&store).map_err(Error::Remembered)?;
-        Ok(call.finish(&shared, &order))
+        let call = call.finish(&shared, &order);
+        Ok((call.listed_at(), of(call)))
     })?;
-    call::newest_first(&mut calls);
+    calls.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let calls = calls.into_iter().map(|(_, of_it)| of_it).collect();
     let accounts = files.iter().map(|file| &file.account);
     Ok((calls, LogStats::of(accounts)))
 }
@@ -314,7 +322,7 @@ mod tests {
         let n_tries = Cell::new(0);
         let missing = while_files_go(|| {
             n_tries.set(n_tries.get() + 1);
-            gather_once(&["/nowhere/beacon.log".to_owned()])
+            gather_once(&["/nowhere/beacon.log".to_owned()], &|_| ())
         });
         assert!(missing.is_err());
         assert_eq!(n_tries.get(), 1);

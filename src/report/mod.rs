@@ -176,13 +176,16 @@ pub enum Note {
     },
 }
 
-/// Reads `logs` (files and globs) from their beginning: the calls, newest first, and the account of every line.
+/// Reads `logs` (files and globs) from their beginning: what `of` makes of each call, newest first, and the account of every line.
 ///
 /// # Errors
 ///
 /// Where a log is missing or cannot be read.
-pub fn read(logs: &[String]) -> Result<(Vec<Call>, LogStats), Error> {
-    gather::gather(logs)
+pub fn read<T: Send>(
+    logs: &[String],
+    of: impl Fn(Call) -> T + Sync,
+) -> Result<(Vec<T>, LogStats), Error> {
+    gather::gather(logs, of)
 }
 
 /// Brings the report up to date with its logs.

@@ -25,11 +25,9 @@ pub fn single_file(
     zone: &TimeZone,
     id: &str,
 ) -> Result<PathBuf, Error> {
-    let (calls, _) = gather::gather(logs)?;
-    let call = calls
-        .into_iter()
-        .find(|call| call.id == id)
-        .ok_or_else(|| Error::NoCall(id.to_owned()))?;
+    let (calls, _) = gather::gather(logs, |call| (call.id == id).then_some(call))?;
+    let call = calls.into_iter().flatten().next();
+    let call = call.ok_or_else(|| Error::NoCall(id.to_owned()))?;
     let html = inlined(&page::single(&call, &call::assess(&call, standards), zone)?)?;
     let path = format!("single/{}.html", call.id);
     let site = Site {

@@ -1,7 +1,7 @@
 //! Rules and calls to judgements.
 
 use super::{Aggregate, Rule, Value, Whole};
-use crate::call::{Assessment, Call, Score, assess, percentile};
+use crate::call::{Assessment, Call, Score, assess, percentile, room_name};
 use crate::metric::{MetricId, Standards};
 
 /// How the calls fare under one rule.
@@ -31,23 +31,58 @@ pub struct Broken {
     pub value: f64,
 }
 
-/// Judges all `calls` by each of `rules`: one judgement for each rule, in their order.
-pub fn judge(rules: &[Rule], calls: &[Call], standards: &Standards) -> Vec<Judgement> {
+/// What is compared of one call, and what is told of it.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// As [`Call::id`].
+    pub id: String,
+    /// As [`Call::room`].
+    pub room: String,
+    /// As [`Call::meeting_session_id`].
+    pub meeting_session_id: String,
+    /// As [`Call::span_ms`].
+    pub span_ms: Option<(i64, i64)>,
+    /// For each rule. `None`: nothing tells it.
+    values: Vec<Option<f64>>,
+}
+
+impl Measured {
+    /// Of `call`, as far as `rules` ask for it.
+    pub fn of(call: Call, rules: &[Rule], standards: &Standards) -> Measured {
+        let needs_assessment = |rule: &Rule| {
+            let wholes = [Whole::Score, Whole::Issues].map(Value::Whole);
+            wholes.contains(&rule.value)
+        };
+        let is_assessed = rules.iter().any(needs_assessment);
+        let assessment = is_assessed.then(|| assess(&call, standards));
+        let value = |rule: &Rule| value(rule.value, &call, assessment.as_ref());
+        Measured {
+            values: rules.iter().map(value).collect(),
+            span_ms: call.span_ms(),
+            id: call.id,
+            room: call.room,
+            meeting_session_id: call.meeting_session_id,
+        }
+    }
+
+    /// As [`Call::room_name`].
+    pub fn room_name(&self) -> String {
+        room_name(&self.room)
+    }
+}
+
+/// Judges all `calls` by each of `rules`, those by which they were measured: one judgement for each rule, in their order.
+pub fn judge(rules: &[Rule], calls: &[Measured]) -> Vec<Judgement> {
     let new = |_| Judgement {
         judged: 0,
         absent: 0,
         broken: Vec::new(),
     };
     let mut judgements: Vec<Judgement> = rules.iter().map(new).collect();
-    let needs_assessment = |rule: &Rule| {
-        let wholes = [Whole::Score, Whole::Issues].map(Value::Whole);
-        wholes.contains(&rule.value)
-    };
-    let is_assessed = rules.iter().any(needs_assessment);
     for (at, call) in calls.iter().enumerate() {
-        let assessment = is_assessed.then(|| assess(call, standards));
-        for (rule, judgement) in rules.iter().zip(&mut judgements) {
-            match value(rule.value, call, assessment.as_ref()) {
+        let by_rule = rules.iter().zip(&mut judgements).zip(&call.values);
+        for ((rule, judgement), value) in by_rule {
+            match *value {
                 None => judgement.absent += 1,
                 Some(value) => {
                     judgement.judged += 1;
@@ -135,7 +170,10 @@ mod tests {
     /// `(judged, absent, broken calls with their values)`.
     fn judged(rule: &str, calls: &[Call]) -> (usize, usize, Vec<(usize, f64)>) {
         let rule = Rule::parse(rule).unwrap();
-        let judgement = judge(&[rule], calls, &Standards::default()).remove(0);
+        let rules = [rule];
+        let measured = |call: &Call| Measured::of(call.clone(), &rules, &Standards::default());
+        let calls: Vec<Measured> = calls.iter().map(measured).collect();
+        let judgement = judge(&rules, &calls).remove(0);
         let broken = judgement.broken.iter().map(|one| (one.call, one.value));
         (judgement.judged, judgement.absent, broken.collect())
     }

@@ -1,7 +1,6 @@
 //! Judgements as people and as programs read them. Rooms are other people's text: shown without what would steer a terminal.
 
-use super::{Broken, Judgement, Rule};
-use crate::call::Call;
+use super::{Broken, Judgement, Measured, Rule};
 use crate::units;
 use serde::Serialize;
 
@@ -20,7 +19,7 @@ pub struct Told<'a> {
     /// One for each rule.
     pub judgements: &'a [Judgement],
     /// The calls that were judged.
-    pub calls: &'a [Call],
+    pub calls: &'a [Measured],
     /// Calls that ended before this are not among them, ms since the epoch.
     pub since_ms: Option<i64>,
     /// Of how many it is not known when they were, and so left out.
@@ -65,7 +64,7 @@ pub fn text(told: &Told<'_>) -> String {
         for one in broken.iter().take(LISTED_MAX) {
             if let Some(call) = told.calls.get(one.call) {
                 let start = call
-                    .span_ms()
+                    .span_ms
                     .map_or(units::MISSING.to_owned(), |(start, _)| {
                         units::rfc3339(start)
                     });
@@ -129,15 +128,15 @@ pub fn json(told: &Told<'_>) -> String {
         end: Option<i64>,
         value: f64,
     }
-    fn one_rule<'a>(rule: &'a Rule, judgement: &Judgement, calls: &'a [Call]) -> OneRule<'a> {
+    fn one_rule<'a>(rule: &'a Rule, judgement: &Judgement, calls: &'a [Measured]) -> OneRule<'a> {
         let one_call = |broken: &Broken| {
             let call = calls.get(broken.call)?;
             Some(OneCall {
                 id: &call.id,
                 room: &call.room,
                 meeting_session_id: &call.meeting_session_id,
-                start: call.span_ms().map(|(start, _)| start),
-                end: call.span_ms().map(|(_, end)| end),
+                start: call.span_ms.map(|(start, _)| start),
+                end: call.span_ms.map(|(_, end)| end),
                 value: broken.value,
             })
         };

@@ -1,5 +1,6 @@
 //! Of the scanner: that it is sure of the lines that collectors write. That it reads what `read` reads is shown in `fuzzing`.
 
+use super::names::{STRANGER_BYTES_MAX, STRANGERS_MAX};
 use super::*;
 use crate::beacon::{Receipt, check};
 
@@ -91,13 +92,13 @@ fn it_leaves_to_serde_what_is_odd() {
 #[test]
 fn names_of_strangers_are_kept_in_bounds() {
     let mut scanner = Scanner::default();
-    let n_ours = scanner.expected.len();
+    let n_ours = scanner.names.len();
     for n in 0..1_000 {
         assert!(is_sure(&mut scanner, &line(&format!(r#""stranger{n}":7"#))));
     }
-    assert_eq!(scanner.expected.len(), n_ours + STRANGERS_MAX);
+    assert_eq!(scanner.names.len(), n_ours + STRANGERS_MAX);
     let long = "x".repeat(STRANGER_BYTES_MAX);
     let mut scanner = Scanner::default();
     assert!(is_sure(&mut scanner, &line(&format!(r#""{long}":7"#))));
-    assert_eq!(scanner.expected.len(), n_ours);
+    assert_eq!(scanner.names.len(), n_ours);
 }

@@ -14,6 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// After so many beacons it is told how far reading is.
 const TELL_BEACONS: u64 = 10_000;
+/// So much of calls is held in memory at first where they are put into the store anyway.
+const BYTES_GOAL_MIN: usize = 4 << 20;
+/// More is held where one of so many calls went on after it had been let go of: more calls are held at once than fit.
+const GOING_ON: usize = 8;
 
 /// What was found in a stretch of a file.
 struct Found {
@@ -41,6 +45,10 @@ pub(super) fn read(
             tell,
             beacons: &beacons,
             store,
+            bytes_goal: match are_stored {
+                true => share_bytes_max.min(BYTES_GOAL_MIN),
+                false => share_bytes_max,
+            },
             bytes_max: share_bytes_max,
             calls: Calls::default(),
             let_go: Parts::new(),
@@ -143,7 +151,9 @@ struct Gatherer<'a> {
     /// Beacons read, in all shares.
     beacons: &'a AtomicU64,
     store: &'a Store,
-    /// Calls in memory, about.
+    /// Calls in memory, about: little stays near the processor, and is used again once its calls are let go of.
+    bytes_goal: usize,
+    /// It never grows beyond this.
     bytes_max: usize,
     calls: Calls,
     /// Parts of calls that were put into the store. Those that go on begin anew.
@@ -160,7 +170,7 @@ impl Gatherer<'_> {
                 (self.tell)(Note::Progress(Progress::Read { beacons }));
             }
             self.calls.add(beacon, file.number);
-            if self.bytes_max < self.calls.bytes() && failed.is_none() {
+            if self.bytes_goal < self.calls.bytes() && failed.is_none() {
                 failed = self.let_go().err();
             }
         })?;
@@ -176,6 +186,11 @@ impl Gatherer<'_> {
 
     fn let_go(&mut self) -> io::Result<()> {
         let calls = self.calls.let_go();
+        let go_on = |call: &Gathered| self.let_go.contains_key(&call.id());
+        let n_that_go_on = calls.iter().filter(|call| go_on(call)).count();
+        if calls.len() < GOING_ON * n_that_go_on {
+            self.bytes_goal = self.bytes_max.min(2 * self.bytes_goal);
+        }
         self.set_aside(calls, true)
     }
 

@@ -15,7 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Version of the store's calls. See `store::tests`.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 /// Which program wrote it: another one may conclude something else from the same beacons.
 const BUILD: &str = env!("SOURCES_DIGEST");
 /// How the file begins.
