@@ -58,7 +58,6 @@ pub(super) fn deserialize<'de, T: Packed<N>, const N: usize, D: Deserializer<'de
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde::{Deserialize, Serialize};
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
