@@ -11,6 +11,15 @@ pub(super) trait Packed<const N: usize>: Copy {
     fn from_bytes(bytes: [u8; N]) -> Self;
 }
 
+impl Packed<1> for u8 {
+    fn to_bytes(self) -> [u8; 1] {
+        [self]
+    }
+    fn from_bytes([byte]: [u8; 1]) -> u8 {
+        byte
+    }
+}
+
 impl Packed<8> for f64 {
     fn to_bytes(self) -> [u8; 8] {
         self.to_le_bytes()

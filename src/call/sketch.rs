@@ -5,8 +5,9 @@
 //! Everything is a whole number or an extreme, so sums of sketches are equal whatever the order and the grouping.
 //! Must never be used where the values themselves are at hand: [`super::describe`] is exact.
 
+use super::packed;
 use serde::{Deserialize, Serialize};
-use std::iter;
+use std::{iter, slice};
 
 /// How far a percentile may be off, as a share of the value: half a bucket. Values nearer to zero than [`ZERO_BELOW`] count as 0,
 /// and between a negative and a positive neighbour the share is of the larger of them.
@@ -41,7 +42,7 @@ struct Stored {
     min: f64,
     max: f64,
     sum: i128,
-    buckets: Vec<(i32, u64)>,
+    buckets: Packed,
 }
 
 impl From<Sketch> for Stored {
@@ -50,7 +51,7 @@ impl From<Sketch> for Stored {
             min: sketch.min,
             max: sketch.max,
             sum: sketch.sum,
-            buckets: sketch.buckets.iter().collect(),
+            buckets: sketch.buckets,
         }
     }
 }
@@ -59,23 +60,14 @@ impl TryFrom<Stored> for Sketch {
     type Error = &'static str;
 
     fn try_from(stored: Stored) -> Result<Sketch, &'static str> {
-        let buckets = &stored.buckets;
-        let ascends = buckets.is_sorted_by(|(a, _), (b, _)| a < b);
-        let in_range = |&(key, n): &(i32, u64)| (-KEY_MAX..=KEY_MAX).contains(&key) && 0 < n;
-        let spans = stored.min <= stored.max;
-        let count = buckets
-            .iter()
-            .try_fold(0_u64, |count, (_, n)| count.checked_add(*n));
-        match count {
-            Some(count) if 0 < count && spans && ascends && buckets.iter().all(in_range) => {
-                Ok(Sketch {
-                    count,
-                    min: stored.min,
-                    max: stored.max,
-                    sum: stored.sum,
-                    buckets: Packed::of(stored.buckets.into_iter()),
-                })
-            }
+        match stored.buckets.count() {
+            Some(count) if 0 < count && stored.min <= stored.max => Ok(Sketch {
+                count,
+                min: stored.min,
+                max: stored.max,
+                sum: stored.sum,
+                buckets: stored.buckets,
+            }),
             _ => Err("not the buckets of a sketch"),
         }
     }
@@ -146,29 +138,41 @@ impl Sketch {
 
     /// The value below which the share `q` (0–1) lies, interpolated as [`super::percentile`] does it, within [`RELATIVE_ERROR`].
     pub fn quantile(&self, q: f64) -> f64 {
-        let last = self.count - 1;
-        let position = q * last as f64;
-        let below = (position.floor() as u64).min(last);
-        let above = (below + 1).min(last);
-        let share = position - below as f64;
-        let (a, b) = (self.at_rank(below), self.at_rank(above));
-        a + (b - a) * share
+        let [value] = self.quantiles([q]);
+        value
     }
 
-    /// About the value that so many are before in order.
-    fn at_rank(&self, rank: u64) -> f64 {
-        if rank == 0 {
-            return self.min;
-        }
-        let mut before = 0;
-        let bucket = self.buckets.iter().find(|(_, n)| {
-            before += n;
-            rank < before
-        });
-        match bucket {
-            Some((key, _)) if rank + 1 < self.count => middle(key).clamp(self.min, self.max),
-            _ => self.max,
-        }
+    /// As [`Sketch::quantile`], of several, which must ascend.
+    pub fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
+        let last = self.count - 1;
+        let mut buckets = self.buckets.iter();
+        // The bucket that was reached, and how many values are in it and before it; and the bucket before.
+        let ((mut key, mut until), mut previous) = ((0, 0), (0, 0));
+        let mut at_rank = |rank: u64| {
+            if rank == 0 {
+                return self.min;
+            }
+            while until <= rank {
+                let Some((next, n)) = buckets.next() else {
+                    return self.max;
+                };
+                previous = (key, until);
+                (key, until) = (next, until + n);
+            }
+            if rank == last {
+                return self.max;
+            }
+            // What is above one share may be above the next one's lower neighbour, by one value.
+            let key = if rank < previous.1 { previous.0 } else { key };
+            middle(key).clamp(self.min, self.max)
+        };
+        shares.map(|q| {
+            let position = q * last as f64;
+            let below = (position.floor() as u64).min(last);
+            let share = position - below as f64;
+            let (a, b) = (at_rank(below), at_rank((below + 1).min(last)));
+            a + (b - a) * share
+        })
     }
 }
 
@@ -208,8 +212,8 @@ fn middle(key: i32) -> f64 {
 
 /// Buckets, ascending, each as the distance from the one before and the count, seven bits a byte: two or three bytes for most.
 /// A call has a hundred buckets of each metric, a report thousands of calls.
-#[derive(Debug, Clone, PartialEq)]
-struct Packed(Box<[u8]>);
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Packed(#[serde(with = "packed")] Vec<u8>);
 
 impl Packed {
     fn of(buckets: impl Iterator<Item = (i32, u64)>) -> Packed {
@@ -227,27 +231,47 @@ impl Packed {
             put(n);
             before = key;
         }
-        Packed(bytes.into_boxed_slice())
+        bytes.shrink_to_fit();
+        Packed(bytes)
     }
 
     fn iter(&self) -> impl Iterator<Item = (i32, u64)> {
         let mut bytes = self.0.iter();
-        let mut number = move || {
-            let (mut number, mut bits) = (0, 0);
-            loop {
-                let byte = *bytes.next()?;
-                number |= u64::from(byte & 0x7f) << bits;
-                if byte < 0x80 {
-                    return Some(number);
-                }
-                bits += 7;
-            }
-        };
         let mut key = -KEY_MAX;
         iter::from_fn(move || {
-            key += number()? as i32;
-            Some((key, number()?))
+            key += number(&mut bytes)? as i32;
+            Some((key, number(&mut bytes)?))
         })
+    }
+
+    /// How many values are in all buckets. `None`: they are none that [`Packed::of`] made.
+    fn count(&self) -> Option<u64> {
+        let mut bytes = self.0.iter();
+        let (mut key, mut count) = (i64::from(-KEY_MAX), 0_u64);
+        while !bytes.as_slice().is_empty() {
+            let step = i64::try_from(number(&mut bytes)?).ok()?;
+            let n = number(&mut bytes)?;
+            let is_first = count == 0;
+            key = key.checked_add(step)?;
+            count = count.checked_add(n)?;
+            if n == 0 || (step == 0 && !is_first) || i64::from(KEY_MAX) < key {
+                return None;
+            }
+        }
+        Some(count)
+    }
+}
+
+/// The next number of [`Packed`].
+fn number(bytes: &mut slice::Iter<'_, u8>) -> Option<u64> {
+    let (mut number, mut bits) = (0, 0);
+    loop {
+        let byte = *bytes.next()?;
+        number |= u64::from(byte & 0x7f).checked_shl(bits)?;
+        if byte < 0x80 {
+            return Some(number);
+        }
+        bits += 7;
     }
 }
 
@@ -322,23 +346,38 @@ mod tests {
 
     #[test]
     fn what_is_stored_and_is_no_sketch_is_refused() {
-        let from = |text: &str| serde_json::from_str::<Sketch>(text);
+        let from = |min: f64, buckets: &[u8]| {
+            let stored = Stored {
+                min,
+                max: 1.0,
+                sum: 1,
+                buckets: Packed(buckets.to_vec()),
+            };
+            postcard::from_bytes::<Sketch>(&postcard::to_stdvec(&stored).unwrap())
+        };
+        let most = [0xff_u8; 9];
+        let endless = [&[3][..], &most[..], &most[..], &[1]].concat();
+        let too_many = [&[3][..], &most[..], &[1, 1, 1]].concat();
+        assert!(from(1.0, &[3, 1]).is_ok());
         assert!(
-            from(r#"{"min":1.0,"max":1.0,"sum":281474976710656,"buckets":[[1921,1]]}"#).is_ok()
+            from(1.0, &[0, 1, 1, 0x80, 1]).is_ok(),
+            "the lowest, the next"
         );
+        assert!(from(1.0, &[0x80, 80, 1]).is_ok(), "the highest");
         for buckets in [
-            "",
-            "[3,0]",
-            "[3,1],[3,1]",
-            "[4,1],[3,1]",
-            "[5121,1]",
-            "[-2147483648,1]",
-            "[3,18446744073709551615],[4,1]",
+            &[][..],
+            &[3, 0],
+            &[3],
+            &[3, 1, 0, 1],
+            &[3, 1, 1],
+            &[3, 0x81],
+            &[0x81, 80, 1],
+            &endless,
+            &too_many,
         ] {
-            let text = format!(r#"{{"min":1.0,"max":1.0,"sum":1,"buckets":[{buckets}]}}"#);
-            assert!(from(&text).is_err(), "{text}");
+            assert!(from(1.0, buckets).is_err(), "{buckets:?}");
         }
-        assert!(from(r#"{"min":2.0,"max":1.0,"sum":1,"buckets":[[3,1]]}"#).is_err());
+        assert!(from(2.0, &[3, 1]).is_err(), "the least is above the most");
     }
 
     #[test]
@@ -377,6 +416,9 @@ mod tests {
             let sketch = sketch(&values);
             let line: Vec<f64> = (0..=20).map(|n| sketch.quantile(f64::from(n) / 20.0)).collect();
             prop_assert!(line.is_sorted(), "{line:?}");
+            let at = [0, 1, 10, 19, 20];
+            let several = sketch.quantiles(at.map(|n| n as f64 / 20.0));
+            prop_assert_eq!(several, at.map(|n| line[n]));
         }
 
         #[test]
@@ -396,8 +438,8 @@ mod tests {
         #[test]
         fn what_is_stored_comes_back(values in values()) {
             let sketch = sketch(&values);
-            let text = serde_json::to_string(&sketch).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Sketch>(&text).unwrap(), sketch);
+            let bytes = postcard::to_stdvec(&sketch).unwrap();
+            prop_assert_eq!(postcard::from_bytes::<Sketch>(&bytes).unwrap(), sketch);
         }
     }
 }

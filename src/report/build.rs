@@ -138,9 +138,9 @@ impl Build<'_> {
             let texts: Vec<Texts<'_>> =
                 texts.collect::<Result<_, _>>().map_err(Error::Remembered)?;
             let report = data::report(&log, &texts, &totals, &numbers, now_ms);
-            self.site.put("data/report.json", &report)?;
+            self.site.put_parts("data/report.json", &report)?;
             let overview = page::overview(&log, &summaries, &texts, &totals, &numbers, now_ms)?;
-            self.site.put("index.html", overview.as_bytes())?;
+            self.site.put_parts("index.html", &overview)?;
         }
         if self.settings.prune {
             let ids: HashSet<&str> = summaries.iter().map(|call| call.id.as_str()).collect();

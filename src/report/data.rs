@@ -14,6 +14,7 @@ use crate::metric::MetricId;
 use crate::units;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 mod numbers;
@@ -44,13 +45,13 @@ pub(super) fn data_path(call_id: &str) -> String {
 const END: &str = "]}\n";
 
 /// `data/report.json`. `texts`: of each call.
-pub(super) fn report(
+pub(super) fn report<'a>(
     log: &LogStats,
-    texts: &[Texts<'_>],
+    texts: &[Texts<'a>],
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
-) -> Vec<u8> {
+) -> Vec<Cow<'a, str>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Report<'a> {
@@ -142,18 +143,19 @@ pub(super) fn report(
         numbers: OneNumbers::from(numbers),
         calls: [],
     };
+    let mut head = json(&report);
+    head.truncate(head.len() - END.trim_end().len());
     // The entries are JSON already.
-    let mut bytes = file(&report);
-    bytes.truncate(bytes.len() - END.len());
-    bytes.reserve(texts.iter().map(|one| one.entry.len() + 1).sum::<usize>() + END.len());
+    let mut parts = Vec::with_capacity(2 * texts.len() + 2);
+    parts.push(Cow::from(head));
     for (nth, one) in texts.iter().enumerate() {
         if 0 < nth {
-            bytes.push(b',');
+            parts.push(Cow::from(","));
         }
-        bytes.extend_from_slice(one.entry.as_bytes());
+        parts.push(Cow::from(one.entry));
     }
-    bytes.extend_from_slice(END.as_bytes());
-    bytes
+    parts.push(Cow::from(END));
+    parts
 }
 
 /// What `data/report.json` says of a call.
@@ -519,17 +521,21 @@ pub(super) fn rounded(value: f64, digits: usize) -> f64 {
 
 /// A file of data.
 fn file(value: &impl Serialize) -> Vec<u8> {
-    let mut text = json(value);
-    text.push('\n');
-    text.into_bytes()
+    let mut bytes = bytes(value);
+    bytes.push(b'\n');
+    bytes
 }
 
 /// `value` as JSON. Numbers are finite (beacon::VALUE_MAX) and keys are strings, so there is nothing that JSON can't hold.
 pub(super) fn json(value: &impl Serialize) -> String {
+    String::from_utf8(bytes(value)).expect("JSON is UTF-8")
+}
+
+fn bytes(value: &impl Serialize) -> Vec<u8> {
     // About what a call takes: growing from nothing copies it several times.
     let mut bytes = Vec::with_capacity(64 << 10);
     serde_json::to_writer(&mut bytes, value).expect("made of finite numbers and string keys");
-    String::from_utf8(bytes).expect("JSON is UTF-8")
+    bytes
 }
 
 #[cfg(test)]

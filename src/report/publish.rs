@@ -1,8 +1,10 @@
 //! Files of the site, each replaced as a whole: a reader sees the old one or the new one, never half of either.
 
 use super::Error;
-use std::fs::{self, Permissions};
-use std::io::Write;
+use std::borrow::Cow;
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::iter;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use std::time::Duration;
 const TEMPORARY: &str = ".new-";
 /// No file takes this long to be written.
 const ABANDONED: Duration = Duration::from_secs(3_600);
+/// What is compared or written at once; a larger part is written as it is.
+const BUFFER_BYTES: usize = 64 << 10;
 /// Readable for everyone that a web server may run as; the umask still applies.
 const FILE_MODE: u32 = 0o644;
 
@@ -33,11 +37,24 @@ pub(super) struct Site<'a> {
 impl Site<'_> {
     /// Puts `bytes` where `path` says, from the site's folder. Folders are made.
     pub(super) fn put(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.put_all(path, iter::once(bytes))
+    }
+
+    /// The same of a file in parts. What is kept of many calls is written from where it is, and never copied together.
+    pub(super) fn put_parts(&self, path: &str, parts: &[Cow<'_, str>]) -> Result<(), Error> {
+        self.put_all(path, parts.iter().map(|part| part.as_bytes()))
+    }
+
+    fn put_all<'b>(
+        &self,
+        path: &str,
+        parts: impl Iterator<Item = &'b [u8]> + Clone,
+    ) -> Result<(), Error> {
         let target = self.out.join(path);
-        if self.rewrite == Rewrite::Changed && holds(&target, bytes) {
+        if self.rewrite == Rewrite::Changed && holds(&target, parts.clone()) {
             return Ok(());
         }
-        write(&target, bytes).map_err(|source| Error::Write {
+        write(&target, parts).map_err(|source| Error::Write {
             path: target,
             source,
         })
@@ -87,12 +104,37 @@ pub(super) fn prune(out: &Path, folders: &[(&str, &str)], is_kept: impl Fn(&str)
     }
 }
 
-fn holds(path: &Path, bytes: &[u8]) -> bool {
-    fs::metadata(path).is_ok_and(|meta| meta.len() == bytes.len() as u64)
-        && fs::read(path).is_ok_and(|found| found == bytes)
+fn holds<'b>(path: &Path, parts: impl Iterator<Item = &'b [u8]> + Clone) -> bool {
+    let n_bytes: usize = parts.clone().map(<[u8]>::len).sum();
+    let is_as_long = |file: &File| Some(file.metadata().ok()?.len() == n_bytes as u64);
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    if is_as_long(&file) != Some(true) {
+        return false;
+    }
+    let mut found = BufReader::with_capacity(BUFFER_BYTES, file);
+    parts.into_iter().all(|part| begins_with(&mut found, part))
 }
 
-fn write(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Whether `part` comes next in what is read.
+fn begins_with(found: &mut impl BufRead, mut part: &[u8]) -> bool {
+    while !part.is_empty() {
+        let Ok(buffer) = found.fill_buf() else {
+            return false;
+        };
+        let n = buffer.len().min(part.len());
+        let (here, rest) = part.split_at(n);
+        if n == 0 || buffer[..n] != *here {
+            return false;
+        }
+        part = rest;
+        found.consume(n);
+    }
+    true
+}
+
+fn write<'b>(target: &Path, parts: impl Iterator<Item = &'b [u8]>) -> io::Result<()> {
     let folder: PathBuf = target.parent().map_or_else(PathBuf::new, Path::to_owned);
     let sibling = || {
         tempfile::Builder::new()
@@ -101,12 +143,15 @@ fn write(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
             .tempfile_in(&folder)
     };
     // The folder is missing once, and there for all files after that.
-    let mut file = sibling().or_else(|_| {
+    let file = sibling().or_else(|_| {
         fs::create_dir_all(&folder)?;
         sibling()
     })?;
-    file.write_all(bytes)?;
-    file.persist(target)?;
+    let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.into_inner()?.persist(target)?;
     Ok(())
 }
 
@@ -138,6 +183,34 @@ mod tests {
             1,
             "no temporary file stays"
         );
+    }
+
+    #[test]
+    fn a_file_in_parts_is_the_same_wherever_they_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = Site {
+            out: folder.path(),
+            rewrite: Rewrite::Changed,
+        };
+        let text = "0123456789".repeat(2 * BUFFER_BYTES / 10);
+        let put = |parts: &[&str]| {
+            let parts: Vec<Cow<'_, str>> = parts.iter().map(|part| Cow::from(*part)).collect();
+            site.put_parts("a", &parts).unwrap();
+            let found = fs::read_to_string(folder.path().join("a")).unwrap();
+            assert!(found == parts.concat());
+            fs::metadata(folder.path().join("a")).unwrap().ino()
+        };
+        let first = put(&[&text]);
+        for at in [0, 1, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1] {
+            let (before, after) = text.split_at(at);
+            assert_eq!(put(&[before, "", after]), first, "{at}");
+        }
+        let (before, after) = text.split_at(text.len() - 1);
+        assert_ne!(put(&[before, "x"]), first);
+        let second = put(&[before]);
+        let third = put(&[before, after]);
+        assert_ne!(third, second);
+        assert_ne!(put(&[]), third);
     }
 
     #[test]

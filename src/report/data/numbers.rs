@@ -111,15 +111,16 @@ impl Serialize for Metrics<'_> {
         }
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (metric, sketch) in self.0 {
+            let [p50, p95, p99] = sketch.quantiles([0.50, 0.95, 0.99]);
             let one = One {
                 unit: metric.def().unit.symbol(),
                 count: sketch.count(),
                 mean: sketch.mean(),
                 min: sketch.min(),
                 max: sketch.max(),
-                p50: sketch.quantile(0.50),
-                p95: sketch.quantile(0.95),
-                p99: sketch.quantile(0.99),
+                p50,
+                p95,
+                p99,
             };
             map.serialize_entry(metric.def().id, &one)?;
         }

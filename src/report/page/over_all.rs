@@ -92,16 +92,14 @@ fn time(sums: &Sums) -> String {
 fn row((metric, sketch): &(MetricId, Sketch), standards: &Standards) -> Row {
     let thresholds = standards.of(*metric);
     let metric = metric.def();
-    let cell = |q| {
-        let value = sketch.quantile(q);
-        Cell {
-            text: units::quantity(metric.unit, value),
-            level: level(thresholds, value),
-        }
+    let cell = |value| Cell {
+        text: units::quantity(metric.unit, value),
+        level: level(thresholds, value),
     };
+    let quantiles = sketch.quantiles([0.50, 0.95, 0.99]);
     Row {
         title: metric.title,
         about: metric.about,
-        cells: [0.50, 0.95, 0.99].map(cell).into(),
+        cells: quantiles.map(cell).into(),
     }
 }

@@ -17,6 +17,7 @@ use crate::site;
 use crate::units::{self, counted};
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Rows of the table that a page with scripts shows at first; `overview-state.js` has the same.
 const FIRST: usize = 100;
@@ -60,15 +61,15 @@ struct Fact {
     value: String,
 }
 
-/// `index.html`. `texts`: of each of `calls`.
-pub(in crate::report) fn overview(
+/// `index.html`, in parts. `texts`: of each of `calls`.
+pub(in crate::report) fn overview<'a>(
     log: &LogStats,
     calls: &[&CallSummary],
-    texts: &[Texts<'_>],
+    texts: &[Texts<'a>],
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
-) -> Result<String, Error> {
+) -> Result<Vec<Cow<'a, str>>, Error> {
     let zone = numbers.time_zone;
     let (first, more) = texts.split_at(texts.len().min(FIRST));
     let hole = |hole, is_filled| if is_filled { hole } else { "" };
@@ -112,30 +113,31 @@ pub(in crate::report) fn overview(
     let filled = [
         (FIRST_ROWS, rows(first)),
         (MORE_ROWS, rows(more)),
-        (CALLS_DATA, vec![&*data]),
+        (CALLS_DATA, vec![Cow::from(data)]),
     ];
-    Ok(fill(&page, &filled))
+    Ok(fill(&page, filled))
 }
 
-fn rows<'a>(texts: &[Texts<'a>]) -> Vec<&'a str> {
-    texts.iter().map(|one| one.row).collect()
+fn rows<'a>(texts: &[Texts<'a>]) -> Vec<Cow<'a, str>> {
+    texts.iter().map(|one| Cow::from(one.row)).collect()
 }
 
-/// The page with its holes filled, in their order. What many calls say is copied once so, instead of each time that a template hands it on.
-fn fill(page: &str, holes: &[(&str, Vec<&str>)]) -> String {
-    let filled = holes.iter().flat_map(|(_, texts)| texts);
-    let n_bytes = page.len() + filled.map(|text| text.len()).sum::<usize>();
-    let mut whole = String::with_capacity(n_bytes);
+/// The page with its holes filled, in their order.
+fn fill<'a, const N: usize>(
+    page: &str,
+    holes: [(&str, Vec<Cow<'a, str>>); N],
+) -> Vec<Cow<'a, str>> {
+    let mut parts = Vec::new();
     let mut rest = page;
     for (hole, texts) in holes {
         if let Some((before, after)) = rest.split_once(hole) {
-            whole.push_str(before);
-            whole.extend(texts.iter().copied());
+            parts.push(Cow::from(before.to_owned()));
+            parts.extend(texts);
             rest = after;
         }
     }
-    whole.push_str(rest);
-    whole
+    parts.push(Cow::from(rest.to_owned()));
+    parts
 }
 
 fn facts(log: &LogStats, totals: &Totals, calls: &[&CallSummary], zone: &TimeZone) -> Vec<Fact> {
