@@ -25,7 +25,7 @@ fn main() {
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
 
     println!("cargo::rustc-env=SOURCES_DIGEST={}", build_id(&top));
-    embed_assets(
+    let mut assets = embed_assets(
         &top.join("site-templates/assets"),
         &out.join("site_assets.rs"),
     );
@@ -33,6 +33,8 @@ fn main() {
     let echarts =
         env::var_os("ECHARTS_JS").map_or_else(|| echarts_of_charming(&top), PathBuf::from);
     copy(&echarts, &out.join("echarts.js"));
+    assets.extend([out.join("echarts.js"), top.join("NOTICE")]);
+    println!("cargo::rerun-if-changed={}", top.join("NOTICE").display());
 
     let daily = env::var_os("DAILY_JS").map_or_else(|| top.join(DAILY_JS_VENDORED), PathBuf::from);
     // A path that does not exist yet is watched too, so that `make vendor` followed by a build picks it up.
@@ -50,7 +52,10 @@ fn main() {
             .expect("OUT_DIR is writable");
         }
         println!("cargo::rustc-cfg=daily_js_bundled");
+        assets.extend([out.join("daily.js"), out.join("daily-js.LICENSES.txt")]);
     }
+    let digest = digest_of(&assets);
+    println!("cargo::rustc-env=ASSETS_DIGEST={}", &digest[..12]);
 }
 
 /// Stands for everything that a report depends on besides its logs: what one program remembers means nothing to another.
@@ -61,13 +66,19 @@ fn build_id(top: &Path) -> String {
         list_files(&top.join(folder), &mut files);
     }
     files.sort();
+    format!("{}-{}", env!("CARGO_PKG_VERSION"), digest_of(&files))
+}
+
+/// 16 hex digits that differ where any of `files` does.
+fn digest_of(files: &[PathBuf]) -> String {
     let mut hasher = DefaultHasher::new();
     for file in files {
-        fs::read(&file)
+        fs::read(file)
             .unwrap_or_else(|cause| panic!("cannot read `{}`: {cause}", file.display()))
             .hash(&mut hasher);
+        file.file_name().hash(&mut hasher);
     }
-    format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
+    format!("{:016x}", hasher.finish())
 }
 
 fn list_files(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -83,7 +94,8 @@ fn list_files(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// Writes the list of hand-written assets, `(name, bytes)`, that `src/site/assets.rs` includes: a new file is served by being there.
-fn embed_assets(folder: &Path, list: &Path) {
+/// Gives where they are.
+fn embed_assets(folder: &Path, list: &Path) -> Vec<PathBuf> {
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap_or_else(|cause| panic!("cannot read `{}`: {cause}", folder.display()))
@@ -96,6 +108,7 @@ fn embed_assets(folder: &Path, list: &Path) {
         .map(|name| format!("    ({name:?}, include_bytes!({:?})),\n", folder.join(name)))
         .collect();
     fs::write(list, format!("&[\n{rows}]\n")).expect("OUT_DIR is writable");
+    names.iter().map(|name| folder.join(name)).collect()
 }
 
 /// The newest `echarts-*.min.js` inside the package of charming that this build resolves.

@@ -59,13 +59,14 @@
   /** @param {string} json what the builder wrote @returns {OverviewPage} */
   const read = (json) => {
     const data = JSON.parse(json);
-    const rooms = [...new Set(/** @type {string[]} */ (data.room))].sort(byText);
+    const rooms = [...new Set(/** @type {string[]} */ (data.rooms))].sort(byText);
     const ranks = new Map(rooms.map((room, rank) => [room, rank]));
     const calls = data.id.map((/** @type {string} */ id, /** @type {number} */ at) => {
       const issues = data.issues[at].map((/** @type {number} */ type) => data.types[type]);
       const of = (/** @type {string} */ column) => data[column][at];
+      const room = data.rooms[of("room")];
       return {
-        at, id, room: of("room"), rank: ranks.get(of("room")), folded: fold([of("room"), id, ...of("who").map((/** @type {number} */ one) => data.names[one])].join(" ")), start: of("start"), day: of("day"), duration: of("duration"), people: of("people"), score: of("score"),
+        at, id, room, rank: ranks.get(room), folded: fold([room, id, ...of("who").map((/** @type {number} */ one) => data.names[one])].join(" ")), start: of("start"), day: data.days[of("day")] ?? null, duration: of("duration"), people: of("people"), score: of("score"),
         quality: of("quality"), loss: of("loss"), rtt: of("rtt"), issues: issues.map((/** @type {[string, string]} */ type) => type[0]), title: issues[0]?.[1] ?? null, trouble: of("trouble"),
       };
     });

@@ -8,7 +8,7 @@ use super::cores;
 use super::days::{DayStart, day_of};
 use super::gather::{self, LogStats, Source, Touched, Unread};
 use super::numbers::Numbers;
-use super::page::{Beside, Neighbours};
+use super::page::{Beside, CutRow, Neighbours};
 use super::publish::{self, Site};
 use super::state::{
     KnownCall, KnownFile, Old, Place, Recognised, State, Store, Texts, absolute, path_digest,
@@ -80,7 +80,7 @@ struct Task {
 struct Written {
     /// What is to be remembered of it. Its [`Texts`] have no place yet.
     call: KnownCall,
-    row: String,
+    row: CutRow,
     entry: String,
 }
 
@@ -131,12 +131,12 @@ impl Build<'_> {
         if is_news {
             let now_ms = self.settings.now_ms;
             let numbers = Numbers::new(&summaries, &days, zone, self.settings.standards);
-            self.write_rooms(&summaries, &numbers)?;
             let read = state.store.read_all(calls.iter().map(|call| call.texts));
             let read = read.map_err(Error::Remembered)?;
             let texts = calls.iter().map(|call| read.texts(call.texts));
             let texts: Vec<Texts<'_>> =
                 texts.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+            self.write_rooms(&summaries, &texts, &numbers)?;
             let report = data::report(&log, &texts, &totals, &numbers, now_ms);
             self.site.put_parts("data/report.json", &report)?;
             let overview = page::overview(&log, &summaries, &texts, &totals, &numbers, now_ms)?;
@@ -250,7 +250,7 @@ impl Build<'_> {
             } in written
             {
                 let texts = Texts {
-                    row: &row,
+                    row: row.parts(),
                     entry: &entry,
                 };
                 // One after the other: they are read together.
@@ -330,17 +330,24 @@ impl Build<'_> {
         Ok(accounts.settle())
     }
 
-    /// Writes the pages of rooms that have news, and the list of all.
-    fn write_rooms(&self, calls: &[&CallSummary], numbers: &Numbers<'_>) -> Result<(), Error> {
-        let mut by_room: HashMap<&str, Vec<&CallSummary>> = HashMap::new();
-        for call in calls {
+    /// Writes the pages of rooms that have news, and the list of all. `texts`: of each of `calls`.
+    fn write_rooms(
+        &self,
+        calls: &[&CallSummary],
+        texts: &[Texts<'_>],
+        numbers: &Numbers<'_>,
+    ) -> Result<(), Error> {
+        let mut by_room: HashMap<&str, (Vec<&CallSummary>, Vec<Texts<'_>>)> = HashMap::new();
+        for (call, texts) in calls.iter().zip(texts) {
             if self.changed_rooms.contains(&call.room) {
-                by_room.entry(&call.room).or_default().push(call);
+                let (calls, all_texts) = by_room.entry(&call.room).or_default();
+                calls.push(call);
+                all_texts.push(*texts);
             }
         }
-        for (room, calls) in by_room {
-            let html = page::room(room, &calls, numbers)?;
-            self.site.put(&data::room_path(room), html.as_bytes())?;
+        for (room, (calls, texts)) in by_room {
+            let parts = page::room(room, &calls, &texts, numbers)?;
+            self.site.put_parts(&data::room_path(room), &parts)?;
         }
         let html = page::rooms(numbers)?;
         let path = format!("rooms/{}", page::ROOMS_FILE);

@@ -9,13 +9,17 @@ use crate::metric::{MetricId, Standards};
 use crate::report::data;
 use crate::report::periods::{LOSS, ROUND_TRIP};
 use crate::site;
-use crate::units;
+use crate::units::{self, counted};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
+
+/// Names in a row of the table.
+const NAMES_IN_ROW_MAX: usize = 3;
 
 #[derive(Serialize)]
-pub(super) struct Row {
+struct Row {
     page: String,
     room: String,
     verdict: Verdict,
@@ -23,6 +27,7 @@ pub(super) struct Row {
     started_iso: String,
     duration: String,
     people: usize,
+    who: String,
     loss: Cell,
     round_trip: Cell,
     issue: String,
@@ -31,7 +36,7 @@ pub(super) struct Row {
 
 /// A number in a table and the threshold that it is beyond.
 #[derive(Serialize)]
-pub(super) struct Cell {
+struct Cell {
     text: String,
     level: &'static str,
 }
@@ -40,11 +45,15 @@ pub(super) struct Cell {
 #[derive(Serialize)]
 struct Data<'a> {
     id: Vec<&'a str>,
-    room: Vec<String>,
+    /// Places in `rooms`.
+    room: Vec<usize>,
+    rooms: Vec<String>,
     /// ms since the epoch.
     start: Vec<Option<i64>>,
-    /// The day in the calendar on which it began: `2026-11-23`.
-    day: Vec<Option<String>>,
+    /// The day in the calendar on which it began: a place in `days`.
+    day: Vec<Option<usize>>,
+    /// Such as `2026-11-23`.
+    days: Vec<String>,
     duration: Vec<Option<i64>>,
     people: Vec<usize>,
     score: Vec<Option<u8>>,
@@ -63,7 +72,7 @@ struct Data<'a> {
 }
 
 /// `zone`: whose clock tells when it began.
-pub(super) fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) -> Row {
+fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) -> Row {
     let span = call.span_ms;
     let missing = || units::MISSING.to_owned();
     Row {
@@ -76,6 +85,7 @@ pub(super) fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) ->
             .unwrap_or_default(),
         duration: span.map_or_else(missing, |(start, end)| units::duration(end - start)),
         people: call.n_participants,
+        who: who(call),
         loss: cell(call, LOSS, standards),
         round_trip: cell(call, ROUND_TRIP, standards),
         issue: match (call.worst_issue, call.score) {
@@ -90,14 +100,47 @@ pub(super) fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) ->
     }
 }
 
-/// A call's row of the overview's table, as HTML: a line.
+/// A call as a row of a table, as HTML, cut where the tables of all calls and of one room differ.
+#[derive(Debug)]
+pub(in crate::report) struct CutRow {
+    html: String,
+}
+
+impl CutRow {
+    /// Its first cell, what follows in the table of all calls, what follows in that of one room, all the other cells.
+    pub(in crate::report) fn parts(&self) -> [&str; 4] {
+        let mut parts = self.html.split(CUT);
+        std::array::from_fn(|_| parts.next().unwrap_or_default())
+    }
+}
+
+/// Where the template cuts a row. Nobody's text can look like it: there `<` is escaped.
+const CUT: &str = "<cut>";
+
+/// A call's row.
 pub(in crate::report) fn table_row(
     call: &CallSummary,
     standards: &Standards,
     zone: &TimeZone,
-) -> Result<String, Error> {
-    let row = site::render("report-row.html", row(call, standards, zone))?;
-    Ok(row + "\n")
+) -> Result<CutRow, Error> {
+    let mut html = site::render("report-row.html", row(call, standards, zone))?;
+    html.push('\n');
+    Ok(CutRow { html })
+}
+
+/// Some names of a call, and how many people besides.
+fn who(call: &CallSummary) -> String {
+    let named: Vec<&str> = call
+        .names
+        .iter()
+        .take(NAMES_IN_ROW_MAX)
+        .map(String::as_str)
+        .collect();
+    match (named.len(), call.n_participants.saturating_sub(named.len())) {
+        (0, n) => counted(n as u64, "person", "people"),
+        (_, 0) => named.join(", "),
+        (_, n) => format!("{}, {n} more", named.join(", ")),
+    }
 }
 
 /// The data of all calls as JSON that can stand inside a `<script>`. `zone`: where days begin.
@@ -119,15 +162,21 @@ pub(super) fn for_scripts(calls: &[&CallSummary], zone: &TimeZone) -> String {
             .iter()
             .map(move |call| rounded(worst_p95(call, metrics)?.1))
     };
-    let day = |call: &CallSummary| {
-        let (date, _) = units::day_of(call.span_ms?.0, zone)?;
-        Some(date.to_string())
+    let (mut rooms, mut days) = (Places::default(), Places::default());
+    let day = |call: &&CallSummary| {
+        let (date, start_ms) = units::day_of(call.span_ms?.0, zone)?;
+        Some(days.of(start_ms, || date.to_string()))
     };
     let data = Data {
         id: calls.iter().map(|call| call.id.as_str()).collect(),
-        room: calls.iter().map(|call| call.room_name()).collect(),
+        room: calls
+            .iter()
+            .map(|call| rooms.of(call.room.as_str(), || call.room_name()))
+            .collect(),
+        rooms: rooms.values,
         start: calls.iter().map(|call| Some(call.span_ms?.0)).collect(),
-        day: calls.iter().copied().map(day).collect(),
+        day: calls.iter().map(day).collect(),
+        days: days.values,
         duration: calls
             .iter()
             .map(|call| call.span_ms.map(|(start, end)| end - start))
@@ -155,6 +204,32 @@ pub(super) fn for_scripts(calls: &[&CallSummary], zone: &TimeZone) -> String {
         types: types.iter().map(|one| (one.id(), one.title())).collect(),
     };
     for_script(serde_json::to_string(&data).unwrap_or_default())
+}
+
+/// What many calls have in common, each once, in the order in which it was met.
+#[derive(Debug)]
+struct Places<K> {
+    by_key: HashMap<K, usize>,
+    values: Vec<String>,
+}
+
+impl<K> Default for Places<K> {
+    fn default() -> Places<K> {
+        Places {
+            by_key: HashMap::new(),
+            values: Vec::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash> Places<K> {
+    /// The place of what `key` stands for, which is asked for once.
+    fn of(&mut self, key: K, value: impl FnOnce() -> String) -> usize {
+        *self.by_key.entry(key).or_insert_with(|| {
+            self.values.push(value());
+            self.values.len() - 1
+        })
+    }
 }
 
 /// What was wrong in a call, each once, the worst first.
@@ -250,8 +325,10 @@ mod tests {
         let json = for_scripts(&calls.each_ref(), &TimeZone::UTC);
         assert!(!json.contains('<'), "{json}");
         let data: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(data["room"][0], "</script>a");
-        assert_eq!(data["day"], serde_json::json!(["2026-11-23", null]));
+        assert_eq!(data["room"], serde_json::json!([0, 1]));
+        assert_eq!(data["rooms"], serde_json::json!(["</script>a", "r"]));
+        assert_eq!(data["day"], serde_json::json!([0, null]));
+        assert_eq!(data["days"], serde_json::json!(["2026-11-23"]));
         assert_eq!(data["loss"], serde_json::json!([0.5, null]));
         assert_eq!(data["duration"], serde_json::json!([100_000, null]));
         assert_eq!(data["quality"][1], "unknown");
@@ -263,6 +340,41 @@ mod tests {
         let trouble = data["trouble"][0].as_f64().unwrap();
         assert!((0.3..0.6).contains(&trouble), "{trouble}");
         assert!(data["trouble"][1].is_null());
+    }
+
+    #[test]
+    fn a_row_names_some_people_and_counts_the_others() {
+        let said = |names: &[&str], n_participants| {
+            let call = CallSummary {
+                names: names.iter().map(|name| (*name).to_owned()).collect(),
+                n_participants,
+                ..CallSummary::default()
+            };
+            who(&call).replace(units::NBSP, " ")
+        };
+        assert_eq!(said(&[], 1), "1 person");
+        assert_eq!(said(&["Ana"], 1), "Ana");
+        assert_eq!(said(&["A", "B", "C", "D"], 6), "A, B, C, 3 more");
+    }
+
+    #[test]
+    fn a_row_is_whole_in_each_table_whatever_people_are_called() {
+        let mut call = summary("<cut><cut>", &[0.5; 51]);
+        call.names = vec!["<cut></td>".to_owned()];
+        let row = table_row(&call, &Standards::default(), &TimeZone::UTC).unwrap();
+        let [first, of_all, of_room, others] = row.parts();
+        assert!(first.starts_with("<tr><td>") && first.ends_with("</td>"));
+        assert!(others.starts_with("<td ") && others.ends_with("</td></tr>\n"));
+        for (middle, named) in [
+            (of_all, "&lt;cut&gt;&lt;cut&gt;"),
+            (of_room, "&lt;cut&gt;&lt;/td&gt;"),
+        ] {
+            assert!(
+                middle.starts_with("<th ") && middle.ends_with("</td>"),
+                "{middle}"
+            );
+            assert!(middle.contains(named), "{middle}");
+        }
     }
 
     #[test]

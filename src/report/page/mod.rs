@@ -15,7 +15,7 @@ mod rooms;
 mod tiles;
 
 pub(super) use call::{Beside, Neighbours, call, single};
-pub(super) use calls::table_row;
+pub(super) use calls::{CutRow, table_row};
 pub(super) use overview::overview;
 pub(super) use room::room;
 pub(super) use rooms::{FILE as ROOMS_FILE, rooms};
@@ -23,6 +23,7 @@ pub(super) use rooms::{FILE as ROOMS_FILE, rooms};
 use crate::call::{Quality, Score};
 use crate::metric::Thresholds;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// A quality as pages show it: a class for colour, an icon and the word; never colour alone.
 #[derive(Debug, Serialize)]
@@ -59,6 +60,25 @@ fn level(thresholds: Option<&Thresholds>, value: f64) -> &'static str {
         Some(thresholds) if thresholds.fair <= value => "fair",
         _ => "",
     }
+}
+
+/// `page` in parts, with its holes filled, in their order: what many calls say is not copied each time that a template hands it on. Where
+/// a hole is stands its name, such as `<rows>`: nobody's text can look like it, there `<` is escaped.
+fn fill<'a, const N: usize>(
+    page: &str,
+    holes: [(&str, Vec<Cow<'a, str>>); N],
+) -> Vec<Cow<'a, str>> {
+    let mut parts = Vec::new();
+    let mut rest = page;
+    for (hole, texts) in holes {
+        if let Some((before, after)) = rest.split_once(hole) {
+            parts.push(Cow::from(before.to_owned()));
+            parts.extend(texts);
+            rest = after;
+        }
+    }
+    parts.push(Cow::from(rest.to_owned()));
+    parts
 }
 
 /// JSON that stands inside a `<script>`: whatever a name holds, it can't end the element or begin a comment.

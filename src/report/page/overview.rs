@@ -9,7 +9,7 @@ use super::super::totals::Totals;
 use super::calls;
 use super::over_all::{OverAll, over_all};
 use super::period::{self, Shown};
-use super::{Verdict, delivery, in_words};
+use super::{Verdict, delivery, fill, in_words};
 use crate::beacon::Refusal;
 use crate::call::{CallSummary, Quality};
 use crate::digest::fingerprint;
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 /// Rows of the table that a page with scripts shows at first; `overview-state.js` has the same.
 const FIRST: usize = 100;
 
-/// What stands in the page where much text belongs. Nobody's name can look like it: there `<` is escaped.
+/// Holes in the page, see [`fill`].
 const FIRST_ROWS: &str = "<first-rows>";
 const MORE_ROWS: &str = "<more-rows>";
 const CALLS_DATA: &str = "<calls-data>";
@@ -119,25 +119,8 @@ pub(in crate::report) fn overview<'a>(
 }
 
 fn rows<'a>(texts: &[Texts<'a>]) -> Vec<Cow<'a, str>> {
-    texts.iter().map(|one| Cow::from(one.row)).collect()
-}
-
-/// The page with its holes filled, in their order.
-fn fill<'a, const N: usize>(
-    page: &str,
-    holes: [(&str, Vec<Cow<'a, str>>); N],
-) -> Vec<Cow<'a, str>> {
-    let mut parts = Vec::new();
-    let mut rest = page;
-    for (hole, texts) in holes {
-        if let Some((before, after)) = rest.split_once(hole) {
-            parts.push(Cow::from(before.to_owned()));
-            parts.extend(texts);
-            rest = after;
-        }
-    }
-    parts.push(Cow::from(rest.to_owned()));
-    parts
+    let parts = texts.iter().flat_map(Texts::row_of_all);
+    parts.map(Cow::from).collect()
 }
 
 fn facts(log: &LogStats, totals: &Totals, calls: &[&CallSummary], zone: &TimeZone) -> Vec<Fact> {

@@ -4,12 +4,13 @@ use super::super::charts::nice;
 use super::super::days::Days;
 use super::super::numbers::{Numbers, Sums, by_day};
 use super::super::periods::{LOSS, ROUND_TRIP, everything};
+use super::super::state::Texts;
 use super::super::{Error, data};
-use super::calls::{self, Row, worst_p95};
-use super::level;
+use super::calls::worst_p95;
 use super::period::{self, Shown};
 use super::plot::{self, Plot, Point};
 use super::tiles::Tile;
+use super::{fill, level};
 use crate::call::{CallSummary, FAIR_MIN, GOOD_MIN, room_name};
 use crate::digest::fingerprint;
 use crate::metric::{MetricId, Standards, Unit};
@@ -17,6 +18,7 @@ use crate::site;
 use crate::units::{self, NBSP, counted};
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -24,8 +26,8 @@ use std::collections::HashMap;
 const CALLS_MAX: usize = 300;
 /// People who are named.
 const NAMES_MAX: usize = 8;
-/// Names in a row of the table.
-const NAMES_IN_ROW_MAX: usize = 3;
+/// A hole in the page, see [`fill`].
+const ROWS: &str = "<rows>";
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -41,15 +43,10 @@ struct Page<'a> {
     loss: Option<Plot>,
     /// Who was in most calls.
     often: Vec<Often>,
-    calls: Vec<OneCall>,
+    /// The calls: a hole.
+    rows: &'static str,
     /// How many there are beyond those that are listed; empty for none.
     rest: String,
-}
-
-#[derive(Serialize)]
-struct OneCall {
-    row: Row,
-    who: String,
 }
 
 #[derive(Serialize)]
@@ -58,12 +55,13 @@ struct Often {
     calls: String,
 }
 
-/// `rooms/<fingerprint>.html`. `calls`: all of the room, newest first, at least one.
-pub(in crate::report) fn room(
+/// `rooms/<fingerprint>.html`, in parts. `calls`: all of the room, newest first, at least one; `texts`: of each of them.
+pub(in crate::report) fn room<'a>(
     room: &str,
     calls: &[&CallSummary],
+    texts: &[Texts<'a>],
     numbers: &Numbers<'_>,
-) -> Result<String, Error> {
+) -> Result<Vec<Cow<'a, str>>, Error> {
     let (zone, standards) = (numbers.time_zone, numbers.standards);
     let sums = Sums::over(calls, Vec::new());
     let days = by_day(calls.iter().copied(), &Days::default(), zone);
@@ -95,19 +93,16 @@ pub(in crate::report) fn room(
         score: score(drawn, zone),
         loss: loss(drawn, standards, zone),
         often: often(calls),
-        calls: drawn
-            .iter()
-            .map(|call| OneCall {
-                row: calls::row(call, standards, zone),
-                who: who(call),
-            })
-            .collect(),
+        rows: ROWS,
         rest: match rest {
             0 => String::new(),
             n => counted(n as u64, "earlier call", "earlier calls"),
         },
     };
-    Ok(site::render("report-room.html", page)?)
+    let page = site::render("report-room.html", page)?;
+    let rows = texts.iter().take(drawn.len());
+    let rows = rows.flat_map(|one| one.row_of_room()).map(Cow::from);
+    Ok(fill(&page, [(ROWS, rows.collect())]))
 }
 
 fn tile(title: &'static str, about: &str, value: String, note: String) -> Tile {
@@ -267,21 +262,6 @@ fn often(calls: &[&CallSummary]) -> Vec<Often> {
     often.into_iter().take(NAMES_MAX).map(one).collect()
 }
 
-/// Some names of a call, and how many people besides.
-fn who(call: &CallSummary) -> String {
-    let named: Vec<&str> = call
-        .names
-        .iter()
-        .take(NAMES_IN_ROW_MAX)
-        .map(String::as_str)
-        .collect();
-    match (named.len(), call.n_participants.saturating_sub(named.len())) {
-        (0, n) => counted(n as u64, "person", "people"),
-        (_, 0) => named.join(", "),
-        (_, n) => format!("{}, {n} more", named.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,14 +288,6 @@ mod tests {
             .collect();
         let said = |n: &str| format!("{n} of 3 calls");
         assert_eq!(told, [("Ana", said("3")), ("Ben", said("2"))]);
-    }
-
-    #[test]
-    fn a_row_names_some_people_and_counts_the_others() {
-        let said = |names: &[&str], n| who(&call(names, n)).replace(NBSP, " ");
-        assert_eq!(said(&[], 1), "1 person");
-        assert_eq!(said(&["Ana"], 1), "Ana");
-        assert_eq!(said(&["A", "B", "C", "D"], 6), "A, B, C, 3 more");
     }
 
     #[test]

@@ -49,10 +49,25 @@ pub(in crate::report) type Sketches = Vec<(MetricId, Sketch)>;
 /// news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::report) struct Texts<'a> {
-    /// Its row in the overview's table, as HTML.
-    pub(in crate::report) row: &'a str,
+    /// Its row in tables, as `page::CutRow` cuts it.
+    #[serde(borrow)]
+    pub(in crate::report) row: [&'a str; 4],
     /// Its entry in `data/report.json`.
     pub(in crate::report) entry: &'a str,
+}
+
+impl<'a> Texts<'a> {
+    /// Its row in the table of all calls, in parts.
+    pub(in crate::report) fn row_of_all(&self) -> [&'a str; 3] {
+        let [first, of_all, _, others] = self.row;
+        [first, of_all, others]
+    }
+
+    /// Its row in the table of its room, in parts.
+    pub(in crate::report) fn row_of_room(&self) -> [&'a str; 3] {
+        let [first, _, of_room, others] = self.row;
+        [first, of_room, others]
+    }
 }
 
 /// Parts of the store, each read at once, in which texts of many calls lie.
@@ -284,7 +299,10 @@ mod tests {
         let a = store.put(&call("a")).unwrap();
         let sketches = vec![(MetricId::all().next().unwrap(), Sketch::of(&[1.0]).unwrap())];
         let between = store.put_sketches(&sketches).unwrap();
-        let texts = |row| Texts { row, entry: "{}" };
+        let texts = |room| Texts {
+            row: ["<tr>", room, "", "</tr>"],
+            entry: "{}",
+        };
         let behind = store.put_texts(&texts("<tr>")).unwrap();
         let b = store.put(&call("b")).unwrap();
         let end = store.end();
