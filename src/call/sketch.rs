@@ -209,16 +209,22 @@ impl Packed {
 }
 
 /// The next number of [`Packed`].
+#[inline]
 fn number(bytes: &mut slice::Iter<'_, u8>) -> Option<u64> {
-    let (mut number, mut bits) = (0, 0);
-    loop {
-        let byte = *bytes.next()?;
-        number |= u64::from(byte & 0x7f).checked_shl(bits)?;
-        if byte < 0x80 {
-            return Some(number);
+    let first = *bytes.next()?;
+    let mut number = u64::from(first & 0x7f);
+    if 0x80 <= first {
+        let mut bits = 7;
+        loop {
+            let byte = *bytes.next()?;
+            number |= u64::from(byte & 0x7f).checked_shl(bits)?;
+            if byte < 0x80 {
+                break;
+            }
+            bits += 7;
         }
-        bits += 7;
     }
+    Some(number)
 }
 
 #[cfg(test)]

@@ -250,8 +250,8 @@ impl Build<'_> {
             } in written
             {
                 let texts = Texts {
-                    row: row.parts(),
-                    entry: &entry,
+                    row: row.parts().map(str::as_bytes),
+                    entry: entry.as_bytes(),
                 };
                 // One after the other: they are read together.
                 call.texts = store.put_texts(&texts).map_err(Error::Remembered)?;

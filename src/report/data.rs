@@ -42,7 +42,7 @@ pub(super) fn data_path(call_id: &str) -> String {
 }
 
 /// How `data/report.json` ends behind its calls.
-const END: &str = "]}\n";
+const END: &[u8] = b"]}\n";
 
 /// `data/report.json`. `texts`: of each call.
 pub(super) fn report<'a>(
@@ -51,7 +51,7 @@ pub(super) fn report<'a>(
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
-) -> Vec<Cow<'a, str>> {
+) -> Vec<Cow<'a, [u8]>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Report<'a> {
@@ -143,14 +143,14 @@ pub(super) fn report<'a>(
         numbers: OneNumbers::from(numbers),
         calls: [],
     };
-    let mut head = json(&report);
-    head.truncate(head.len() - END.trim_end().len());
+    let mut head = file(&report);
+    head.truncate(head.len() - END.len());
     // The entries are JSON already.
     let mut parts = Vec::with_capacity(2 * texts.len() + 2);
     parts.push(Cow::from(head));
     for (nth, one) in texts.iter().enumerate() {
         if 0 < nth {
-            parts.push(Cow::from(","));
+            parts.push(Cow::from(&b","[..]));
         }
         parts.push(Cow::from(one.entry));
     }

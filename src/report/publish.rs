@@ -41,8 +41,8 @@ impl Site<'_> {
     }
 
     /// The same of a file in parts. What is kept of many calls is written from where it is, and never copied together.
-    pub(super) fn put_parts(&self, path: &str, parts: &[Cow<'_, str>]) -> Result<(), Error> {
-        self.put_all(path, parts.iter().map(|part| part.as_bytes()))
+    pub(super) fn put_parts(&self, path: &str, parts: &[Cow<'_, [u8]>]) -> Result<(), Error> {
+        self.put_all(path, parts.iter().map(|part| &**part))
     }
 
     fn put_all<'b>(
@@ -194,8 +194,8 @@ mod tests {
         };
         let text = "0123456789".repeat(2 * BUFFER_BYTES / 10);
         let put = |parts: &[&str]| {
-            let parts: Vec<Cow<'_, str>> = parts.iter().map(|part| Cow::from(*part)).collect();
-            site.put_parts("a", &parts).unwrap();
+            let bytes = parts.iter().map(|part| Cow::from(part.as_bytes()));
+            site.put_parts("a", &bytes.collect::<Vec<_>>()).unwrap();
             let found = fs::read_to_string(folder.path().join("a")).unwrap();
             assert!(found == parts.concat());
             fs::metadata(folder.path().join("a")).unwrap().ino()

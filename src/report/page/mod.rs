@@ -66,18 +66,18 @@ fn level(thresholds: Option<&Thresholds>, value: f64) -> &'static str {
 /// a hole is stands its name, such as `<rows>`: nobody's text can look like it, there `<` is escaped.
 fn fill<'a, const N: usize>(
     page: &str,
-    holes: [(&str, Vec<Cow<'a, str>>); N],
-) -> Vec<Cow<'a, str>> {
+    holes: [(&str, Vec<Cow<'a, [u8]>>); N],
+) -> Vec<Cow<'a, [u8]>> {
     let mut parts = Vec::new();
     let mut rest = page;
     for (hole, texts) in holes {
         if let Some((before, after)) = rest.split_once(hole) {
-            parts.push(Cow::from(before.to_owned()));
+            parts.push(Cow::from(before.as_bytes().to_owned()));
             parts.extend(texts);
             rest = after;
         }
     }
-    parts.push(Cow::from(rest.to_owned()));
+    parts.push(Cow::from(rest.as_bytes().to_owned()));
     parts
 }
 

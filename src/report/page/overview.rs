@@ -69,7 +69,7 @@ pub(in crate::report) fn overview<'a>(
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
-) -> Result<Vec<Cow<'a, str>>, Error> {
+) -> Result<Vec<Cow<'a, [u8]>>, Error> {
     let zone = numbers.time_zone;
     let (first, more) = texts.split_at(texts.len().min(FIRST));
     let hole = |hole, is_filled| if is_filled { hole } else { "" };
@@ -113,12 +113,12 @@ pub(in crate::report) fn overview<'a>(
     let filled = [
         (FIRST_ROWS, rows(first)),
         (MORE_ROWS, rows(more)),
-        (CALLS_DATA, vec![Cow::from(data)]),
+        (CALLS_DATA, vec![Cow::from(data.into_bytes())]),
     ];
     Ok(fill(&page, filled))
 }
 
-fn rows<'a>(texts: &[Texts<'a>]) -> Vec<Cow<'a, str>> {
+fn rows<'a>(texts: &[Texts<'a>]) -> Vec<Cow<'a, [u8]>> {
     let parts = texts.iter().flat_map(Texts::row_of_all);
     parts.map(Cow::from).collect()
 }

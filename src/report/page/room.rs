@@ -61,7 +61,7 @@ pub(in crate::report) fn room<'a>(
     calls: &[&CallSummary],
     texts: &[Texts<'a>],
     numbers: &Numbers<'_>,
-) -> Result<Vec<Cow<'a, str>>, Error> {
+) -> Result<Vec<Cow<'a, [u8]>>, Error> {
     let (zone, standards) = (numbers.time_zone, numbers.standards);
     let sums = Sums::over(calls, Vec::new());
     let days = by_day(calls.iter().copied(), &Days::default(), zone);

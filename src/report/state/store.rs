@@ -6,7 +6,7 @@ use crate::metric::MetricId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,20 +51,20 @@ pub(in crate::report) type Sketches = Vec<(MetricId, Sketch)>;
 pub(in crate::report) struct Texts<'a> {
     /// Its row in tables, as `page::CutRow` cuts it.
     #[serde(borrow)]
-    pub(in crate::report) row: [&'a str; 4],
+    pub(in crate::report) row: [&'a [u8]; 4],
     /// Its entry in `data/report.json`.
-    pub(in crate::report) entry: &'a str,
+    pub(in crate::report) entry: &'a [u8],
 }
 
 impl<'a> Texts<'a> {
     /// Its row in the table of all calls, in parts.
-    pub(in crate::report) fn row_of_all(&self) -> [&'a str; 3] {
+    pub(in crate::report) fn row_of_all(&self) -> [&'a [u8]; 3] {
         let [first, of_all, _, others] = self.row;
         [first, of_all, others]
     }
 
     /// Its row in the table of its room, in parts.
-    pub(in crate::report) fn row_of_room(&self) -> [&'a str; 3] {
+    pub(in crate::report) fn row_of_room(&self) -> [&'a [u8]; 3] {
         let [first, _, of_room, others] = self.row;
         [first, of_room, others]
     }
@@ -178,8 +178,12 @@ impl Store {
             is_near
         });
         let read = |(begin, end): (u64, u64)| {
-            let mut bytes = vec![0; usize::try_from(end - begin).map_err(io::Error::other)?];
-            self.file.read_exact_at(&mut bytes, begin)?;
+            let n_bytes = usize::try_from(end - begin).map_err(io::Error::other)?;
+            let mut bytes = Vec::with_capacity(n_bytes);
+            // Unlike a read at a place, which all others are, this one needs no memory that was written to before.
+            let mut file = &self.file;
+            file.seek(SeekFrom::Start(begin))?;
+            file.take(end - begin).read_to_end(&mut bytes)?;
             Ok((begin, bytes))
         };
         let parts = ends.into_iter().map(read).collect::<io::Result<_>>()?;
@@ -300,24 +304,24 @@ mod tests {
         let sketches = vec![(MetricId::all().next().unwrap(), Sketch::of(&[1.0]).unwrap())];
         let between = store.put_sketches(&sketches).unwrap();
         let texts = |room| Texts {
-            row: ["<tr>", room, "", "</tr>"],
-            entry: "{}",
+            row: [b"<tr>", room, b"", b"</tr>"],
+            entry: b"{}",
         };
-        let behind = store.put_texts(&texts("<tr>")).unwrap();
+        let behind = store.put_texts(&texts(b"room")).unwrap();
         let b = store.put(&call("b")).unwrap();
         let end = store.end();
         assert_eq!(store.get(b).unwrap().room, "b");
         assert_eq!(store.get_sketches(between).unwrap(), sketches);
         assert!(store.get(between).is_err() && store.get_sketches(b).is_err());
-        let far = "<".repeat(NEAR_BYTES as usize);
-        let far = [&*far, "a", "b"].map(|row| store.put_texts(&texts(row)).unwrap());
+        let far = [b'<'; NEAR_BYTES as usize];
+        let far = [&far[..], b"a", b"b"].map(|row| store.put_texts(&texts(row)).unwrap());
         let read = store
             .read_all([far[2], behind, far[1]].into_iter())
             .unwrap();
         assert_eq!(read.parts.len(), 2);
-        assert_eq!(read.texts(behind).unwrap(), texts("<tr>"));
-        assert_eq!(read.texts(far[1]).unwrap(), texts("a"));
-        assert_eq!(read.texts(far[2]).unwrap(), texts("b"));
+        assert_eq!(read.texts(behind).unwrap(), texts(b"room"));
+        assert_eq!(read.texts(far[1]).unwrap(), texts(b"a"));
+        assert_eq!(read.texts(far[2]).unwrap(), texts(b"b"));
         assert!(
             read.texts(far[0]).is_err() && read.texts(a).is_err() && read.texts(between).is_err()
         );
