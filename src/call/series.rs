@@ -199,7 +199,14 @@ impl<'a> Column<'a> {
 
     /// The measured ones alone.
     pub fn measured(self) -> Vec<f64> {
-        self.iter().flatten().collect()
+        let mut measured = Vec::with_capacity(self.values.len());
+        self.measured_into(&mut measured);
+        measured
+    }
+
+    /// Appends them.
+    pub fn measured_into(self, measured: &mut Vec<f64>) {
+        measured.extend(self.values.iter().filter(|value| !value.is_nan()));
     }
 }
 

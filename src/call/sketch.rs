@@ -7,6 +7,7 @@
 
 use super::packed;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::{iter, slice};
 
 /// How far a percentile may be off, as a share of the value: half a bucket. Values nearer to zero than [`ZERO_BELOW`] count as 0,
@@ -39,16 +40,19 @@ pub struct Sketch {
 impl Sketch {
     /// Takes `values` up, none of them NaN or infinite. `None`: there is none.
     pub fn of(values: &[f64]) -> Option<Sketch> {
-        let mut keys: Vec<i32> = values.iter().map(|value| key(*value)).collect();
-        keys.sort_unstable();
-        let runs = keys.chunk_by(|a, b| a == b);
+        let min = values.iter().copied().min_by(f64::total_cmp)?;
+        let max = values.iter().copied().max_by(f64::total_cmp)?;
         let sum = |sum: i128, value: &f64| sum.wrapping_add(steps(*value));
+        let keys: Vec<i32> = values.iter().map(|value| key(*value)).collect();
+        let beside_zero = || keys.iter().copied().filter(|key| *key != 0);
+        let lowest = beside_zero().min().unwrap_or_default();
+        let highest = beside_zero().max().unwrap_or_default();
         Some(Sketch {
             count: values.len() as u64,
-            min: values.iter().copied().min_by(f64::total_cmp)?,
-            max: values.iter().copied().max_by(f64::total_cmp)?,
+            min,
+            max,
             sum: values.iter().fold(0, sum),
-            buckets: Packed::of(runs.map(|run| (run[0], run.len() as u64))),
+            buckets: Packed::sum(keys.iter().map(|key| (*key, 1)), lowest..=highest),
         })
     }
 
@@ -65,16 +69,8 @@ impl Sketch {
             all.max = [all.max, one.max].into_iter().max_by(f64::total_cmp)?;
         }
         if !others.is_empty() {
-            let lowest = key(all.min);
-            let n = key(all.max).abs_diff(lowest) as usize + 1;
-            let mut counts = vec![0; n];
-            for (key, n) in sketches.iter().flat_map(|one| one.buckets.iter()) {
-                if let Some(count) = counts.get_mut((key - lowest) as usize) {
-                    *count += n;
-                }
-            }
-            let buckets = (lowest..).zip(counts);
-            all.buckets = Packed::of(buckets.filter(|(_, n)| 0 < *n));
+            let buckets = sketches.iter().flat_map(|one| one.buckets.iter());
+            all.buckets = Packed::sum(buckets, key(all.min)..=key(all.max));
         }
         Some(all)
     }
@@ -196,6 +192,26 @@ impl Packed {
         }
         bytes.shrink_to_fit();
         Packed(bytes)
+    }
+
+    /// Of buckets in any order, each as often as it comes; all of them but that around zero are in `range`. Zero is far from
+    /// everything else that is measured: it would make a range of a few buckets one of thousands.
+    fn sum(buckets: impl Iterator<Item = (i32, u64)>, range: RangeInclusive<i32>) -> Packed {
+        let lowest = *range.start();
+        let mut counts = vec![0; range.end().abs_diff(lowest) as usize + 1];
+        let mut zeros = 0;
+        for (key, n) in buckets {
+            if key == 0 {
+                zeros += n;
+            } else if let Some(count) = counts.get_mut((key - lowest) as usize) {
+                *count += n;
+            }
+        }
+        let all = (lowest..).zip(counts.iter().copied());
+        let below = all.clone().take_while(|(key, _)| *key < 0);
+        let above = all.skip_while(|(key, _)| *key <= 0);
+        let all = below.chain(iter::once((0, zeros))).chain(above);
+        Packed::of(all.filter(|(_, n)| 0 < *n))
     }
 
     fn iter(&self) -> impl Iterator<Item = (i32, u64)> {

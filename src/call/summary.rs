@@ -143,14 +143,17 @@ fn quality_ms(call: &Call, assessment: &Assessment) -> [i64; 4] {
 
 /// All readings of all people, of each metric that anybody has, in the order of the table.
 pub fn sketches(call: &Call) -> Vec<(MetricId, Sketch)> {
-    let measured = |metric: MetricId| -> Vec<f64> {
-        let people = call.participants.iter();
-        let columns = people.filter_map(|participant| participant.series.column(metric));
-        columns.flat_map(|column| column.iter().flatten()).collect()
+    let mut measured = Vec::with_capacity(call.samples());
+    let sketch = |metric: MetricId| {
+        measured.clear();
+        for participant in &call.participants {
+            if let Some(column) = participant.series.column(metric) {
+                column.measured_into(&mut measured);
+            }
+        }
+        Some((metric, Sketch::of(&measured)?))
     };
-    MetricId::all()
-        .filter_map(|metric| Some((metric, Sketch::of(&measured(metric))?)))
-        .collect()
+    MetricId::all().filter_map(sketch).collect()
 }
 
 fn worst_p95(assessment: &Assessment) -> Vec<(MetricId, f64)> {

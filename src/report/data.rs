@@ -4,7 +4,7 @@ use super::gather::LogStats;
 use super::numbers::Numbers;
 use super::state::Texts;
 use super::totals::Totals;
-use crate::beacon::{Number, POWERS};
+use crate::beacon::Number;
 use crate::call::{
     self, Assessment, Call, CallSummary, Cause, Clock, Delivery, Issue, Participant, Person,
     Presence, Quality, Score, Summary,
@@ -12,19 +12,27 @@ use crate::call::{
 use crate::digest::fingerprint;
 use crate::metric::MetricId;
 use crate::units;
+use memchr::memmem;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 mod numbers;
+mod rounded;
+mod series;
 
 use numbers::OneNumbers;
+pub(super) use rounded::rounded;
 
 /// Version of the layout of both files.
 const SCHEMA_VERSION: u32 = 1;
-/// Significant digits of the numbers in `series`; `metrics` are whole.
-const SERIES_DIGITS: usize = 6;
+
+/// What stands for the readings of a participant until all else is written. No text can look like it: its quotes would be escaped.
+const HOLE: &[u8] = b"\"series\":[]";
+const EMPTY: &[u8] = b"[]";
+/// What a value of a series takes, about.
+const VALUE_BYTES: usize = 8;
 
 /// Where the page of a call lies, from the report's folder.
 pub(super) fn page_path(call_id: &str) -> String {
@@ -254,7 +262,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
     };
     let people = call.participants.iter().zip(&assessment.people);
     let people = people.zip(call::presence(call));
-    file(&File {
+    let whole = file(&File {
         schema_version: SCHEMA_VERSION,
         id: &call.id,
         room: &call.room,
@@ -272,7 +280,25 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
             sentence: &assessment.verdict.sentence,
             cause: cause(assessment.verdict.cause),
         },
-    })
+    });
+    with_series(&whole, &call.participants)
+}
+
+/// The file with the readings of each participant in it.
+fn with_series(whole: &[u8], participants: &[Participant]) -> Vec<u8> {
+    let n_values =
+        |person: &Participant| person.series.len() * (1 + person.series.metrics().count());
+    let n_values: usize = participants.iter().map(n_values).sum();
+    let mut filled = Vec::with_capacity(whole.len() + VALUE_BYTES * n_values);
+    let mut rest = whole;
+    for (hole, participant) in memmem::find_iter(whole, HOLE).zip(participants) {
+        let begin = whole.len() - rest.len();
+        filled.extend_from_slice(&whole[begin..hole + HOLE.len() - EMPTY.len()]);
+        series::put(&mut filled, &participant.series);
+        rest = &whole[hole + HOLE.len()..];
+    }
+    filled.extend_from_slice(rest);
+    filled
 }
 
 #[derive(Serialize)]
@@ -319,7 +345,8 @@ struct OneParticipant<'a> {
     delivery: Option<OneDelivery>,
     presence: OnePresence,
     metrics: Metrics<'a>,
-    series: OneSeries<'a>,
+    /// A hole.
+    series: [(); 0],
 }
 
 fn one_participant<'a>(
@@ -346,7 +373,7 @@ fn one_participant<'a>(
         delivery: participant.delivery.map(OneDelivery::from),
         presence: OnePresence::from(presence),
         metrics: Metrics(person),
-        series: OneSeries(participant),
+        series: [],
     }
 }
 
@@ -459,66 +486,6 @@ impl Serialize for Metrics<'_> {
     }
 }
 
-struct OneSeries<'a>(&'a Participant);
-
-impl Serialize for OneSeries<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let series = &self.0.series;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("timestamp", series.timestamps_ms())?;
-        for (metric, column) in series.metrics() {
-            let values: Vec<Option<Number>> = column
-                .iter()
-                .map(|value| value.map(|value| Number(rounded(value, SERIES_DIGITS))))
-                .collect();
-            map.serialize_entry(metric.def().id, &values)?;
-        }
-        map.end()
-    }
-}
-
-const TENTHS: [f64; 6] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
-
-fn ten_to(power: i32) -> f64 {
-    let known = usize::try_from(power).ok().and_then(|at| POWERS.get(at));
-    known.copied().unwrap_or_else(|| 10_f64.powi(power))
-}
-
-/// `value` to so many significant digits.
-pub(super) fn rounded(value: f64, digits: usize) -> f64 {
-    if value == 0.0 {
-        return 0.0;
-    }
-    // Of what is measured, all but a few: a look at a table is cheaper than a logarithm.
-    let size = value.abs();
-    let exponent = match size {
-        1.0..1e10 => POWERS
-            .iter()
-            .skip(1)
-            .position(|ten| size < *ten)
-            .unwrap_or(0) as i32,
-        1e-6..1.0 => TENTHS
-            .iter()
-            .position(|tenth| *tenth <= size)
-            .map_or(0, |at| -1 - at as i32),
-        _ => size.log10().floor() as i32,
-    };
-    let places = digits as i32 - 1 - exponent;
-    // Dividing by a power of ten, not multiplying by its inverse, which is no exact number: 0.1 stays 0.1.
-    if 0 <= places {
-        let scale = ten_to(places);
-        let scaled = value * scale;
-        if scaled.is_finite() {
-            scaled.round() / scale
-        } else {
-            value
-        }
-    } else {
-        let scale = ten_to(-places);
-        (value / scale).round() * scale
-    }
-}
-
 /// A file of data.
 fn file(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = bytes(value);
@@ -536,27 +503,4 @@ fn bytes(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64 << 10);
     serde_json::to_writer(&mut bytes, value).expect("made of finite numbers and string keys");
     bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn series_keep_six_digits() {
-        for (value, expect) in [
-            (1_312_764.918_203, 1_312_760.0),
-            (0.061_224_489_795, 0.061_224_5),
-            (0.1, 0.1),
-            (0.0, 0.0),
-            (-0.000_123_456_78, -0.000_123_457),
-            (1e15, 1e15),
-            (2.0, 2.0),
-            (999_999.7, 1_000_000.0),
-        ] {
-            assert_eq!(rounded(value, 6), expect);
-        }
-        assert!((rounded(1e-300, 6) - 1e-300).abs() < 1e-305);
-        assert_eq!(rounded(5e-324, 6), 5e-324);
-    }
 }

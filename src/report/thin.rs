@@ -55,24 +55,33 @@ impl Form {
         low: f64,
         top: f64,
     ) -> String {
-        const DIGITS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let n_digits = self.digits();
-        let none = 64_usize.pow(n_digits as u32) - 1;
-        let steps = (none - 1) as f64;
-        let mut packed = Vec::with_capacity(n_digits * values.len());
-        for value in values {
-            // To the nearest step; whatever is beyond an end, at that end.
-            let code = value.map_or(none, |value| {
-                let step = (value - low) / (top - low) * steps + 0.5;
-                step.clamp(0.5, steps + 0.5) as usize
-            });
-            let digit = |nth: usize| DIGITS[code >> (6 * nth) & 63];
-            let digits = [digit(2), digit(1), digit(0)];
-            packed.extend_from_slice(&digits[digits.len() - n_digits..]);
+        match self {
+            Form::Fine => packed::<3>(values, low, top),
+            Form::Coarse => packed::<2>(values, low, top),
         }
-        String::from_utf8(packed).expect("ASCII")
     }
+}
+
+/// As [`Form::packed`], in `N` characters each.
+fn packed<const N: usize>(
+    values: impl ExactSizeIterator<Item = Option<f64>>,
+    low: f64,
+    top: f64,
+) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let none = 64_usize.pow(N as u32) - 1;
+    let steps = (none - 1) as f64;
+    let mut packed = Vec::with_capacity(N * values.len());
+    for value in values {
+        // To the nearest step; whatever is beyond an end, at that end.
+        let code = value.map_or(none, |value| {
+            let step = (value - low) / (top - low) * steps + 0.5;
+            step.clamp(0.5, steps + 0.5) as usize
+        });
+        let digit = |nth: usize| DIGITS[code >> (6 * nth) & 63];
+        packed.extend_from_slice(&std::array::from_fn::<u8, N, _>(|nth| digit(N - 1 - nth)));
+    }
+    String::from_utf8(packed).expect("ASCII")
 }
 
 /// The instants of one participant's points, the same for all metrics.
