@@ -12,7 +12,6 @@ use crate::call::{
 use crate::digest::fingerprint;
 use crate::metric::MetricId;
 use crate::units;
-use memchr::memmem;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::borrow::Cow;
@@ -29,8 +28,8 @@ pub(super) use rounded::rounded;
 const SCHEMA_VERSION: u32 = 1;
 
 /// What stands for the readings of a participant until all else is written. No text can look like it: its quotes would be escaped.
-const HOLE: &[u8] = b"\"series\":[]";
-const EMPTY: &[u8] = b"[]";
+const HOLE: &str = "\"series\":[]";
+const SERIES: &str = "\"series\":";
 /// What a value of a series takes, about.
 const VALUE_BYTES: usize = 8;
 
@@ -262,7 +261,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
     };
     let people = call.participants.iter().zip(&assessment.people);
     let people = people.zip(call::presence(call));
-    let whole = file(&File {
+    let whole = json(&File {
         schema_version: SCHEMA_VERSION,
         id: &call.id,
         room: &call.room,
@@ -285,19 +284,20 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
 }
 
 /// The file with the readings of each participant in it.
-fn with_series(whole: &[u8], participants: &[Participant]) -> Vec<u8> {
+fn with_series(whole: &str, participants: &[Participant]) -> Vec<u8> {
     let n_values =
         |person: &Participant| person.series.len() * (1 + person.series.metrics().count());
     let n_values: usize = participants.iter().map(n_values).sum();
     let mut filled = Vec::with_capacity(whole.len() + VALUE_BYTES * n_values);
-    let mut rest = whole;
-    for (hole, participant) in memmem::find_iter(whole, HOLE).zip(participants) {
-        let begin = whole.len() - rest.len();
-        filled.extend_from_slice(&whole[begin..hole + HOLE.len() - EMPTY.len()]);
-        series::put(&mut filled, &participant.series);
-        rest = &whole[hole + HOLE.len()..];
+    let mut participants = participants.iter();
+    for part in whole.split(HOLE) {
+        filled.extend_from_slice(part.as_bytes());
+        if let Some(participant) = participants.next() {
+            filled.extend_from_slice(SERIES.as_bytes());
+            series::put(&mut filled, &participant.series);
+        }
     }
-    filled.extend_from_slice(rest);
+    filled.push(b'\n');
     filled
 }
 
@@ -503,4 +503,34 @@ fn bytes(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64 << 10);
     serde_json::to_writer(&mut bytes, value).expect("made of finite numbers and string keys");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::parse;
+    use crate::call::{Calls, assess};
+    use crate::metric::Standards;
+
+    #[test]
+    fn readings_stand_where_they_belong_whatever_people_send() {
+        let odd = r#"\"series\":[]"#;
+        let mut calls = Calls::default();
+        for (nth, session) in ["a", "b", odd].into_iter().enumerate() {
+            let t = 1_795_449_870_000 + nth as i64;
+            let line = format!(
+                r#"{{"room":"{odd}","meetingSessionId":"{odd}","sessionId":"{session}","name":"{odd}","client":{{"series":"[]","{odd}":"{odd}"}},"stats":{{"latest":{{"timestamp":{t},"recvBitsPerSecond":{nth}}}}}}}"#
+            );
+            calls.add(&parse(line.as_bytes()).unwrap(), 0);
+        }
+        let found = &calls.finish()[0];
+        let bytes = call(found, &assess(found, &Standards::default()));
+        let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(json["room"], r#""series":[]"#);
+        for (nth, person) in json["participants"].as_array().unwrap().iter().enumerate() {
+            assert_eq!(person["client"]["series"], "[]");
+            let values = &person["series"]["recvBitsPerSecond"];
+            assert_eq!(*values, serde_json::json!([nth]));
+        }
+    }
 }
