@@ -43,7 +43,7 @@ pub struct Histogram {
 
 /// Describes the `measured` values of `n_readings` readings. `None`: nothing was measured.
 pub fn describe(mut measured: Vec<f64>, n_readings: usize) -> Option<Summary> {
-    measured.sort_by(f64::total_cmp);
+    measured.sort_unstable_by(f64::total_cmp);
     let sorted = measured;
     let (&min, &max) = (sorted.first()?, sorted.last()?);
     let count = sorted.len();

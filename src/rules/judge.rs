@@ -129,7 +129,7 @@ fn measured(call: &Call, metric: MetricId) -> Vec<f64> {
 }
 
 fn aggregated(aggregate: Aggregate, mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     let (first, last) = (*values.first()?, *values.last()?);
     Some(match aggregate {
         Aggregate::Percentile(percent) => percentile(&values, f64::from(percent) / 100.0),
