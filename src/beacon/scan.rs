@@ -231,7 +231,7 @@ impl<'a> Cursor<'_, 'a> {
     fn objects<T: FromMembers<'a>>(&mut self) -> Result<Listed<T>, Unsure> {
         let mut listed = Listed::new();
         if self.peek()? != b'[' {
-            self.skip_value(0)?;
+            self.scalar()?;
             return Ok(listed);
         }
         self.at += 1;

@@ -105,7 +105,7 @@ impl Call {
         ))
     }
 
-    /// Its place where calls are listed, the newest first: the smaller, the earlier.
+    /// Its place where calls are listed, the newest first: the smallest is the first of the list.
     pub fn listed_at(&self) -> (Reverse<Option<i64>>, String) {
         let start = self.span_ms().map(|(start, _)| start);
         (Reverse(start), self.id.clone())

@@ -34,7 +34,7 @@ pub struct Sketch {
     max: f64,
     /// In steps of 1 / [`SUM_STEPS`].
     sum: i128,
-    buckets: Packed,
+    buckets: Buckets,
 }
 
 impl Sketch {
@@ -52,7 +52,7 @@ impl Sketch {
             min,
             max,
             sum: values.iter().fold(0, sum),
-            buckets: Packed::sum(keys.iter().map(|key| (*key, 1)), lowest..=highest),
+            buckets: Buckets::sum(keys.iter().map(|key| (*key, 1)), lowest..=highest),
         })
     }
 
@@ -70,7 +70,7 @@ impl Sketch {
         }
         if !others.is_empty() {
             let buckets = sketches.iter().flat_map(|one| one.buckets.iter());
-            all.buckets = Packed::sum(buckets, key(all.min)..=key(all.max));
+            all.buckets = Buckets::sum(buckets, key(all.min)..=key(all.max));
         }
         Some(all)
     }
@@ -103,6 +103,7 @@ impl Sketch {
 
     /// As [`Sketch::quantile`], of several, which must ascend.
     pub fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
+        debug_assert!(shares.is_sorted(), "{shares:?}");
         let last = self.count - 1;
         let mut buckets = self.buckets.iter();
         // The bucket that was reached, and how many values are in it and before it; and the bucket before.
@@ -172,10 +173,10 @@ fn middle(key: i32) -> f64 {
 /// Buckets, ascending, each as the distance from the one before and the count, seven bits a byte: two or three bytes for most.
 /// A call has a hundred buckets of each metric, a report thousands of calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Packed(#[serde(with = "packed")] Vec<u8>);
+struct Buckets(#[serde(with = "packed")] Vec<u8>);
 
-impl Packed {
-    fn of(buckets: impl Iterator<Item = (i32, u64)>) -> Packed {
+impl Buckets {
+    fn of(buckets: impl Iterator<Item = (i32, u64)>) -> Buckets {
         let mut bytes = Vec::new();
         let mut put = |mut number: u64| {
             while 0x7f < number {
@@ -191,16 +192,17 @@ impl Packed {
             before = key;
         }
         bytes.shrink_to_fit();
-        Packed(bytes)
+        Buckets(bytes)
     }
 
-    /// Of buckets in any order, each as often as it comes; all of them but that around zero are in `range`. Zero is far from
-    /// everything else that is measured: it would make a range of a few buckets one of thousands.
-    fn sum(buckets: impl Iterator<Item = (i32, u64)>, range: RangeInclusive<i32>) -> Packed {
+    /// Of buckets in any order, each as often as it comes; all of them are in `range`, which that around zero may be out of: it is far from
+    /// everything else that is measured, and would make a range of a few buckets one of thousands.
+    fn sum(buckets: impl Iterator<Item = (i32, u64)>, range: RangeInclusive<i32>) -> Buckets {
         let lowest = *range.start();
         let mut counts = vec![0; range.end().abs_diff(lowest) as usize + 1];
         let mut zeros = 0;
         for (key, n) in buckets {
+            debug_assert!(key == 0 || range.contains(&key), "{key} in {range:?}");
             if key == 0 {
                 zeros += n;
             } else if let Some(count) = counts.get_mut((key - lowest) as usize) {
@@ -211,7 +213,7 @@ impl Packed {
         let below = all.clone().take_while(|(key, _)| *key < 0);
         let above = all.skip_while(|(key, _)| *key <= 0);
         let all = below.chain(iter::once((0, zeros))).chain(above);
-        Packed::of(all.filter(|(_, n)| 0 < *n))
+        Buckets::of(all.filter(|(_, n)| 0 < *n))
     }
 
     fn iter(&self) -> impl Iterator<Item = (i32, u64)> {
@@ -224,7 +226,7 @@ impl Packed {
     }
 }
 
-/// The next number of [`Packed`].
+/// The next number of [`Buckets`].
 #[inline]
 fn number(bytes: &mut slice::Iter<'_, u8>) -> Option<u64> {
     let first = *bytes.next()?;
@@ -317,6 +319,17 @@ mod tests {
         let values: Vec<f64> = (0..2_000).map(|n| 0.05 + 0.0001 * f64::from(n)).collect();
         let bytes = sketch(&values).buckets.0.len();
         assert!(bytes < 400, "{bytes}");
+    }
+
+    #[test]
+    fn several_percentiles_are_those_that_are_asked_for_one_at_a_time() {
+        for n in 1..40 {
+            let sketch = sketch(&(0..n).map(|nth| f64::from(nth * nth)).collect::<Vec<_>>());
+            for shares in [[0.50, 0.95, 0.99], [0.2, 0.2, 0.2], [0.0, 0.01, 1.0]] {
+                let expect = shares.map(|share| sketch.quantile(share));
+                assert_eq!(sketch.quantiles(shares), expect, "{n} {shares:?}");
+            }
+        }
     }
 
     proptest! {

@@ -6,31 +6,33 @@ use crate::collector::gate::raise_open_files;
 use crate::config::{Check, Since};
 use crate::notice::{Notice, Notices};
 use crate::report;
-use crate::rules::{self, Measured, Told};
+use crate::rules::{self, Found, Told};
 use anyhow::anyhow;
 use std::process::ExitCode;
 
 pub(super) fn run(settings: &Check, notices: &Notices) -> Result<ExitCode, Failure> {
     raise_open_files();
     // 1 says that a rule is broken: a log that cannot be read must not look like that.
-    let measured = |call| Measured::of(call, &settings.rules, &settings.standards);
-    let (mut calls, log) = report::read(&settings.logs, measured)
-        .map_err(|error| explained(error).with_usage_code())?;
+    let since_ms = settings
+        .since
+        .map(|since: Since| since.instant_ms(now_ms() as i64));
+    let found = |call| Found::of(call, since_ms, &settings.rules, &settings.standards);
+    let (found, log) =
+        report::read(&settings.logs, found).map_err(|error| explained(error).with_usage_code())?;
     warn_of_broken(&log.broken, notices);
     if 0 < log.lines && log.beacons == 0 {
         let error = anyhow!("no line of `{}` is a beacon", settings.logs.join("`, `"));
         let hint = "pass `--log` the log of a collector: one JSON object a line";
         return Err(Failure::usage(error, hint));
     }
-    let since_ms = settings
-        .since
-        .map(|since: Since| since.instant_ms(now_ms() as i64));
+    let mut calls = Vec::with_capacity(found.len());
     let mut undated = 0;
-    if let Some(since_ms) = since_ms {
-        calls.retain(|call| {
-            undated += usize::from(call.span_ms.is_none());
-            call.span_ms.is_some_and(|(_, end_ms)| since_ms <= end_ms)
-        });
+    for one in found {
+        match one {
+            Found::Judged(call) => calls.push(call),
+            Found::Undated => undated += 1,
+            Found::Before => (),
+        }
     }
     let judgements = rules::judge(&settings.rules, &calls);
     let idle = settings.rules.iter().zip(&judgements);

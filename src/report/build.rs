@@ -249,10 +249,7 @@ impl Build<'_> {
                 entry,
             } in written
             {
-                let texts = Texts {
-                    row: row.parts().map(str::as_bytes),
-                    entry: entry.as_bytes(),
-                };
+                let texts = Texts::new(row.parts(), &entry);
                 // One after the other: they are read together.
                 call.texts = store.put_texts(&texts).map_err(Error::Remembered)?;
                 starts.remove(&call.summary.id);

@@ -27,7 +27,8 @@ pub(super) use rounded::rounded;
 /// Version of the layout of both files.
 const SCHEMA_VERSION: u32 = 1;
 
-/// What stands for the readings of a participant until all else is written. No text can look like it: its quotes would be escaped.
+/// What stands for the readings of a participant until all else is written. No text can look like it: quotes in it are escaped, and what a
+/// page says of its browser, names included, are texts and never lists.
 const HOLE: &str = "\"series\":[]";
 const SERIES: &str = "\"series\":";
 /// What a value of a series takes, about.
@@ -150,8 +151,8 @@ pub(super) fn report<'a>(
         numbers: OneNumbers::from(numbers),
         calls: [],
     };
-    let mut head = file(&report);
-    head.truncate(head.len() - END.len());
+    let mut head = bytes(&report);
+    head.truncate(head.len() - END.trim_ascii_end().len());
     // The entries are JSON already.
     let mut parts = Vec::with_capacity(2 * texts.len() + 2);
     parts.push(Cow::from(head));
@@ -159,7 +160,7 @@ pub(super) fn report<'a>(
         if 0 < nth {
             parts.push(Cow::from(&b","[..]));
         }
-        parts.push(Cow::from(one.entry));
+        parts.push(Cow::from(one.entry()));
     }
     parts.push(Cow::from(END));
     parts
@@ -484,13 +485,6 @@ impl Serialize for Metrics<'_> {
         }
         map.end()
     }
-}
-
-/// A file of data.
-fn file(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = bytes(value);
-    bytes.push(b'\n');
-    bytes
 }
 
 /// `value` as JSON. Numbers are finite (beacon::VALUE_MAX) and keys are strings, so there is nothing that JSON can't hold.

@@ -16,7 +16,8 @@ use std::thread;
 
 /// Tries of what reads logs whose files go away meanwhile.
 const TRIES_MAX: u32 = 5;
-/// Calls in memory while logs are read, about; those that have had no beacon for longest are put into the store.
+/// Calls in memory while logs are read, about, on each thread at first and on all of them at most; those that have had no beacon for longest are put into the store.
+const MEMORY_BYTES_MIN: usize = 4 << 20;
 const MEMORY_BYTES_MAX: usize = 192 << 20;
 
 /// What the logs hold, apart from the calls. `lines` = `beacons` + all that was skipped. Of the files that are there now.
@@ -283,7 +284,8 @@ pub(super) fn read(
 ) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let shares = share::divide(files, n_threads, share::BYTES_MIN).map_err(Error::Remembered)?;
-    reading::read(files, shares, MEMORY_BYTES_MAX, store, before, tell)
+    let bytes = MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX;
+    reading::read(files, shares, bytes, store, before, tell)
 }
 
 #[cfg(test)]

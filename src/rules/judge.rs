@@ -71,6 +71,28 @@ impl Measured {
     }
 }
 
+/// A call of the logs, by when it was.
+#[derive(Debug)]
+pub enum Found {
+    /// To be judged.
+    Judged(Measured),
+    /// Nobody knows when it was.
+    Undated,
+    /// It ended before.
+    Before,
+}
+
+impl Found {
+    /// Measures `call` if it ended since `since_ms`, in ms since the epoch. `None`: whenever it was.
+    pub fn of(call: Call, since_ms: Option<i64>, rules: &[Rule], standards: &Standards) -> Found {
+        match (since_ms, call.span_ms()) {
+            (Some(_), None) => Found::Undated,
+            (Some(since_ms), Some((_, end_ms))) if end_ms < since_ms => Found::Before,
+            _ => Found::Judged(Measured::of(call, rules, standards)),
+        }
+    }
+}
+
 /// Judges all `calls` by each of `rules`, those by which they were measured: one judgement for each rule, in their order.
 pub fn judge(rules: &[Rule], calls: &[Measured]) -> Vec<Judgement> {
     let new = |_| Judgement {
@@ -121,11 +143,12 @@ fn value(of: Value, call: &Call, assessment: Option<&Assessment>) -> Option<f64>
 }
 
 fn measured(call: &Call, metric: MetricId) -> Vec<f64> {
-    let columns = call
-        .participants
-        .iter()
-        .filter_map(|participant| participant.series.column(metric));
-    columns.flat_map(|column| column.iter().flatten()).collect()
+    let mut measured = Vec::new();
+    let people = call.participants.iter();
+    for column in people.filter_map(|participant| participant.series.column(metric)) {
+        column.measured_into(&mut measured);
+    }
+    measured
 }
 
 fn aggregated(aggregate: Aggregate, mut values: Vec<f64>) -> Option<f64> {

@@ -7,7 +7,7 @@ mod judge;
 mod parse;
 mod tell;
 
-pub use judge::{Broken, Judgement, Measured, judge};
+pub use judge::{Broken, Found, Judgement, Measured, judge};
 pub use parse::Wrong;
 pub use tell::{Told, json, text};
 

@@ -25,7 +25,7 @@ struct Expected {
     mask: Words,
     n_bytes: usize,
     name: Key,
-    /// Which one came next last time, and which one before that: there are members that only some lines have.
+    /// The last two that came next without being expected, the newer one first: there are members that only some lines have.
     next: [usize; 2],
 }
 
@@ -78,7 +78,7 @@ impl Names {
         self.spellings.push(spelling);
     }
 
-    /// The name at the beginning of `bytes`, if it is one that followed `last` lately: what it is, how long, and its place.
+    /// The name at the beginning of `bytes`, if it is one that is expected behind `last`: what it is, how long, and its place.
     #[inline]
     pub(super) fn next(&self, last: usize, bytes: &[u8]) -> Option<(Key, usize, usize)> {
         let [place, _] = self.expected[last].next;
@@ -89,7 +89,7 @@ impl Names {
         }
     }
 
-    /// One that did not come last time, or where the end of the line is too near to look at so much at once.
+    /// The second that is expected, or where the end of the line is too near to look at so much at once.
     #[cold]
     fn next_but_rare(&self, last: usize, bytes: &[u8]) -> Option<(Key, usize, usize)> {
         let mut next = self.expected[last].next.into_iter();

@@ -11,8 +11,8 @@ pub const POWERS: [f64; 23] = [
 const DIGITS_MAX: usize = 19;
 /// So many are a number below [`EXACT_MAX`].
 const PLAIN_DIGITS_MAX: usize = 15;
-/// A plain number and whatever ends it.
-const PLAIN_BYTES: usize = PLAIN_DIGITS_MAX + 3;
+/// A plain number with a point, and whatever ends it.
+const PLAIN_BYTES: usize = PLAIN_DIGITS_MAX + 2;
 
 /// The number at the beginning of `bytes`, if it can be told at once, and how long it is. `None`: there is none.
 pub(super) type Found = Option<(Option<f64>, usize)>;

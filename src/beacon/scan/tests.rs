@@ -90,6 +90,20 @@ fn it_leaves_to_serde_what_is_odd() {
 }
 
 #[test]
+fn a_number_that_serde_refuses_is_refused_wherever_it_is_looked_at() {
+    for name in [
+        "seq", "name", "client", "samples", "stats", "events", "_rx", "room",
+    ] {
+        for value in ["1e400", "-1e400", &"9".repeat(400)] {
+            let line = line(&format!(r#""{name}":{value}"#));
+            let expect = crate::beacon::read(line.as_bytes());
+            assert_eq!(Scanner::default().read(line.as_bytes()), expect, "{line}");
+            assert!(expect.is_err(), "{line}");
+        }
+    }
+}
+
+#[test]
 fn names_of_strangers_are_kept_in_bounds() {
     let mut scanner = Scanner::default();
     let n_ours = scanner.names.len();

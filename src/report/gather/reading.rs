@@ -10,12 +10,11 @@ use crate::log::cursor::Cursor;
 use crate::log::reader::{self, Extent};
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// After so many beacons it is told how far reading is.
 const TELL_BEACONS: u64 = 10_000;
-/// So much of calls is held in memory at first where they are put into the store anyway.
-const BYTES_GOAL_MIN: usize = 4 << 20;
 /// More is held where one of so many calls went on after it had been let go of: more calls are held at once than fit.
 const GOING_ON: usize = 8;
 
@@ -27,16 +26,18 @@ struct Found {
     extent: Extent,
 }
 
-/// Reads `shares` of `files` side by side, with calls of so many bytes in memory, about. As [`super::read`].
+/// Reads `shares` of `files` side by side, with calls of so many bytes in memory, about: the less, the quicker it is, as long as few calls go
+/// on after they were let go of. As [`super::read`].
 pub(super) fn read(
     files: &[Unread<'_>],
     shares: Vec<Vec<Stretch>>,
-    bytes_max: usize,
+    bytes: RangeInclusive<usize>,
     store: &Store,
     before: &dyn Fn(&str) -> Option<Place>,
     tell: &(dyn Fn(Note) + Sync),
 ) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
     let beacons = AtomicU64::new(0);
+    let (bytes_goal, bytes_max) = bytes.into_inner();
     let share_bytes_max = bytes_max / shares.len().max(1);
     // What one thread asked of memory and another lets go of makes all of them wait for each other.
     let are_stored = 1 < shares.len();
@@ -46,7 +47,7 @@ pub(super) fn read(
             beacons: &beacons,
             store,
             bytes_goal: match are_stored {
-                true => share_bytes_max.min(BYTES_GOAL_MIN),
+                true => share_bytes_max.min(bytes_goal),
                 false => share_bytes_max,
             },
             bytes_max: share_bytes_max,
@@ -186,12 +187,12 @@ impl Gatherer<'_> {
 
     fn let_go(&mut self) -> io::Result<()> {
         let calls = self.calls.let_go();
-        let go_on = |call: &Gathered| self.let_go.contains_key(&call.id());
-        let n_that_go_on = calls.iter().filter(|call| go_on(call)).count();
-        if calls.len() < GOING_ON * n_that_go_on {
+        let n_calls = calls.len();
+        let n_that_went_on = self.set_aside(calls, true)?;
+        if n_calls < GOING_ON * n_that_went_on {
             self.bytes_goal = self.bytes_max.min(2 * self.bytes_goal);
         }
-        self.set_aside(calls, true)
+        Ok(())
     }
 
     /// The calls that had a beacon. `are_stored`: none of them stays in memory.
@@ -201,15 +202,18 @@ impl Gatherer<'_> {
         Ok(self.let_go)
     }
 
-    fn set_aside(&mut self, calls: Vec<Gathered>, are_stored: bool) -> io::Result<()> {
+    /// Gives how many of the calls had been set aside before.
+    fn set_aside(&mut self, calls: Vec<Gathered>, are_stored: bool) -> io::Result<usize> {
+        let mut n_again = 0;
         for call in calls {
             let parts = self.let_go.entry(call.id()).or_default();
+            n_again += usize::from(!parts.is_empty());
             parts.push(match are_stored {
                 true => Touched::stored(call, self.store)?,
                 false => Touched::held(call),
             });
         }
-        Ok(())
+        Ok(n_again)
     }
 }
 
@@ -255,12 +259,12 @@ mod tests {
                 known: None,
             })
             .collect();
-        let read = |n_threads: usize, bytes_max: usize| {
+        let read = |n_threads: usize, bytes: RangeInclusive<usize>| {
             let store = Store::temporary().unwrap();
             let shares = share::divide(&files, n_threads, 1).unwrap();
             assert_eq!(shares.len(), n_threads);
             let (known, touched) =
-                super::read(&files, shares, bytes_max, &store, &|_| None, &|_| ()).unwrap();
+                super::read(&files, shares, bytes, &store, &|_| None, &|_| ()).unwrap();
             let order: FileOrder = (0..4).collect();
             let calls: Vec<String> = touched
                 .into_values()
@@ -271,16 +275,24 @@ mod tests {
                 .collect();
             (known, calls)
         };
-        let (known, calls) = read(1, usize::MAX);
+        let (known, calls) = read(1, 0..=usize::MAX);
         assert_eq!(calls.len(), 7);
         let lines: Vec<u64> = known.iter().map(|file| file.account.lines).collect();
         assert_eq!(lines, [99, 4, 0, 175]);
-        for (n_threads, bytes_max) in [(1, 1), (1, 9_000), (2, usize::MAX), (3, 30_000), (8, 1)] {
-            let other = read(n_threads, bytes_max);
+        for (n_threads, bytes) in [
+            (1, 1..=1),
+            (1, 9_000..=9_000),
+            (2, usize::MAX..=usize::MAX),
+            (2, 1..=usize::MAX),
+            (3, 5_000..=60_000),
+            (3, 30_000..=30_000),
+            (8, 1..=1),
+        ] {
+            let other = read(n_threads, bytes.clone());
             assert_eq!(
                 other,
                 (known.clone(), calls.clone()),
-                "{n_threads} {bytes_max}"
+                "{n_threads} {bytes:?}"
             );
         }
     }

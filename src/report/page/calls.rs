@@ -321,22 +321,26 @@ mod tests {
     fn scripts_get_a_row_of_numbers_for_each_call_and_null_for_what_is_not_known() {
         let mut losses = vec![0.0; 51];
         losses[10..30].fill(0.5);
-        let calls = [summary("</script>a", &losses), summary("r", &[])];
+        let again = summary("</script>a", &losses);
+        let calls = [summary("</script>a", &losses), summary("r", &[]), again];
         let json = for_scripts(&calls.each_ref(), &TimeZone::UTC);
         assert!(!json.contains('<'), "{json}");
         let data: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(data["room"], serde_json::json!([0, 1]));
+        assert_eq!(data["room"], serde_json::json!([0, 1, 0]));
         assert_eq!(data["rooms"], serde_json::json!(["</script>a", "r"]));
-        assert_eq!(data["day"], serde_json::json!([0, null]));
+        assert_eq!(data["day"], serde_json::json!([0, null, 0]));
         assert_eq!(data["days"], serde_json::json!(["2026-11-23"]));
-        assert_eq!(data["loss"], serde_json::json!([0.5, null]));
-        assert_eq!(data["duration"], serde_json::json!([100_000, null]));
+        assert_eq!(data["loss"], serde_json::json!([0.5, null, 0.5]));
+        assert_eq!(
+            data["duration"],
+            serde_json::json!([100_000, null, 100_000])
+        );
         assert_eq!(data["quality"][1], "unknown");
         assert_eq!(
             data["types"],
             serde_json::json!([["send-packet-loss", "Upload loss"]])
         );
-        assert_eq!(data["issues"], serde_json::json!([[0], []]));
+        assert_eq!(data["issues"], serde_json::json!([[0], [], [0]]));
         let trouble = data["trouble"][0].as_f64().unwrap();
         assert!((0.3..0.6).contains(&trouble), "{trouble}");
         assert!(data["trouble"][1].is_null());

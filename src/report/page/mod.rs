@@ -71,7 +71,9 @@ fn fill<'a, const N: usize>(
     let mut parts = Vec::new();
     let mut rest = page;
     for (hole, texts) in holes {
-        if let Some((before, after)) = rest.split_once(hole) {
+        let found = rest.split_once(hole);
+        debug_assert!(found.is_some() || texts.is_empty(), "no {hole}");
+        if let Some((before, after)) = found {
             parts.push(Cow::from(before.as_bytes().to_owned()));
             parts.extend(texts);
             rest = after;
@@ -105,6 +107,22 @@ fn for_script(json: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn holes_are_filled_once_whatever_stands_in_what_fills_them() {
+        let filled = |first: &[&'static str], second: &[&'static str]| {
+            let holes = [("<a>", first), ("<b>", second)];
+            let holes = holes.map(|(hole, texts)| {
+                let texts = texts.iter().map(|text| Cow::from(text.as_bytes()));
+                (hole, texts.collect())
+            });
+            String::from_utf8(fill("1<a>2<b>3", holes).concat()).unwrap()
+        };
+        assert_eq!(filled(&["x", "y"], &["z"]), "1xy2z3");
+        assert_eq!(filled(&["<b>", "<a>"], &["<a>"]), "1<b><a>2<a>3");
+        assert_eq!(filled(&[], &[]), "123");
+        assert_eq!(fill("", [("<a>", Vec::new())]).concat(), b"");
+    }
 
     #[test]
     fn data_cannot_leave_its_script() {

@@ -109,11 +109,14 @@ pub(in crate::report) fn overview<'a>(
         zone: units::zone_name(zone),
     };
     let page = site::render("report-overview.html", context)?;
-    let data = calls::for_scripts(calls, zone);
+    let data = match calls {
+        [] => Vec::new(),
+        calls => vec![Cow::from(calls::for_scripts(calls, zone).into_bytes())],
+    };
     let filled = [
         (FIRST_ROWS, rows(first)),
         (MORE_ROWS, rows(more)),
-        (CALLS_DATA, vec![Cow::from(data.into_bytes())]),
+        (CALLS_DATA, data),
     ];
     Ok(fill(&page, filled))
 }

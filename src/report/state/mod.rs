@@ -227,8 +227,8 @@ impl State {
         self.store.sync()?;
         self.known.store = (name, self.store.end());
         manifest::write(&home.folder.join(MANIFEST), &self.known)?;
-        // What is left behind is removed by a later build.
-        for (_, path) in stores(&home.folder)? {
+        // What is left behind is removed by a later build; what a newer version has left stays its own.
+        for (_, path) in stores_of(&home.folder, |format| format <= FORMAT)? {
             if path
                 .file_name()
                 .is_some_and(|it| *it != *self.known.store.0)
@@ -303,13 +303,19 @@ fn new_store(folder: &Path) -> io::Result<(Store, String)> {
 
 /// The stores of a folder that this version can read, with their numbers.
 fn stores(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    stores_of(folder, |format| format == FORMAT)
+}
+
+/// The stores of a folder whose format is one of `formats`, with their numbers.
+fn stores_of(folder: &Path, formats: impl Fn(u32) -> bool) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let number = path.file_name().and_then(|name| {
             let rest = name.to_str()?.strip_prefix("calls-")?;
             let (format, n) = rest.split_once('-')?;
-            (format.parse() == Ok(FORMAT)).then(|| n.parse().ok())?
+            let is_one = format.parse().is_ok_and(&formats);
+            is_one.then(|| n.parse().ok())?
         });
         found.extend(number.map(|n| (n, path)));
     }

@@ -1,10 +1,10 @@
-//! Calls as they were gathered, the sketches of their readings and what the overview says of them, one after the other in a file that
+//! Calls as they were gathered, the sketches of their readings and what the files that tell of many say of them, one after the other in a file that
 //! is only appended to. What is not in it as it was written is an error, never a wrong call.
 
 use crate::call::{Gathered, Sketch};
 use crate::metric::MetricId;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -21,7 +21,7 @@ const HEAD_BYTES: usize = 8;
 const CALL: u32 = 0;
 /// The sketches of a call.
 const SKETCHES: u32 = 2 << 30;
-/// What the overview says of a call.
+/// A call's [`Texts`].
 const TEXTS: u32 = 1 << 30;
 /// Where in a length the kind is.
 const KINDS: u32 = 3 << 30;
@@ -51,21 +51,43 @@ pub(in crate::report) type Sketches = Vec<(MetricId, Sketch)>;
 pub(in crate::report) struct Texts<'a> {
     /// Its row in tables, as `page::CutRow` cuts it.
     #[serde(borrow)]
-    pub(in crate::report) row: [&'a [u8]; 4],
+    row: [Bytes<'a>; 4],
     /// Its entry in `data/report.json`.
-    pub(in crate::report) entry: &'a [u8],
+    entry: Bytes<'a>,
+}
+
+/// Text that nobody looks into any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+struct Bytes<'a>(&'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
 }
 
 impl<'a> Texts<'a> {
+    pub(in crate::report) fn new(row: [&'a str; 4], entry: &'a str) -> Texts<'a> {
+        Texts {
+            row: row.map(|part| Bytes(part.as_bytes())),
+            entry: Bytes(entry.as_bytes()),
+        }
+    }
+
+    /// Its entry in `data/report.json`.
+    pub(in crate::report) fn entry(&self) -> &'a [u8] {
+        self.entry.0
+    }
+
     /// Its row in the table of all calls, in parts.
     pub(in crate::report) fn row_of_all(&self) -> [&'a [u8]; 3] {
-        let [first, of_all, _, others] = self.row;
+        let [first, of_all, _, others] = self.row.map(|part| part.0);
         [first, of_all, others]
     }
 
     /// Its row in the table of its room, in parts.
     pub(in crate::report) fn row_of_room(&self) -> [&'a [u8]; 3] {
-        let [first, _, of_room, others] = self.row;
+        let [first, _, of_room, others] = self.row.map(|part| part.0);
         [first, of_room, others]
     }
 }
@@ -157,14 +179,14 @@ impl Store {
         self.take(SKETCHES, place)
     }
 
-    /// Appends what the overview says of a call.
+    /// Appends what files that tell of many calls say of one.
     pub(in crate::report) fn put_texts(&self, texts: &Texts<'_>) -> io::Result<Place> {
         self.append(TEXTS, texts, SMALL_BYTES)
     }
 
     /// Reads the parts in which the records at `places` lie: what lies side by side, at once.
     pub(in crate::report) fn read_all(
-        &self,
+        &mut self,
         places: impl Iterator<Item = Place>,
     ) -> io::Result<Read> {
         let ends = places.map(|place| Ok((place.at, self.end_of(place)?)));
@@ -180,7 +202,8 @@ impl Store {
         let read = |(begin, end): (u64, u64)| {
             let n_bytes = usize::try_from(end - begin).map_err(io::Error::other)?;
             let mut bytes = Vec::with_capacity(n_bytes);
-            // Unlike a read at a place, which all others are, this one needs no memory that was written to before.
+            // Unlike a read at a place, which all others are, this one needs no memory that was written to before. It moves the file's
+            // place, which nobody else may do meanwhile.
             let mut file = &self.file;
             file.seek(SeekFrom::Start(begin))?;
             file.take(end - begin).read_to_end(&mut bytes)?;
@@ -299,29 +322,28 @@ mod tests {
     fn what_was_put_is_read_back_and_what_was_not_finished_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calls");
-        let store = Store::create(&path).unwrap();
+        let mut store = Store::create(&path).unwrap();
         let a = store.put(&call("a")).unwrap();
         let sketches = vec![(MetricId::all().next().unwrap(), Sketch::of(&[1.0]).unwrap())];
         let between = store.put_sketches(&sketches).unwrap();
-        let texts = |room| Texts {
-            row: [b"<tr>", room, b"", b"</tr>"],
-            entry: b"{}",
-        };
-        let behind = store.put_texts(&texts(b"room")).unwrap();
+        fn texts(room: &str) -> Texts<'_> {
+            Texts::new(["<tr>", room, "", "</tr>"], "{}")
+        }
+        let behind = store.put_texts(&texts("room")).unwrap();
         let b = store.put(&call("b")).unwrap();
         let end = store.end();
         assert_eq!(store.get(b).unwrap().room, "b");
         assert_eq!(store.get_sketches(between).unwrap(), sketches);
         assert!(store.get(between).is_err() && store.get_sketches(b).is_err());
-        let far = [b'<'; NEAR_BYTES as usize];
-        let far = [&far[..], b"a", b"b"].map(|row| store.put_texts(&texts(row)).unwrap());
+        let far = "<".repeat(NEAR_BYTES as usize);
+        let far = [&*far, "a", "b"].map(|row| store.put_texts(&texts(row)).unwrap());
         let read = store
             .read_all([far[2], behind, far[1]].into_iter())
             .unwrap();
         assert_eq!(read.parts.len(), 2);
-        assert_eq!(read.texts(behind).unwrap(), texts(b"room"));
-        assert_eq!(read.texts(far[1]).unwrap(), texts(b"a"));
-        assert_eq!(read.texts(far[2]).unwrap(), texts(b"b"));
+        assert_eq!(read.texts(behind).unwrap(), texts("room"));
+        assert_eq!(read.texts(far[1]).unwrap(), texts("a"));
+        assert_eq!(read.texts(far[2]).unwrap(), texts("b"));
         assert!(
             read.texts(far[0]).is_err() && read.texts(a).is_err() && read.texts(between).is_err()
         );

@@ -12,8 +12,8 @@ const DAY_MS = 86_400_000;
 const START = Date.UTC(2026, 10, 23, 9);
 /** Newest first, as the builder writes them. */
 const page = read(JSON.stringify({
-  id: ["a", "b", "c", "d"], room: [0, 1, 2, 3], rooms: ["Ärger", "team 10", "team 9", "=cmd"], start: [START, START - DAY_MS, START - 2 * DAY_MS, null],
-  day: [0, 1, 2, null], days: ["2026-11-23", "2026-11-22", "2026-11-21"], duration: [60_000, 5_000, 60_000, null], people: [2, 3, 4, 1], score: [95, 40, 70, null],
+  id: ["a", "b", "c", "d"], room: [1, 0, 3, 2], rooms: ["team 10", "Ärger", "=cmd", "team 9"], start: [START, START - DAY_MS, START - 2 * DAY_MS, null],
+  day: [2, 0, 1, null], days: ["2026-11-22", "2026-11-21", "2026-11-23"], duration: [60_000, 5_000, 60_000, null], people: [2, 3, 4, 1], score: [95, 40, 70, null],
   quality: ["good", "poor", "fair", "unknown"], loss: [0, 0.2, 0.06, null], rtt: [null, 0.4, 0.1, null], issues: [[], [1, 0], [0], []],
   trouble: [0, 0.5, 0.1, null], who: [[0], [0, 1], [], []], names: ["Zoë Ångström", "ben"], types: [["jitter", "Jitter"], ["send-packet-loss", "Upload loss"]],
 }));
