@@ -119,6 +119,14 @@ impl Call {
             .sum()
     }
 
+    /// Appends all values of `metric` that anybody measured.
+    pub fn measured_into(&self, metric: MetricId, measured: &mut Vec<f64>) {
+        let people = self.participants.iter();
+        for column in people.filter_map(|participant| participant.series.column(metric)) {
+            column.measured_into(measured);
+        }
+    }
+
     /// How the numbered beacons of all participants fared. `None`: none is numbered.
     pub fn delivery(&self) -> Option<Delivery> {
         Delivery::sum(self.participants.iter().map(|person| person.delivery))

@@ -146,11 +146,7 @@ pub fn sketches(call: &Call) -> Vec<(MetricId, Sketch)> {
     let mut measured = Vec::with_capacity(call.samples());
     let sketch = |metric: MetricId| {
         measured.clear();
-        for participant in &call.participants {
-            if let Some(column) = participant.series.column(metric) {
-                column.measured_into(&mut measured);
-            }
-        }
+        call.measured_into(metric, &mut measured);
         Some((metric, Sketch::of(&measured)?))
     };
     MetricId::all().filter_map(sketch).collect()

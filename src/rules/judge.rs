@@ -2,7 +2,7 @@
 
 use super::{Aggregate, Rule, Value, Whole};
 use crate::call::{Assessment, Call, Score, assess, percentile, room_name};
-use crate::metric::{MetricId, Standards};
+use crate::metric::Standards;
 
 /// How the calls fare under one rule.
 #[derive(Debug, PartialEq)]
@@ -126,7 +126,11 @@ pub fn judge(rules: &[Rule], calls: &[Measured]) -> Vec<Judgement> {
 /// `None`: nothing tells it.
 fn value(of: Value, call: &Call, assessment: Option<&Assessment>) -> Option<f64> {
     match of {
-        Value::Of(aggregate, metric) => aggregated(aggregate, measured(call, metric)),
+        Value::Of(aggregate, metric) => {
+            let mut measured = Vec::new();
+            call.measured_into(metric, &mut measured);
+            aggregated(aggregate, measured)
+        }
         Value::Whole(Whole::Participants) => Some(call.participants.len() as f64),
         Value::Whole(Whole::Duration) => {
             let (start_ms, end_ms) = call.span_ms()?;
@@ -140,15 +144,6 @@ fn value(of: Value, call: &Call, assessment: Option<&Assessment>) -> Option<f64>
             Some((assessment.issues.len() + assessment.issues_left_out) as f64)
         }
     }
-}
-
-fn measured(call: &Call, metric: MetricId) -> Vec<f64> {
-    let mut measured = Vec::new();
-    let people = call.participants.iter();
-    for column in people.filter_map(|participant| participant.series.column(metric)) {
-        column.measured_into(&mut measured);
-    }
-    measured
 }
 
 fn aggregated(aggregate: Aggregate, mut values: Vec<f64>) -> Option<f64> {

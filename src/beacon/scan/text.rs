@@ -8,22 +8,28 @@ use memchr::memchr;
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     let (words, rest) = bytes.as_chunks();
     for (nth, word) in words.iter().enumerate() {
-        let marks = marks(u64::from_le_bytes(*word));
-        if marks != 0 {
-            let at = 8 * nth + marks.trailing_zeros() as usize / 8;
-            return match bytes.get(at) {
-                Some(b'"') => Some(at),
-                _ => odd_length(bytes),
-            };
+        if let Some(at) = first_mark(*word) {
+            return ended(bytes, 8 * nth + at);
         }
     }
-    // The end of the line is near.
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
-    let n = rest.iter().take_while(|byte| is_plain(byte)).count();
-    match rest.get(n) {
-        Some(b'"') => Some(bytes.len() - rest.len() + n),
+    // The end of the line is near: what follows it is made of control characters.
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    ended(bytes, 8 * words.len() + first_mark(last)?)
+}
+
+/// The same where the first byte of its kind, see [`marks`], stands at `at`.
+fn ended(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at) {
+        Some(b'"') => Some(at),
         _ => odd_length(bytes),
     }
+}
+
+/// Where the first of [`marks`] is.
+fn first_mark(word: [u8; 8]) -> Option<usize> {
+    let marks = marks(u64::from_le_bytes(word));
+    (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
 }
 
 /// Whether there is a quotation mark among eight bytes, a backslash, a control character or something that is not ASCII. The lowest

@@ -13,19 +13,12 @@ pub(in crate::report) fn rounded(value: f64, digits: usize) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
-    // Dividing by a power of ten, not multiplying by its inverse, which is no exact number: 0.1 stays 0.1.
-    let places = places(value, digits);
-    if 0 <= places {
-        let scale = ten_to(places);
-        let scaled = value * scale;
-        if scaled.is_finite() {
-            scaled.round() / scale
-        } else {
-            value
-        }
-    } else {
-        let scale = ten_to(-places);
-        (value / scale).round() * scale
+    let (whole, scale, places) = scaled(value, digits);
+    match places {
+        // Dividing by a power of ten, not multiplying by its inverse, which is no exact number: 0.1 stays 0.1.
+        0.. if whole.is_finite() => whole / scale,
+        0.. => value,
+        _ => whole * scale,
     }
 }
 
@@ -38,14 +31,9 @@ pub(super) fn put(json: &mut Vec<u8>, value: f64, digits: usize) {
         let number = Number(rounded(value, digits));
         return serde_json::to_writer(json, &number).expect("a number, into memory");
     }
-    let mut places = places(value, digits);
-    let scale = ten_to(places.abs());
-    let mut left = if 0 <= places {
-        (value.abs() * scale).round() as u64
-    } else {
-        ((value.abs() / scale).round() * scale) as u64
-    };
-    places = places.max(0);
+    let (whole, scale, places) = scaled(value.abs(), digits);
+    let mut left = if 0 <= places { whole } else { whole * scale } as u64;
+    let mut places = places.max(0);
     while 0 < places && left.is_multiple_of(10) {
         left /= 10;
         places -= 1;
@@ -71,6 +59,18 @@ pub(super) fn put(json: &mut Vec<u8>, value: f64, digits: usize) {
         prepend(b'-');
     }
     json.extend_from_slice(&text[at..]);
+}
+
+/// Those digits as a whole number, what divides it where there are places behind the point and else multiplies it, and how many places.
+fn scaled(value: f64, digits: usize) -> (f64, f64, i32) {
+    let places = places(value, digits);
+    let scale = ten_to(places.abs());
+    let scaled = if 0 <= places {
+        value * scale
+    } else {
+        value / scale
+    };
+    (scaled.round(), scale, places)
 }
 
 /// Places behind the point that keep so many significant digits of `value`; negative: zeros before it.

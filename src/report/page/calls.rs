@@ -3,7 +3,7 @@
 
 use super::super::Error;
 use super::ribbon::{Ribbon, ribbon};
-use super::{Verdict, for_script, level, verdict};
+use super::{Cell, Verdict, for_script, verdict};
 use crate::call::{CallSummary, IssueType};
 use crate::metric::{MetricId, Standards};
 use crate::report::data;
@@ -32,13 +32,6 @@ struct Row {
     round_trip: Cell,
     issue: String,
     ribbon: Option<Ribbon>,
-}
-
-/// A number in a table and the threshold that it is beyond.
-#[derive(Serialize)]
-struct Cell {
-    text: String,
-    level: &'static str,
 }
 
 /// What scripts know of the calls, in the order of the rows. Each list has one entry a call; what is not known is null.
@@ -279,14 +272,8 @@ pub(super) fn worst_p95(call: &CallSummary, metrics: &[MetricId]) -> Option<(Met
 
 fn cell(call: &CallSummary, metrics: &[MetricId], standards: &Standards) -> Cell {
     match worst_p95(call, metrics) {
-        Some((metric, value)) => Cell {
-            text: units::quantity(metric.def().unit, value),
-            level: level(standards.of(metric), value),
-        },
-        None => Cell {
-            text: units::MISSING.to_owned(),
-            level: "",
-        },
+        Some((metric, value)) => Cell::of(metric, value, standards),
+        None => Cell::missing(),
     }
 }
 

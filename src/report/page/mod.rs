@@ -21,7 +21,8 @@ pub(super) use room::room;
 pub(super) use rooms::{FILE as ROOMS_FILE, rooms};
 
 use crate::call::{Quality, Score};
-use crate::metric::Thresholds;
+use crate::metric::{MetricId, Standards, Thresholds};
+use crate::units;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -59,6 +60,30 @@ fn level(thresholds: Option<&Thresholds>, value: f64) -> &'static str {
         Some(thresholds) if thresholds.poor <= value => "poor",
         Some(thresholds) if thresholds.fair <= value => "fair",
         _ => "",
+    }
+}
+
+/// A number in a table and the threshold that it is beyond.
+#[derive(Serialize)]
+struct Cell {
+    text: String,
+    level: &'static str,
+}
+
+impl Cell {
+    fn of(metric: MetricId, value: f64, standards: &Standards) -> Cell {
+        Cell {
+            text: units::quantity(metric.def().unit, value),
+            level: level(standards.of(metric), value),
+        }
+    }
+
+    /// Nobody measured it.
+    fn missing() -> Cell {
+        Cell {
+            text: units::MISSING.to_owned(),
+            level: "",
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::data::room_path;
 use super::super::numbers::{Numbers, RELATIVE_ERROR, Sums};
-use super::level;
+use super::Cell;
 use crate::call::{Quality, Sketch, room_name};
 use crate::metric::{MetricId, Standards, Unit};
 use crate::units;
@@ -36,13 +36,6 @@ struct Row {
     title: &'static str,
     about: &'static str,
     cells: Vec<Cell>,
-}
-
-/// A number and the threshold that it is beyond.
-#[derive(Serialize)]
-struct Cell {
-    text: String,
-    level: &'static str,
 }
 
 pub(super) fn over_all(numbers: &Numbers<'_>) -> OverAll {
@@ -90,16 +83,11 @@ fn time(sums: &Sums) -> String {
 }
 
 fn row((metric, sketch): &(MetricId, Sketch), standards: &Standards) -> Row {
-    let thresholds = standards.of(*metric);
-    let metric = metric.def();
-    let cell = |value| Cell {
-        text: units::quantity(metric.unit, value),
-        level: level(thresholds, value),
-    };
+    let cell = |value| Cell::of(*metric, value, standards);
     let quantiles = sketch.quantiles([0.50, 0.95, 0.99]);
     Row {
-        title: metric.title,
-        about: metric.about,
+        title: metric.def().title,
+        about: metric.def().about,
         cells: quantiles.map(cell).into(),
     }
 }
