@@ -63,9 +63,10 @@ def rows(binary, folder, log, installed):
     yield Row("  write as many bytes in as many files (cp -r)", ["cp", "-r", site, folder / "copy"], lambda: nothing(folder / "copy"))
     yield Row("call-metrics build-report, nothing new", build)
     yield Row(f"call-metrics build-report, {APPENDED} beacons more", build, append)
-    for rival in ("duckdb", "pandas") if installed else ():
+    rivals = {"duckdb": "DuckDB, the same numbers", "duckdb-plain": "DuckDB, the same without histograms", "pandas": "pandas, the same numbers"}
+    for rival, name in rivals.items() if installed else ():
         out = folder / rival
-        yield Row(f"{rival}, numbers alone", [installed / "bin/python", HERE / "tables.py", rival, log, out], lambda out=out: nothing(out))
+        yield Row(name, [installed / "bin/python", HERE / "tables.py", rival, log, out], lambda out=out: nothing(out))
 
 
 def main():
