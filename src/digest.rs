@@ -1,5 +1,6 @@
 //! Short, stable fingerprints (call ids, asset names, ETags), and marks that only who has a key can make.
-//! The door to `sha2`, `hmac` and `getrandom`. Must not show a key, nor compare marks in a time that tells of them.
+//! And checksums, which tell what was changed by accident.
+//! The door to `sha2`, `hmac`, `getrandom` and `crc32c`. Must not show a key, nor compare marks in a time that tells of them.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -28,6 +29,16 @@ pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 /// The SHA-256 of `bytes`, as policies of pages name scripts by it.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// The CRC32C of `parts`, one after the other. Tells a change by accident, not by intent.
+pub fn checksum<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u32 {
+    parts.into_iter().fold(0, checksum_on)
+}
+
+/// The CRC32C of `bytes` behind what gave `sum`.
+pub fn checksum_on(sum: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(sum, bytes)
 }
 
 /// Bytes that nobody can guess.
@@ -111,6 +122,15 @@ mod tests {
     #[test]
     fn what_is_random_differs() {
         assert_ne!(random::<16>().unwrap(), random::<16>().unwrap());
+    }
+
+    #[test]
+    fn a_checksum_is_of_the_bytes_wherever_a_part_ends() {
+        // The check value of CRC-32C.
+        assert_eq!(checksum([b"123456789".as_slice()]), 0xe306_9283);
+        let parts = [b"".as_slice(), b"1234", b"56789"];
+        assert_eq!(checksum(parts), 0xe306_9283);
+        assert_eq!(checksum([]), 0);
     }
 
     #[test]

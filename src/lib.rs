@@ -23,7 +23,7 @@
 //! - [`call`]: beacons to calls, participants and series; summary numbers, score, issues, verdict. Pure.
 //! - [`beacon`]: what a beacon is. Pure. [`metric`]: the table that parsing, panels, axes and units follow from.
 //!   [`units`]: quantities as people read them. [`notice`]: the one door to stderr. [`plain`]: text made harmless.
-//!   [`digest`]: fingerprints.
+//!   [`digest`]: fingerprints, checksums.
 //!
 //! What holds everywhere:
 //!

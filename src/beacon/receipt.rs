@@ -5,6 +5,7 @@
 //! a crash or a hand has changed since.
 
 use super::{Beacon, Refusal, parse};
+use crate::digest::checksum;
 use std::io::Write;
 
 /// What stands between the bytes that are summed and the sum.
@@ -66,7 +67,7 @@ fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn digits(bytes: &[u8]) -> [u8; CRC_DIGITS] {
-    let sum = crc32c::crc32c(bytes);
+    let sum = checksum([bytes]);
     std::array::from_fn(|at| b"0123456789abcdef"[(sum >> (28 - 4 * at)) as usize & 0xf])
 }
 
@@ -97,7 +98,7 @@ mod tests {
         assert!(summed.ends_with(r#","_rx":{"t":1795449870771,"synced":true"#));
         assert_eq!(
             end,
-            format!("\"{:08x}\"}}}}", crc32c::crc32c(summed.as_bytes()))
+            format!("\"{:08x}\"}}}}", checksum([summed.as_bytes()]))
         );
     }
 

@@ -19,6 +19,7 @@ use super::{ASSETS, Built, Error, Note, Progress, Settings, data, page};
 use crate::call::{
     self, Accounts, Call, CallSummary, FileNumber, FileOrder, Shared, in_several_calls,
 };
+use crate::digest::checksum;
 use crate::log::opened::{self, Opened};
 use crate::site;
 use std::cmp::Reverse;
@@ -400,13 +401,14 @@ impl Build<'_> {
             .map_err(Error::Remembered)?;
         let assessment = call::assess(&call, self.settings.standards);
         let data = data::call(&call, &assessment);
-        self.site.put(&data::data_path(&id), &data)?;
+        let data = data.parts();
+        self.site.put_parts(&data::data_path(&id), &data)?;
         let beside = Beside {
             neighbours: &neighbours,
-            data: &data,
+            data_sum: checksum(data),
         };
         let html = page::call(&call, &assessment, self.settings.zone, &beside)?;
-        self.site.put(&data::page_path(&id), html.as_bytes())?;
+        self.site.put_parts(&data::page_path(&id), &html)?;
         let summary = CallSummary::of(&call, &assessment);
         let row = page::table_row(&summary, self.settings.standards, self.settings.zone)?;
         let entry = data::entry(&summary);

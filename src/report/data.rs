@@ -202,7 +202,7 @@ pub(super) fn entry(call: &CallSummary) -> String {
 }
 
 /// `data/calls/<call-id>.json`.
-pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
+pub(super) fn call(call: &Call, assessment: &Assessment) -> DataFile {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct File<'a> {
@@ -281,25 +281,42 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<u8> {
             cause: cause(assessment.verdict.cause),
         },
     });
-    with_series(&whole, &call.participants)
+    DataFile {
+        whole,
+        series: call.participants.iter().map(series_of).collect(),
+    }
 }
 
-/// The file with the readings of each participant in it.
-fn with_series(whole: &str, participants: &[Participant]) -> Vec<u8> {
-    let n_values =
-        |person: &Participant| person.series.len() * (1 + person.series.metrics().count());
-    let n_values: usize = participants.iter().map(n_values).sum();
-    let mut filled = Vec::with_capacity(whole.len() + VALUE_BYTES * n_values);
-    let mut participants = participants.iter();
-    for part in whole.split(HOLE) {
-        filled.extend_from_slice(part.as_bytes());
-        if let Some(participant) = participants.next() {
-            filled.extend_from_slice(SERIES.as_bytes());
-            series::put(&mut filled, &participant.series);
+/// A file with what is large in it apart, so that nothing of it is copied before it is written.
+#[derive(Debug)]
+pub(super) struct DataFile {
+    /// With a hole for the readings of each participant.
+    whole: String,
+    series: Vec<Vec<u8>>,
+}
+
+impl DataFile {
+    /// What it consists of, in order.
+    pub(super) fn parts(&self) -> Vec<&[u8]> {
+        let mut parts = Vec::with_capacity(3 * self.series.len() + 2);
+        let mut series = self.series.iter();
+        for part in self.whole.split(HOLE) {
+            parts.push(part.as_bytes());
+            if let Some(series) = series.next() {
+                parts.extend([SERIES.as_bytes(), series]);
+            }
         }
+        parts.push(b"\n");
+        parts
     }
-    filled.push(b'\n');
-    filled
+}
+
+fn series_of(participant: &Participant) -> Vec<u8> {
+    let series = &participant.series;
+    let n_values = series.len() * (1 + series.metrics().count());
+    let mut json = Vec::with_capacity(VALUE_BYTES * n_values);
+    series::put(&mut json, series);
+    json
 }
 
 #[derive(Serialize)]
@@ -518,7 +535,8 @@ mod tests {
             calls.add(&parse(line.as_bytes()).unwrap(), 0);
         }
         let found = &calls.finish()[0];
-        let bytes = call(found, &assess(found, &Standards::default()));
+        let file = call(found, &assess(found, &Standards::default()));
+        let bytes = file.parts().concat();
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(json["room"], r#""series":[]"#);
         for (nth, person) in json["participants"].as_array().unwrap().iter().enumerate() {

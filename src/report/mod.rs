@@ -133,7 +133,8 @@ impl Settings<'_> {
     }
 
     fn rewrite(&self) -> Rewrite {
-        if self.full {
+        // Where nothing is there is nothing to compare with.
+        if self.full || !self.out.join("calls").exists() {
             Rewrite::All
         } else {
             Rewrite::Changed

@@ -1,10 +1,8 @@
 //! Files of the site, each replaced as a whole: a reader sees the old one or the new one, never half of either.
 
 use super::Error;
-use std::borrow::Cow;
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::iter;
+use std::io::{self, BufRead, BufReader, IoSlice, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +11,7 @@ use std::time::Duration;
 const TEMPORARY: &str = ".new-";
 /// No file takes this long to be written.
 const ABANDONED: Duration = Duration::from_secs(3_600);
-/// What is compared or written at once; a larger part is written as it is.
+/// What is compared at once.
 const BUFFER_BYTES: usize = 64 << 10;
 /// Readable for everyone that a web server may run as; the umask still applies.
 const FILE_MODE: u32 = 0o644;
@@ -37,21 +35,13 @@ pub(super) struct Site<'a> {
 impl Site<'_> {
     /// Puts `bytes` where `path` says, from the site's folder. Folders are made.
     pub(super) fn put(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
-        self.put_all(path, iter::once(bytes))
+        self.put_parts(path, &[bytes])
     }
 
-    /// The same of a file in parts. What is kept of many calls is written from where it is, and never copied together.
-    pub(super) fn put_parts(&self, path: &str, parts: &[Cow<'_, [u8]>]) -> Result<(), Error> {
-        self.put_all(path, parts.iter().map(|part| &**part))
-    }
-
-    fn put_all<'b>(
-        &self,
-        path: &str,
-        parts: impl Iterator<Item = &'b [u8]> + Clone,
-    ) -> Result<(), Error> {
+    /// The same of a file in parts, which are written from where they are and never copied together.
+    pub(super) fn put_parts(&self, path: &str, parts: &[impl AsRef<[u8]>]) -> Result<(), Error> {
         let target = self.out.join(path);
-        if self.rewrite == Rewrite::Changed && holds(&target, parts.clone()) {
+        if self.rewrite == Rewrite::Changed && holds(&target, parts) {
             return Ok(());
         }
         write(&target, parts).map_err(|source| Error::Write {
@@ -104,8 +94,8 @@ pub(super) fn prune(out: &Path, folders: &[(&str, &str)], is_kept: impl Fn(&str)
     }
 }
 
-fn holds<'b>(path: &Path, parts: impl Iterator<Item = &'b [u8]> + Clone) -> bool {
-    let n_bytes: usize = parts.clone().map(<[u8]>::len).sum();
+fn holds(path: &Path, parts: &[impl AsRef<[u8]>]) -> bool {
+    let n_bytes: usize = parts.iter().map(|part| part.as_ref().len()).sum();
     let is_as_long = |file: &File| Some(file.metadata().ok()?.len() == n_bytes as u64);
     let Ok(file) = File::open(path) else {
         return false;
@@ -114,7 +104,9 @@ fn holds<'b>(path: &Path, parts: impl Iterator<Item = &'b [u8]> + Clone) -> bool
         return false;
     }
     let mut found = BufReader::with_capacity(BUFFER_BYTES, file);
-    parts.into_iter().all(|part| begins_with(&mut found, part))
+    parts
+        .iter()
+        .all(|part| begins_with(&mut found, part.as_ref()))
 }
 
 /// Whether `part` comes next in what is read.
@@ -134,7 +126,7 @@ fn begins_with(found: &mut impl BufRead, mut part: &[u8]) -> bool {
     true
 }
 
-fn write<'b>(target: &Path, parts: impl Iterator<Item = &'b [u8]>) -> io::Result<()> {
+fn write(target: &Path, parts: &[impl AsRef<[u8]>]) -> io::Result<()> {
     let folder: PathBuf = target.parent().map_or_else(PathBuf::new, Path::to_owned);
     let sibling = || {
         tempfile::Builder::new()
@@ -143,15 +135,26 @@ fn write<'b>(target: &Path, parts: impl Iterator<Item = &'b [u8]>) -> io::Result
             .tempfile_in(&folder)
     };
     // The folder is missing once, and there for all files after that.
-    let file = sibling().or_else(|_| {
+    let mut file = sibling().or_else(|_| {
         fs::create_dir_all(&folder)?;
         sibling()
     })?;
-    let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
-    for part in parts {
-        file.write_all(part)?;
+    let mut slices: Vec<IoSlice<'_>> = parts
+        .iter()
+        .map(|part| IoSlice::new(part.as_ref()))
+        .collect();
+    let mut rest = &mut slices[..];
+    // Goes past parts that are empty.
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        match file.as_file_mut().write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => IoSlice::advance_slices(&mut rest, n),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
-    file.into_inner()?.persist(target)?;
+    file.persist(target)?;
     Ok(())
 }
 
@@ -194,8 +197,7 @@ mod tests {
         };
         let text = "0123456789".repeat(2 * BUFFER_BYTES / 10);
         let put = |parts: &[&str]| {
-            let bytes = parts.iter().map(|part| Cow::from(part.as_bytes()));
-            site.put_parts("a", &bytes.collect::<Vec<_>>()).unwrap();
+            site.put_parts("a", parts).unwrap();
             let found = fs::read_to_string(folder.path().join("a")).unwrap();
             assert!(found == parts.concat());
             fs::metadata(folder.path().join("a")).unwrap().ino()

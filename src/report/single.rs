@@ -28,7 +28,8 @@ pub fn single_file(
     let (calls, _) = gather::gather(logs, |call| (call.id == id).then_some(call))?;
     let call = calls.into_iter().flatten().next();
     let call = call.ok_or_else(|| Error::NoCall(id.to_owned()))?;
-    let html = inlined(&page::single(&call, &call::assess(&call, standards), zone)?)?;
+    let page = page::single(&call, &call::assess(&call, standards), zone)?.concat();
+    let html = inlined(&String::from_utf8_lossy(&page))?;
     let path = format!("single/{}.html", call.id);
     let site = Site {
         out,

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plain", &[]),
     ("notice", &["plain"]),
     ("units", &["metric"]),
-    ("beacon", &["metric"]),
+    ("beacon", &["digest", "metric"]),
     ("call", &["beacon", "digest", "metric", "plain", "units"]),
     ("rules", &["call", "metric", "units"]),
     ("sample", &["beacon", "metric"]),
@@ -85,8 +85,7 @@ const DOORS: &[(&str, &str)] = &[
     ("getrandom", "digest"),
     ("ipnet", "config"),
     ("regex_lite", "daily"),
-    ("crc32c", "beacon"),
-    ("crc32c", "report"),
+    ("crc32c", "digest"),
     ("postcard", "report"),
 ];
 

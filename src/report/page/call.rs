@@ -4,19 +4,23 @@
 use super::super::{Error, data};
 use super::panel;
 use super::people::{self, Moment, OnePerson};
-use super::{Verdict, delivery, for_script, verdict};
+use super::{Verdict, delivery, fill, for_script, verdict};
 use crate::call::{Assessment, Call, FAIR_MIN, GOOD_MIN};
-use crate::digest::fingerprint;
+use crate::digest::checksum_on;
 use crate::site;
 use crate::units::{self, counted};
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Issues and events that are in the page from the start. Of a long call with much trouble there are hundreds.
 const FIRST_MOMENTS: usize = 30;
+
+/// A hole in the page, see [`fill`].
+const CHARTS: &str = "<charts>";
 
 /// The calls of each room in order of time, to go from one to the next.
 pub(in crate::report) struct Neighbours(HashMap<String, (Option<String>, Option<String>)>);
@@ -102,24 +106,25 @@ struct Page<'a> {
     /// The report's; times are told in UTC until a reader asks for it.
     zone: &'a str,
     has_readings: bool,
-    charts: String,
+    /// What the scripts draw from, as JSON: a hole.
+    charts: &'static str,
 }
 
 /// What else of the report a page goes with.
 pub(in crate::report) struct Beside<'a> {
     /// Ids of the calls before and after it in its room.
     pub(in crate::report) neighbours: &'a (Option<String>, Option<String>),
-    /// The file that [`data::data_path`] names.
-    pub(in crate::report) data: &'a [u8],
+    /// The checksum of the file that [`data::data_path`] names.
+    pub(in crate::report) data_sum: u32,
 }
 
-/// `calls/<call-id>.html`.
+/// `calls/<call-id>.html`, in parts.
 pub(in crate::report) fn call(
     call: &Call,
     assessment: &Assessment,
     zone: &TimeZone,
     beside: &Beside<'_>,
-) -> Result<String, Error> {
+) -> Result<Vec<Cow<'static, [u8]>>, Error> {
     page(call, assessment, zone, Some(beside))
 }
 
@@ -128,7 +133,7 @@ pub(in crate::report) fn single(
     call: &Call,
     assessment: &Assessment,
     zone: &TimeZone,
-) -> Result<String, Error> {
+) -> Result<Vec<Cow<'static, [u8]>>, Error> {
     page(call, assessment, zone, None)
 }
 
@@ -137,7 +142,7 @@ fn page(
     assessment: &Assessment,
     zone: &TimeZone,
     beside: Option<&Beside<'_>>,
-) -> Result<String, Error> {
+) -> Result<Vec<Cow<'static, [u8]>>, Error> {
     let badges = people::badges(call, assessment);
     let (others, people): (Vec<_>, Vec<_>) = people::people(call, assessment, &badges)
         .into_iter()
@@ -161,7 +166,8 @@ fn page(
         version: env!("CARGO_PKG_VERSION"),
         // The data hold everything that a page tells, apart from where it leads.
         digest: beside.map_or_else(String::new, |beside| {
-            fingerprint([beside.data, format!("{:?}", beside.neighbours).as_bytes()])
+            let leads = format!("{:?}", beside.neighbours);
+            format!("{:08x}", checksum_on(beside.data_sum, leads.as_bytes()))
         }),
         room: call.room_name(),
         room_sent: &call.room,
@@ -196,7 +202,9 @@ fn page(
         issues_left_out: assessment.issues_left_out,
         zone,
         has_readings: charts.is_some(),
-        charts: charts.unwrap_or_default(),
+        charts: CHARTS,
     };
-    Ok(site::render("report-call.html", page)?)
+    let page = site::render("report-call.html", page)?;
+    let charts = charts.map(String::into_bytes).map(Cow::from);
+    Ok(fill(&page, [(CHARTS, charts.into_iter().collect())]))
 }

@@ -5,7 +5,7 @@ use super::super::days::Days;
 use super::store::{FILE_MODE, Place, damaged};
 use crate::beacon::Refusal;
 use crate::call::{CallSummary, FileNumber};
-use crate::digest::fingerprint;
+use crate::digest::{checksum, fingerprint};
 use crate::log::cursor::Cursor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -124,8 +124,8 @@ pub(super) fn read(path: &Path) -> Result<Known, Unknown> {
     let line = rest.iter().position(|&byte| byte == b'\n');
     let line = line.ok_or_else(damaged)?;
     let (build, rest) = (&rest[..line], &rest[line + 1..]);
-    let (checksum, body) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
-    if crc32c::crc32c(body).to_le_bytes() != *checksum {
+    let (sum, body) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+    if checksum([body]).to_le_bytes() != *sum {
         return Err(damaged());
     }
     if build != BUILD.as_bytes() {
@@ -144,8 +144,8 @@ pub(super) fn write(path: &Path, known: &Known) -> io::Result<()> {
     let head = bytes.len() + size_of::<u32>();
     bytes.resize(head, 0);
     let mut bytes = postcard::to_extend(known, bytes).map_err(io::Error::other)?;
-    let checksum = crc32c::crc32c(&bytes[head..]).to_le_bytes();
-    bytes[head - checksum.len()..head].copy_from_slice(&checksum);
+    let sum = checksum([&bytes[head..]]).to_le_bytes();
+    bytes[head - sum.len()..head].copy_from_slice(&sum);
     let unfinished = path.with_extension("new");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -2,6 +2,7 @@
 //! is only appended to. What is not in it as it was written is an error, never a wrong call.
 
 use crate::call::{Gathered, Sketch};
+use crate::digest::checksum_on;
 use crate::metric::MetricId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -294,8 +295,8 @@ fn decoded<'a, T: Deserialize<'a>>(kind: u32, record: &'a [u8]) -> io::Result<T>
 
 /// What stands before a record.
 fn head_of(kind: u32, body: &[u8], n_bytes: u32) -> [u8; HEAD_BYTES] {
-    let checksum = crc32c::crc32c_append(kind, body);
-    let head = u64::from(checksum) << 32 | u64::from(kind | n_bytes);
+    let sum = checksum_on(kind, body);
+    let head = u64::from(sum) << 32 | u64::from(kind | n_bytes);
     head.to_le_bytes()
 }
 
