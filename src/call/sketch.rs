@@ -40,19 +40,37 @@ pub struct Sketch {
 impl Sketch {
     /// Takes `values` up, none of them NaN or infinite. `None`: there is none.
     pub fn of(values: &[f64]) -> Option<Sketch> {
-        let min = values.iter().copied().min_by(f64::total_cmp)?;
-        let max = values.iter().copied().max_by(f64::total_cmp)?;
-        let sum = |sum: i128, value: &f64| sum.wrapping_add(steps(*value));
-        let keys: Vec<i32> = values.iter().map(|value| key(*value)).collect();
-        let beside_zero = || keys.iter().copied().filter(|key| *key != 0);
-        let lowest = beside_zero().min().unwrap_or_default();
-        let highest = beside_zero().max().unwrap_or_default();
+        let (&first, _) = values.split_first()?;
+        let (mut min, mut max, mut sum) = (first, first, 0_i128);
+        // Of the buckets beside zero.
+        let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
+        let mut keys = Vec::with_capacity(values.len());
+        for &value in values {
+            if value.total_cmp(&min).is_lt() {
+                min = value;
+            }
+            if value.total_cmp(&max).is_gt() {
+                max = value;
+            }
+            sum = sum.wrapping_add(steps(value));
+            let key = key(value);
+            if key != 0 {
+                lowest = lowest.min(key);
+                highest = highest.max(key);
+            }
+            keys.push(key);
+        }
+        let range = if lowest <= highest {
+            lowest..=highest
+        } else {
+            0..=0
+        };
         Some(Sketch {
             count: values.len() as u64,
             min,
             max,
-            sum: values.iter().fold(0, sum),
-            buckets: Buckets::sum(keys.iter().map(|key| (*key, 1)), lowest..=highest),
+            sum,
+            buckets: Buckets::sum(keys.into_iter().map(|key| (key, 1)), range),
         })
     }
 
