@@ -134,7 +134,7 @@ impl Settings<'_> {
 
     fn rewrite(&self) -> Rewrite {
         // Where nothing is there is nothing to compare with.
-        if self.full || !self.out.join("calls").exists() {
+        if self.full || !self.out.exists() {
             Rewrite::All
         } else {
             Rewrite::Changed

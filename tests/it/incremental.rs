@@ -357,6 +357,21 @@ fn only_what_has_changed_is_written() {
 }
 
 #[test]
+fn a_report_without_calls_writes_only_what_has_changed_too() {
+    let folder = Folder::new();
+    folder.write("beacon.log", "no beacon\n");
+    build(&folder, &["beacon.log"], "site", |_| ());
+    let first = stamps(&folder, "site");
+    append(&folder.path("beacon.log"), b"nor this\n");
+    build(&folder, &["beacon.log"], "site", |_| ());
+    let second = stamps(&folder, "site");
+    let changed = second.iter();
+    let changed = changed.filter(|(name, stamp)| first.get(*name) != Some(stamp));
+    let changed: Vec<&str> = changed.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(changed, ["data/report.json", "index.html"]);
+}
+
+#[test]
 fn calls_whose_logs_are_gone_stay_until_they_are_pruned() {
     let folder = Folder::new();
     folder.write("beacon.log-20261120T000000Z", beacon("old", "a", T) + "\n");
