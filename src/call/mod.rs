@@ -23,7 +23,7 @@ mod verdict;
 pub use clock::Clock;
 pub use delivery::Delivery;
 pub use describe::{
-    BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile, percentiles,
+    BIN_COUNT, Histogram, Summary, counts, describe, edges, percentile, percentiles, sorted,
 };
 pub use gathered::{
     Accounts, Calls, FileNumber, FileOrder, Gathered, Shared, in_several_calls, session_key,

@@ -5,7 +5,7 @@
 //! leave the room to be heard does not call that good. The audio part has the shape and constants of ITU-T G.107
 //! (the E-model) and is an estimate. Bitrates are no input: a muted camera is not a fault. No input at all: unknown.
 
-use super::describe::percentile;
+use super::describe::{percentile, sorted};
 use super::series::Series;
 use crate::metric::MetricId;
 use serde::{Deserialize, Serialize};
@@ -118,13 +118,12 @@ fn readings_of(series: &Series, range: Range<usize>) -> Vec<f64> {
 }
 
 /// The score of many readings together, of one person or of all: half their mean, half their 10th percentile.
-pub(super) fn together(mut readings: Vec<f64>) -> Option<Score> {
+pub(super) fn together(readings: Vec<f64>) -> Option<Score> {
     if readings.is_empty() {
         return None;
     }
     let mean = readings.iter().sum::<f64>() / readings.len() as f64;
-    readings.sort_by(f64::total_cmp);
-    let value = 0.5 * mean + 0.5 * percentile(&readings, 0.10);
+    let value = 0.5 * mean + 0.5 * percentile(&sorted(readings), 0.10);
     Some(Score((value + 0.5).floor().clamp(0.0, 100.0) as u8))
 }
 

@@ -1,7 +1,7 @@
 //! Rules and calls to judgements.
 
 use super::{Aggregate, Rule, Value, Whole};
-use crate::call::{Assessment, Call, Score, assess, percentile, room_name};
+use crate::call::{Assessment, Call, Score, assess, percentile, room_name, sorted};
 use crate::metric::Standards;
 
 /// How the calls fare under one rule.
@@ -146,8 +146,8 @@ fn value(of: Value, call: &Call, assessment: Option<&Assessment>) -> Option<f64>
     }
 }
 
-fn aggregated(aggregate: Aggregate, mut values: Vec<f64>) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
+fn aggregated(aggregate: Aggregate, measured: Vec<f64>) -> Option<f64> {
+    let values = sorted(measured);
     let (first, last) = (*values.first()?, *values.last()?);
     Some(match aggregate {
         Aggregate::Percentile(percent) => percentile(&values, f64::from(percent) / 100.0),
