@@ -46,12 +46,16 @@ def with_duckdb(log, out, has_histograms=True):
     names = metrics(log)
     who = ", ".join(WHO)
     latest = ", ".join(f'"{name}" DOUBLE' for name in ["timestamp", *names])
-    numbers = ", ".join(
-        f'count("{name}"), count(*) - count("{name}"), avg("{name}"), stddev_samp("{name}"), '
-        f'min("{name}") AS "{name} min", max("{name}") AS "{name} max", '
-        f'quantile_cont("{name}", {list(QUANTILES.values())})'
-        for name in names
-    )
+    aggregates = [
+        'count("{0}")',
+        'count(*) - count("{0}")',
+        'avg("{0}")',
+        'stddev_samp("{0}")',
+        'min("{0}") AS "{0} min"',
+        'max("{0}") AS "{0} max"',
+        f'quantile_cont("{{0}}", {list(QUANTILES.values())})',
+    ]
+    numbers = ", ".join(aggregate.format(name) for name in names for aggregate in aggregates)
     # Equal bins from minimum to maximum, the last one closed; where these are equal, half a unit to either side. What lies on an
     # edge may be counted beside it, because edges are not rounded as numpy does.
     bins = ", ".join(
@@ -78,14 +82,13 @@ def with_duckdb(log, out, has_histograms=True):
     else:
         query += " SELECT * FROM grouped"
     rows = duckdb.execute(query, [str(log)]).fetchall()
-    n_columns = 7
 
     def one(row):
-        numbers = row[len(WHO) : len(WHO) + n_columns * len(names)]
+        numbers = row[len(WHO) : len(WHO) + len(aggregates) * len(names)]
         binned = row[len(WHO) + len(numbers) :]
         found = []
         for at in range(len(names)):
-            *plain, quantiles = numbers[n_columns * at : n_columns * (at + 1)]
+            *plain, quantiles = numbers[len(aggregates) * at : len(aggregates) * (at + 1)]
             # A metric that nobody measured has one null where the quantiles would be.
             plain += quantiles or [None] * len(QUANTILES)
             if has_histograms and binned[at]:
@@ -111,8 +114,8 @@ def with_pandas(log, out):
     frame = pandas.DataFrame(rows, columns=[*WHO, "timestamp", *names]).drop_duplicates([*WHO, "timestamp"])
     frame[names] = frame[names].apply(pandas.to_numeric, errors="coerce")
     readings, groups = frame[names].to_numpy(), frame.groupby(WHO)[names]
-    sizes = frame.groupby(WHO).size()
-    tables = [groups.count(), -groups.count().sub(sizes, axis=0), groups.mean(), groups.std(), groups.min(), groups.max()]
+    counts = groups.count()
+    tables = [counts, counts.rsub(groups.size(), axis=0), groups.mean(), groups.std(), groups.min(), groups.max()]
     tables += [groups.quantile(q) for q in QUANTILES.values()]
 
     def one(key):
@@ -122,11 +125,11 @@ def with_pandas(log, out):
         for at in range(len(names)):
             values = theirs[:, at]
             values = values[~numpy.isnan(values)]
-            counts = numpy.histogram(values, BINS)[0].tolist() if len(values) else None
-            found.append([*(float(column[at]) for column in columns), counts])
+            histogram = numpy.histogram(values, BINS)[0].tolist() if len(values) else None
+            found.append([*(float(column[at]) for column in columns), histogram])
         return [*key, *found]
 
-    return write(map(one, tables[0].index), names, out)
+    return write(map(one, counts.index), names, out)
 
 
 if __name__ == "__main__":

@@ -401,11 +401,10 @@ impl Build<'_> {
             .map_err(Error::Remembered)?;
         let assessment = call::assess(&call, self.settings.standards);
         let data = data::call(&call, &assessment);
-        let data = data.parts();
         self.site.put_parts(&data::data_path(&id), &data)?;
         let beside = Beside {
             neighbours: &neighbours,
-            data_sum: checksum(data),
+            data_sum: checksum(data.iter().map(|part| &**part)),
         };
         let html = page::call(&call, &assessment, self.settings.zone, &beside)?;
         self.site.put_parts(&data::page_path(&id), &html)?;

@@ -1,6 +1,7 @@
 //! The files under `data/`: what a program reads of the report. Their keys are a contract (README, "Report files").
 
 use super::gather::LogStats;
+use super::holes::fill;
 use super::numbers::Numbers;
 use super::state::Texts;
 use super::totals::Totals;
@@ -27,7 +28,7 @@ pub(super) use rounded::rounded;
 /// Version of the layout of both files.
 const SCHEMA_VERSION: u32 = 1;
 
-/// What stands for the readings of a participant until all else is written. No text can look like it: quotes in it are escaped, and what a
+/// What stands for the readings of a participant until all else is written, see [`fill`]. No text can look like it: quotes in it are escaped, and what a
 /// page says of its browser, names included, are texts and never lists.
 const HOLE: &str = "\"series\":[]";
 const SERIES: &str = "\"series\":";
@@ -201,8 +202,8 @@ pub(super) fn entry(call: &CallSummary) -> String {
     serde_json::to_string(&entry).expect("made of finite numbers and string keys")
 }
 
-/// `data/calls/<call-id>.json`.
-pub(super) fn call(call: &Call, assessment: &Assessment) -> DataFile {
+/// `data/calls/<call-id>.json`, in parts.
+pub(super) fn call(call: &Call, assessment: &Assessment) -> Vec<Cow<'static, [u8]>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct File<'a> {
@@ -262,7 +263,7 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> DataFile {
     };
     let people = call.participants.iter().zip(&assessment.people);
     let people = people.zip(call::presence(call));
-    let whole = json(&File {
+    let mut whole = json(&File {
         schema_version: SCHEMA_VERSION,
         id: &call.id,
         room: &call.room,
@@ -281,34 +282,12 @@ pub(super) fn call(call: &Call, assessment: &Assessment) -> DataFile {
             cause: cause(assessment.verdict.cause),
         },
     });
-    DataFile {
-        whole,
-        series: call.participants.iter().map(series_of).collect(),
-    }
-}
-
-/// A file with what is large in it apart, so that nothing of it is copied before it is written.
-#[derive(Debug)]
-pub(super) struct DataFile {
-    /// With a hole for the readings of each participant.
-    whole: String,
-    series: Vec<Vec<u8>>,
-}
-
-impl DataFile {
-    /// What it consists of, in order.
-    pub(super) fn parts(&self) -> Vec<&[u8]> {
-        let mut parts = Vec::with_capacity(3 * self.series.len() + 2);
-        let mut series = self.series.iter();
-        for part in self.whole.split(HOLE) {
-            parts.push(part.as_bytes());
-            if let Some(series) = series.next() {
-                parts.extend([SERIES.as_bytes(), series]);
-            }
-        }
-        parts.push(b"\n");
-        parts
-    }
+    whole.push('\n');
+    let series = |participant| {
+        let filling = [SERIES.as_bytes().into(), series_of(participant).into()];
+        (HOLE, filling.into())
+    };
+    fill(&whole, call.participants.iter().map(series))
 }
 
 fn series_of(participant: &Participant) -> Vec<u8> {
@@ -535,8 +514,7 @@ mod tests {
             calls.add(&parse(line.as_bytes()).unwrap(), 0);
         }
         let found = &calls.finish()[0];
-        let file = call(found, &assess(found, &Standards::default()));
-        let bytes = file.parts().concat();
+        let bytes = call(found, &assess(found, &Standards::default())).concat();
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(json["room"], r#""series":[]"#);
         for (nth, person) in json["participants"].as_array().unwrap().iter().enumerate() {

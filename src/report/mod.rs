@@ -9,6 +9,7 @@ mod cores;
 mod data;
 mod days;
 mod gather;
+mod holes;
 mod numbers;
 mod page;
 mod periods;

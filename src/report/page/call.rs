@@ -1,10 +1,11 @@
 //! The page of one call: the verdict, who was there when, every metric over time and as a distribution, and the numbers.
 //! People come from `people`, panels from `panel`; layout is the template's.
 
+use super::super::holes::fill;
 use super::super::{Error, data};
 use super::panel;
 use super::people::{self, Moment, OnePerson};
-use super::{Verdict, delivery, fill, for_script, verdict};
+use super::{Verdict, delivery, for_script, verdict};
 use crate::call::{Assessment, Call, FAIR_MIN, GOOD_MIN};
 use crate::digest::checksum_on;
 use crate::site;

@@ -24,7 +24,6 @@ use crate::call::{Quality, Score};
 use crate::metric::{MetricId, Standards, Thresholds};
 use crate::units;
 use serde::Serialize;
-use std::borrow::Cow;
 
 /// A quality as pages show it: a class for colour, an icon and the word; never colour alone.
 #[derive(Debug, Serialize)]
@@ -87,27 +86,6 @@ impl Cell {
     }
 }
 
-/// `page` in parts, with its holes filled, in their order: what many calls say is not copied each time that a template hands it on. Where
-/// a hole is stands its name, such as `<rows>`: nobody's text can look like it, there `<` is escaped.
-fn fill<'a, const N: usize>(
-    page: &str,
-    holes: [(&str, Vec<Cow<'a, [u8]>>); N],
-) -> Vec<Cow<'a, [u8]>> {
-    let mut parts = Vec::new();
-    let mut rest = page;
-    for (hole, texts) in holes {
-        let found = rest.split_once(hole);
-        debug_assert!(found.is_some() || texts.is_empty(), "no {hole}");
-        if let Some((before, after)) = found {
-            parts.push(Cow::from(before.as_bytes().to_owned()));
-            parts.extend(texts);
-            rest = after;
-        }
-    }
-    parts.push(Cow::from(rest.as_bytes().to_owned()));
-    parts
-}
-
 /// JSON that stands inside a `<script>`: whatever a name holds, it can't end the element or begin a comment.
 fn for_script(json: String) -> String {
     const ODD: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
@@ -132,22 +110,6 @@ fn for_script(json: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn holes_are_filled_once_whatever_stands_in_what_fills_them() {
-        let filled = |first: &[&'static str], second: &[&'static str]| {
-            let holes = [("<a>", first), ("<b>", second)];
-            let holes = holes.map(|(hole, texts)| {
-                let texts = texts.iter().map(|text| Cow::from(text.as_bytes()));
-                (hole, texts.collect())
-            });
-            String::from_utf8(fill("1<a>2<b>3", holes).concat()).unwrap()
-        };
-        assert_eq!(filled(&["x", "y"], &["z"]), "1xy2z3");
-        assert_eq!(filled(&["<b>", "<a>"], &["<a>"]), "1<b><a>2<a>3");
-        assert_eq!(filled(&[], &[]), "123");
-        assert_eq!(fill("", [("<a>", Vec::new())]).concat(), b"");
-    }
 
     #[test]
     fn data_cannot_leave_its_script() {

@@ -2,6 +2,7 @@
 
 use super::super::Error;
 use super::super::gather::LogStats;
+use super::super::holes::fill;
 use super::super::numbers::Numbers;
 use super::super::periods::periods;
 use super::super::state::Texts;
@@ -9,7 +10,7 @@ use super::super::totals::Totals;
 use super::calls;
 use super::over_all::{OverAll, over_all};
 use super::period::{self, Shown};
-use super::{Verdict, delivery, fill, in_words};
+use super::{Verdict, delivery, in_words};
 use crate::beacon::Refusal;
 use crate::call::{CallSummary, Quality};
 use crate::digest::fingerprint;

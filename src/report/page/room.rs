@@ -2,15 +2,16 @@
 
 use super::super::charts::nice;
 use super::super::days::Days;
+use super::super::holes::fill;
 use super::super::numbers::{Numbers, Sums, by_day};
 use super::super::periods::{LOSS, ROUND_TRIP, everything};
 use super::super::state::Texts;
 use super::super::{Error, data};
 use super::calls::worst_p95;
+use super::level;
 use super::period::{self, Shown};
 use super::plot::{self, Plot, Point};
 use super::tiles::Tile;
-use super::{fill, level};
 use crate::call::{CallSummary, FAIR_MIN, GOOD_MIN, room_name};
 use crate::digest::fingerprint;
 use crate::metric::{MetricId, Standards, Unit};
