@@ -9,21 +9,32 @@ use std::io;
 /// Bytes of a mark.
 pub const MARK_BYTES: usize = 32;
 
-/// The first 96 bits of the SHA-256 of `parts`, as 24 lower-case hex digits.
+/// Bytes of a fingerprint.
+pub const FINGERPRINT_BYTES: usize = 12;
+
+/// The first 96 bits of the SHA-256 of `parts`.
 ///
 /// Parts are length-prefixed, so that `["ab", "c"]` and `["a", "bc"]` differ. SHA-256 rather than a quick hash:
 /// the input is chosen by strangers, and two calls must never share a file.
-pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+pub fn fingerprint_bytes<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; FINGERPRINT_BYTES] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize()
-        .iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let whole: [u8; 32] = hash.finalize().into();
+    std::array::from_fn(|at| whole[at])
+}
+
+/// The same as 24 lower-case hex digits.
+pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    hex(fingerprint_bytes(parts))
+}
+
+/// `bytes` as lower-case hex digits.
+pub fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
+    let digits = bytes.into_iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
 }
 
 /// The SHA-256 of `bytes`, as policies of pages name scripts by it.

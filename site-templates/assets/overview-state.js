@@ -11,7 +11,8 @@
  * "none", or empty for any; rows: how many are drawn at most
  * @typedef {{at: number, id: string, room: string, rank: number, folded: string, start: number | null, day: string | null, duration: number | null, people: number, score: number | null, quality: string, loss: number | null, rtt: number | null, issues: string[], title: string | null, trouble: number | null}} OverviewCall
  * at: the place of its row in the page; rank: of its room among all, by name; title: what its worst issue is called
- * @typedef {{calls: OverviewCall[], rooms: string[], types: [string, string][]}} OverviewPage
+ * @typedef {{calls: OverviewCall[], rooms: string[], types: [string, string][], lost: number}} OverviewPage
+ * types: ids and titles of all issues that there can be; lost: calls of which nothing is known here
  */
 
 (() => {
@@ -56,21 +57,31 @@
     return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(text) ? text : "";
   };
 
-  /** @param {string} json what the builder wrote @returns {OverviewPage} */
-  const read = (json) => {
-    const data = JSON.parse(json);
-    const rooms = [...new Set(/** @type {string[]} */ (data.rooms))].sort(byText);
+  /**
+   * Calls of the page and of stretches of time before it, newest first.
+   * @param {any[][]} own calls as the page's builder wrote them @param {[string, string][]} types
+   * @param {{n: number, calls: any[][] | null}[]} older null: they could not be loaded
+   * @returns {OverviewPage}
+   */
+  const read = (own, types, older = []) => {
+    const titles = new Map(types);
+    /** @type {OverviewCall[]} */
+    const calls = [];
+    let [begin, lost] = [0, 0];
+    for (const { n, calls: theirs } of [{ n: own.length, calls: own }, ...older]) {
+      for (const [nth, call] of (theirs ?? []).entries()) {
+        const [id, room, start, day, duration, people, score, quality, loss, rtt, issues, trouble, names] = call;
+        calls.push({
+          at: begin + nth, id, room, rank: 0, folded: fold([room, id, ...names].join(" ")), start, day, duration, people, score, quality, loss, rtt, issues, title: titles.get(issues[0]) ?? null, trouble,
+        });
+      }
+      begin += n;
+      lost += theirs === null ? n : 0;
+    }
+    const rooms = [...new Set(calls.map((call) => call.room))].sort(byText);
     const ranks = new Map(rooms.map((room, rank) => [room, rank]));
-    const calls = data.id.map((/** @type {string} */ id, /** @type {number} */ at) => {
-      const issues = data.issues[at].map((/** @type {number} */ type) => data.types[type]);
-      const of = (/** @type {string} */ column) => data[column][at];
-      const room = data.rooms[of("room")];
-      return {
-        at, id, room, rank: ranks.get(room), folded: fold([room, id, ...of("who").map((/** @type {number} */ one) => data.names[one])].join(" ")), start: of("start"), day: data.days[of("day")] ?? null, duration: of("duration"), people: of("people"), score: of("score"),
-        quality: of("quality"), loss: of("loss"), rtt: of("rtt"), issues: issues.map((/** @type {[string, string]} */ type) => type[0]), title: issues[0]?.[1] ?? null, trouble: of("trouble"),
-      };
-    });
-    return { calls, rooms, types: data.types };
+    for (const call of calls) call.rank = ranks.get(call.room) ?? 0;
+    return { calls, rooms, types, lost };
   };
 
   /** @param {string} hash with or without its # @param {OverviewPage} page @returns {OverviewState} */

@@ -1,7 +1,8 @@
 // @ts-check
 // What a reader does with the table of all calls: sort, search, filter, copy a link, save. All of it stands in the address, so
 // that the back button undoes it. Rows come from the page as they are; only those on show are in the document, however many
-// calls there are. A classic script: a report opened from disk cannot load modules.
+// calls there are. Of a long log the older calls are in scripts of their own: what is searched and sorted by is loaded at once,
+// rows when they are to be shown. A classic script: a report opened from disk cannot load modules, nor anything but scripts.
 "use strict";
 
 (() => {
@@ -25,8 +26,14 @@
   let page;
   /** @type {any} */
   let state;
-  /** Rows in the order of the page's data; as text what was not on show yet. @type {(HTMLTableRowElement | string)[]} */
+  /** Rows in the order of all calls; as text what was not on show yet, nothing where it is not loaded. @type {(HTMLTableRowElement | string | undefined)[]} */
   let rows = [];
+  /** Stretches of time before the calls of the page: places of their calls in `rows`, and the script that holds these. @type {{from: number, n: number, rows: string}[]} */
+  let older = [];
+  /** Scripts that were asked for, and what they handed over; null for those that are not there. @type {Map<string, Promise<any[] | null>>} */
+  const loads = new Map();
+  /** @type {WeakMap<Element, any[]>} */
+  const handed = new WeakMap();
   const mould = document.createElement("template");
   /** Calls on show. @type {any[]} */
   let found = [];
@@ -41,6 +48,29 @@
   const by = (id) => /** @type {T} */ (document.getElementById(id));
   /** @template {Element} T @param {string} selector @returns {T[]} */
   const all = (selector) => /** @type {T[]} */ ([...document.querySelectorAll(selector)]);
+
+  /** A script of older calls calls this. @param {any[]} items */
+  global.callMetricsOlder = (items) => {
+    if (document.currentScript) handed.set(document.currentScript, items);
+  };
+  /** @param {string} path @returns {Promise<any[] | null>} */
+  const load = (path) => {
+    const known = loads.get(path);
+    if (known) return known;
+    const loading = new Promise((/** @type {(items: any[] | null) => void} */ resolve) => {
+      const script = document.createElement("script");
+      const done = () => {
+        script.remove();
+        resolve(handed.get(script) ?? null);
+      };
+      script.addEventListener("load", done);
+      script.addEventListener("error", done);
+      script.src = path;
+      document.head.append(script);
+    });
+    loads.set(path, loading);
+    return loading;
+  };
 
   /** A new choice: shown, and kept in the address. @param {any} change @param {boolean} [settle] one of a quick series: the last one counts */
   const choose = (change, settle = false) => {
@@ -91,7 +121,17 @@
   const draw = (first = SLICE) => {
     const body = by("calls-body");
     const now = ++drawing;
-    const wanted = found.slice(0, state.rows).map((call) => clocked(rowAt(call.at), call));
+    const asked = found.slice(0, state.rows);
+    const missing = older.filter((stretch) => asked.some((call) => stretch.from <= call.at && call.at < stretch.from + stretch.n) && !loads.has(stretch.rows));
+    if (missing.length > 0) {
+      Promise.all(missing.map(loadRows)).then(() => {
+        if (now === drawing) draw(first);
+      });
+    }
+    const wanted = asked.flatMap((call) => {
+      const row = rowAt(call.at);
+      return row ? [clocked(row, call)] : [];
+    });
     body.replaceChildren(...wanted.slice(0, first));
     const more = (/** @type {number} */ from) => {
       if (now !== drawing || from >= wanted.length) return;
@@ -105,7 +145,22 @@
     by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
   };
 
-  /** @param {number} at @returns {HTMLTableRowElement} */
+  /** Puts the rows of a stretch among all. @param {{from: number, n: number, rows: string}} stretch */
+  const loadRows = async (stretch) => {
+    const [texts, into] = [await load(stretch.rows), rows];
+    // Of a page that is on show no more, nothing.
+    if (into !== rows) return;
+    for (const [nth, text] of (texts ?? []).entries()) rows[stretch.from + nth] ??= text;
+    if (!texts) lost(stretch.n);
+  };
+
+  /** @param {number} n calls that are not there */
+  const lost = (n) => {
+    by("calls-lost").hidden = n === 0;
+    if (n > 0) by("calls-lost").textContent = `${n} older ${n === 1 ? "call" : "calls"} could not be loaded. If the report was built anew meanwhile, reload the page; if it was copied, copy its folder "older" too.`;
+  };
+
+  /** @param {number} at @returns {HTMLTableRowElement | undefined} */
   const rowAt = (at) => {
     const row = rows[at];
     if (typeof row !== "string") return row;
@@ -208,7 +263,8 @@
       head.append(button);
       sort.append(option(head.dataset.sort ?? "", head.textContent?.trim() ?? ""));
     }
-    for (const [id, title] of page.types) by("find-issue").append(option(id, title));
+    const found = new Set(page.calls.flatMap((/** @type {any} */ call) => call.issues));
+    for (const [id, title] of page.types) if (found.has(id)) by("find-issue").append(option(id, title));
     by("find-issue").append(option("none", "no issue"));
     by("find-room").append(...page.rooms.slice(0, ROOMS_MAX).map(roomOption));
     for (const control of all(".only-script")) control.removeAttribute("hidden");
@@ -314,8 +370,29 @@
   const start = () => {
     const source = document.getElementById("calls-data");
     if (!source?.textContent) return;
-    page = states.read(source.textContent);
+    /** @type {{calls: any[][], types: [string, string][], older: {n: number, calls: string, rows: string}[]}} */
+    const data = JSON.parse(source.textContent);
+    const paths = new Set(data.older.flatMap((stretch) => [stretch.calls, stretch.rows]));
+    for (const path of [...loads.keys()]) if (!paths.has(path)) loads.delete(path);
+    if (data.older.length === 0) return begin(data, []);
+    // A newer build may take the place of the page meanwhile.
+    Promise.all(data.older.map((stretch) => load(stretch.calls))).then((calls) => {
+      if (source.isConnected) begin(data, calls);
+    });
+  };
+
+  /** @param {{calls: any[][], types: [string, string][], older: {n: number, calls: string, rows: string}[]}} data @param {(any[][] | null)[]} olderCalls */
+  const begin = (data, olderCalls) => {
+    page = states.read(data.calls, data.types, data.older.map(({ n }, nth) => ({ n, calls: olderCalls[nth] })));
     rows = [.../** @type {HTMLTableRowElement[]} */ (all("#calls-body tr")), ...furtherRows()];
+    let from = data.calls.length;
+    older = data.older.map(({ n, rows: script }) => {
+      from += n;
+      return { from: from - n, n, rows: script };
+    });
+    // What an older build of the page has loaded stays loaded.
+    for (const stretch of older) if (loads.has(stretch.rows)) loadRows(stretch);
+    if (page.lost > 0) lost(page.lost);
     // What was chosen stays when a newer build takes the place of the page; typing may be ahead of the address.
     const isAgain = state !== undefined;
     state = states.parse(isAgain ? states.format(state) : location.hash, page);

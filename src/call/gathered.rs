@@ -7,7 +7,7 @@
 use super::clock::{self, Beat, Clock};
 use super::delivery::{self, Arrival, Delivery};
 use super::rows::Rows;
-use super::{Call, Participant, call_id, packed};
+use super::{Call, CallKey, Participant, packed};
 use crate::beacon::{Beacon, Event};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -136,9 +136,9 @@ impl<T: Ord> Latest<T> {
     }
 }
 
-/// Accounts of sessions that are in more than one call of a room, by call id and session id.
+/// Accounts of sessions that are in more than one call of a room, by call and session id.
 #[derive(Debug, Default)]
-pub struct Shared(BTreeMap<(String, String), Option<Delivery>>);
+pub struct Shared(BTreeMap<(CallKey, String), Option<Delivery>>);
 
 impl Calls {
     /// Takes over one beacon of a file. Beacons of one file come in their order.
@@ -244,9 +244,9 @@ impl Calls {
 }
 
 impl Gathered {
-    /// As [`Call::id`].
-    pub fn id(&self) -> String {
-        call_id(&self.room, &self.meeting_session_id)
+    /// What tells the call from all others.
+    pub fn key(&self) -> CallKey {
+        CallKey::of(&self.room, &self.meeting_session_id)
     }
 
     /// A [`session_key`] for each of the people in it.
@@ -315,7 +315,7 @@ impl Gathered {
 
     /// The call. `shared`: of sessions that are in other calls too.
     pub fn finish(self, shared: &Shared, order: &FileOrder) -> Call {
-        let id = self.id();
+        let key = self.key();
         let mut duplicates = 0;
         let mut participants: Vec<Participant> = Vec::with_capacity(self.sessions.len());
         for mut session in self.sessions {
@@ -334,13 +334,13 @@ impl Gathered {
             }
             session.events.sort_unstable();
             session.events.dedup();
-            let key = (id.clone(), session.session_id);
-            let delivery = match shared.0.get(&key) {
+            let in_call = (key, session.session_id);
+            let delivery = match shared.0.get(&in_call) {
                 Some(delivery) => *delivery,
                 None => delivery::account(&[&session.arrivals])[0],
             };
             participants.push(Participant {
-                session_id: key.1,
+                session_id: in_call.1,
                 name: session.name.value,
                 client: session.client.value.unwrap_or_default(),
                 received_ms: session.received_ms,
@@ -355,7 +355,7 @@ impl Gathered {
             (start.is_none(), start, participant.session_id.clone())
         });
         Call {
-            id,
+            id: key.id(&self.room),
             room: self.room,
             meeting_session_id: self.meeting_session_id,
             participants,
@@ -449,9 +449,8 @@ pub fn session_key(room: &str, session_id: &str) -> u64 {
 /// Collects what was numbered in sessions that are in more than one call of a room: a session keeps its numbers when its
 /// meeting session changes, so no call tells alone what is missing.
 #[derive(Debug, Default)]
-pub struct Accounts(BTreeMap<InRoom, Vec<(CallId, Vec<Arrival>)>>);
+pub struct Accounts(BTreeMap<InRoom, Vec<(CallKey, Vec<Arrival>)>>);
 
-type CallId = String;
 /// A room and a session.
 type InRoom = (String, String);
 
@@ -461,7 +460,7 @@ impl Accounts {
         for session in &call.sessions {
             if keys.contains(&session_key(&call.room, &session.session_id)) {
                 let key = (call.room.clone(), session.session_id.clone());
-                let theirs = (call.id(), session.arrivals.clone());
+                let theirs = (call.key(), session.arrivals.clone());
                 self.0.entry(key).or_default().push(theirs);
             }
         }
@@ -474,8 +473,8 @@ impl Accounts {
             calls.sort_unstable();
             let arrivals: Vec<&[Arrival]> = calls.iter().map(|(_, theirs)| &**theirs).collect();
             let accounts = delivery::account(&arrivals);
-            for ((id, _), account) in calls.into_iter().zip(accounts) {
-                shared.0.insert((id, session_id.clone()), account);
+            for ((key, _), account) in calls.into_iter().zip(accounts) {
+                shared.0.insert((key, session_id.clone()), account);
             }
         }
         shared

@@ -102,7 +102,8 @@ static KINDS: [Kind; IssueType::ALL.len()] = [
 ];
 
 impl IssueType {
-    pub(super) const ALL: [IssueType; 10] = [
+    /// All of them, in their order.
+    pub const ALL: [IssueType; 10] = [
         IssueType::SendPacketLoss,
         IssueType::RecvPacketLoss,
         IssueType::RoundTripTime,

@@ -11,7 +11,7 @@ mod episode;
 mod gathered;
 mod issue;
 mod kind;
-mod packed;
+pub(crate) mod packed;
 mod presence;
 mod rows;
 mod score;
@@ -38,9 +38,10 @@ pub use summary::{CallSummary, Spell, sketches};
 pub use verdict::Verdict;
 
 use crate::beacon::Event;
-use crate::digest::fingerprint;
+use crate::digest::{FINGERPRINT_BYTES, fingerprint_bytes, hex};
 use crate::metric::{MetricId, Standards};
 use crate::plain::is_hostile;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
 /// Characters of the room that a call's id begins with.
@@ -232,26 +233,45 @@ fn capped(score: Option<Score>, is_fair_at_most: bool) -> Option<Score> {
     }
 }
 
-/// The id of a call: the end of the room's name for people, a fingerprint of both keys for everything else.
-pub fn call_id(room: &str, meeting_session_id: &str) -> String {
-    let name: String = room
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .take(ID_ROOM_CHARS_MAX)
-        .collect();
-    let name = name.to_ascii_lowercase();
-    let name = if name.trim_matches('-').is_empty() {
-        "call"
-    } else {
-        name.trim_matches('-')
-    };
-    format!(
-        "{name}-{}",
-        fingerprint([room.as_bytes(), meeting_session_id.as_bytes()])
-    )
+/// What tells a call from all others: a fingerprint of its room and its meeting session.
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct CallKey([u8; FINGERPRINT_BYTES]);
+
+impl CallKey {
+    /// Of one meeting session in one room.
+    pub fn of(room: &str, meeting_session_id: &str) -> CallKey {
+        CallKey(fingerprint_bytes([
+            room.as_bytes(),
+            meeting_session_id.as_bytes(),
+        ]))
+    }
+
+    /// The id of the call, which is in `room`: the end of the room's name for people, the key for everything else.
+    pub fn id(self, room: &str) -> String {
+        let name: String = room
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .take(ID_ROOM_CHARS_MAX)
+            .collect();
+        let name = name.to_ascii_lowercase();
+        let name = if name.trim_matches('-').is_empty() {
+            "call"
+        } else {
+            name.trim_matches('-')
+        };
+        format!("{name}-{}", hex(self.0))
+    }
+
+    /// Some of its bits, which nobody chose.
+    pub fn bits(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 #[cfg(test)]
@@ -346,7 +366,7 @@ mod tests {
             ("---", "call-"),
             ("מפגש", "call-"),
         ] {
-            let id = call_id(room, "m");
+            let id = CallKey::of(room, "m").id(room);
             if room.starts_with("</") {
                 assert!(id.starts_with("script"), "{id}");
             } else {
@@ -360,8 +380,8 @@ mod tests {
                 "{id}"
             );
         }
-        assert_ne!(call_id("a", "bc"), call_id("ab", "c"));
-        assert_eq!(call_id("a", "b"), call_id("a", "b"));
+        assert_ne!(CallKey::of("a", "bc"), CallKey::of("ab", "c"));
+        assert_eq!(CallKey::of("a", "b"), CallKey::of("a", "b"));
     }
 
     #[test]

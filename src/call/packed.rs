@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// What takes `N` bytes each time.
-pub(super) trait Packed<const N: usize>: Copy {
+pub(crate) trait Packed<const N: usize>: Copy {
     fn to_bytes(self) -> [u8; N];
     fn from_bytes(bytes: [u8; N]) -> Self;
 }
@@ -29,6 +29,15 @@ impl Packed<8> for f64 {
     }
 }
 
+impl Packed<8> for u64 {
+    fn to_bytes(self) -> [u8; 8] {
+        self.to_le_bytes()
+    }
+    fn from_bytes(bytes: [u8; 8]) -> u64 {
+        u64::from_le_bytes(bytes)
+    }
+}
+
 impl Packed<8> for i64 {
     fn to_bytes(self) -> [u8; 8] {
         self.to_le_bytes()
@@ -38,7 +47,7 @@ impl Packed<8> for i64 {
     }
 }
 
-pub(super) fn serialize<T: Packed<N>, const N: usize, S: Serializer>(
+pub(crate) fn serialize<T: Packed<N>, const N: usize, S: Serializer>(
     items: &[T],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -46,7 +55,7 @@ pub(super) fn serialize<T: Packed<N>, const N: usize, S: Serializer>(
     serializer.serialize_bytes(bytes.as_flattened())
 }
 
-pub(super) fn deserialize<'de, T: Packed<N>, const N: usize, D: Deserializer<'de>>(
+pub(crate) fn deserialize<'de, T: Packed<N>, const N: usize, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     struct Expect<T, const N: usize>(PhantomData<T>);

@@ -4,25 +4,27 @@
 //! (beacons are numbered through a session), and of those whose page leads to another call than before; then the overview; then what
 //! is to be remembered. Killed in between, the next build goes on from before this one and writes the same.
 
+use super::all_calls::{AllCalls, Put};
+use super::brief::{Brief, RoomNumber};
 use super::cores;
-use super::days::{DayStart, day_of};
+use super::days::DayStart;
 use super::gather::{self, LogStats, Source, Touched, Unread};
+use super::neighbours::{Neighbours, Sides};
 use super::numbers::Numbers;
-use super::page::{Beside, CutRow, Neighbours};
+use super::page::Beside;
 use super::publish::{self, Site};
 use super::state::{
-    KnownCall, KnownFile, Old, Place, Recognised, State, Store, Texts, absolute, path_digest,
-    recognised,
+    Kept, KnownCall, KnownFile, Old, Place, Recognised, State, Store, ToKeep, absolute,
+    path_digest, recognised,
 };
 use super::totals::Totals;
-use super::{ASSETS, Built, Error, Note, Progress, Settings, data, page};
+use super::{ASSETS, Built, Error, Note, Progress, Settings, data, listing, older, page};
 use crate::call::{
-    self, Accounts, Call, CallSummary, FileNumber, FileOrder, Shared, in_several_calls,
+    self, Accounts, Call, CallKey, CallSummary, FileNumber, FileOrder, Shared, in_several_calls,
 };
 use crate::digest::checksum;
 use crate::log::opened::{self, Opened};
 use crate::site;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,7 +52,7 @@ fn build_once(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<B
             out: settings.out,
             rewrite: settings.rewrite(),
         },
-        calls: BTreeMap::new(),
+        calls: AllCalls::default(),
         changed_days: BTreeSet::new(),
         changed_rooms: HashSet::new(),
     }
@@ -60,29 +62,31 @@ fn build_once(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<B
 struct Build<'a> {
     settings: &'a Settings<'a>,
     site: Site<'a>,
-    /// By id.
-    calls: BTreeMap<String, KnownCall>,
+    calls: AllCalls,
     /// Days on which a call begins, or began until now, whose readings have changed.
     changed_days: BTreeSet<DayStart>,
     /// Rooms of calls that have changed.
-    changed_rooms: HashSet<String>,
+    changed_rooms: HashSet<RoomNumber>,
 }
 
 /// A call to be written.
 struct Task {
-    id: String,
+    key: CallKey,
+    room: RoomNumber,
     source: Source,
-    files: Vec<FileNumber>,
-    neighbours: (Option<String>, Option<String>),
+    /// `None`: as it was.
+    files: Option<Vec<FileNumber>>,
+    neighbours: Sides,
     trail: u64,
 }
 
 /// A call that was written.
 struct Written {
-    /// What is to be remembered of it. Its [`Texts`] have no place yet.
+    /// What is to be remembered of it, but for where the rest of it is kept.
     call: KnownCall,
-    row: CutRow,
-    entry: String,
+    keep: ToKeep,
+    /// [`crate::call::session_key`] of everybody in it.
+    sessions: Vec<u64>,
 }
 
 impl Build<'_> {
@@ -97,75 +101,106 @@ impl Build<'_> {
         if let Some(old) = &state.old {
             state.known.files = self.gone(old, opened)?;
         }
-        let known = std::mem::take(&mut state.known.calls);
-        self.calls = known
-            .into_iter()
-            .map(|known| (known.summary.id.clone(), known))
-            .collect();
-        let before = |id: &str| self.calls.get(id).map(|call| call.place);
+        let mut known = std::mem::take(&mut state.known.calls);
+        let listing = state.known.listing.take();
+        let listed = listing.and_then(|listing| listing.open(&self.site, &mut known));
+        self.calls = AllCalls::new(
+            std::mem::take(&mut state.known.rooms),
+            known,
+            std::mem::take(&mut state.known.sessions),
+        );
+        let before = |key| self.calls.get(key).map(|call| call.place);
         let known = &state.known.files;
         let (files, mut touched) = read(known, opened, found, &state.store, &before, tell)?;
         if let Some(old) = state.old.as_ref().filter(|_| !self.settings.prune) {
             keep(&mut touched, old, &state.known.files, &state.store)?;
         }
         let is_news = is_anew || !touched.is_empty() || files != state.known.files;
-        let mut is_swept = true;
-        if is_news {
-            // A state that is new knows nothing of builds before.
-            let may_be_left = state.begin() || is_anew;
-            is_swept = !may_be_left || publish::sweep(self.settings.out);
-            self.assets()?;
+        if !is_news {
+            let totals = Totals::new(self.calls.iter().map(|call| &call.brief));
+            return Ok(built(&totals, self.calls.len(), log_of(&files)));
         }
+        // A state that is new knows nothing of builds before.
+        let may_be_left = state.begin() || is_anew;
+        let is_swept = !may_be_left || publish::sweep(self.settings.out);
+        self.assets()?;
         let order: FileOrder = files.iter().map(|file| file.number).collect();
         self.write_calls(touched, &order, &state.store, tell)?;
-        let here = files.iter().filter(|file| !file.is_gone);
-        let log = LogStats::of(here.map(|file| &file.account));
+        let zone = self.settings.zone;
         let mut days = std::mem::take(&mut state.known.days);
-        let (calls, zone) = (self.calls.values(), self.settings.zone);
-        days.renew(&self.changed_days, calls, zone, &state.store)
+        days.renew(&self.changed_days, self.calls.iter(), &state.store)
             .map_err(Error::Remembered)?;
-        let mut calls: Vec<KnownCall> = std::mem::take(&mut self.calls).into_values().collect();
-        // Newest first; those of one instant stay in the order of their ids.
-        calls.sort_by_cached_key(|call| Reverse(call.summary.span_ms.map(|(start, _)| start)));
-        let summaries: Vec<&CallSummary> = calls.iter().map(|call| &*call.summary).collect();
-        let totals = Totals::new(summaries.iter().copied());
-        if is_news {
-            let now_ms = self.settings.now_ms;
-            let numbers = Numbers::new(&summaries, &days, zone, self.settings.standards);
-            let read = state.store.read_all(calls.iter().map(|call| call.texts));
-            let read = read.map_err(Error::Remembered)?;
-            let texts = calls.iter().map(|call| read.texts(call.texts));
-            let texts: Vec<Texts<'_>> =
-                texts.collect::<Result<_, _>>().map_err(Error::Remembered)?;
-            self.write_rooms(&summaries, &texts, &numbers)?;
-            let report = data::report(&log, &texts, &totals, &numbers, now_ms);
-            self.site.put_parts("data/report.json", &report)?;
-            let overview = page::overview(&log, &summaries, &texts, &totals, &numbers, now_ms)?;
-            self.site.put_parts("index.html", &overview)?;
+        let listed_calls = std::mem::take(&mut self.calls).listed();
+        let briefs: Vec<&Brief> = listed_calls.calls.iter().map(|call| &call.brief).collect();
+        let rooms = &listed_calls.rooms;
+        let totals = Totals::new(briefs.iter().copied());
+        let log = log_of(&files);
+        let numbers = Numbers::new(&briefs, rooms, &days, zone, self.settings.standards);
+        let store = &state.store;
+        let full = |call: &Brief| store.get_summary(call.kept).map_err(Error::Remembered);
+        self.write_rooms(&briefs, &full, &numbers, store)?;
+        let now_ms = self.settings.now_ms;
+        let head = data::report(&log, &totals, &numbers, now_ms);
+        let listing = listing::write(
+            &self.site,
+            &head,
+            &listed_calls.calls,
+            listed.as_ref(),
+            store,
+        )?;
+        let before = std::mem::take(&mut state.known.older);
+        let (in_page, older) = older::write(
+            &self.site,
+            &briefs,
+            &self.changed_days,
+            &before,
+            zone,
+            store,
+        )?;
+        let places = briefs[..in_page].iter().map(|call| call.kept);
+        let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
+        let kept = places.map(|place| read.kept(place));
+        let kept: Vec<Kept<'_>> = kept.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+        let all = page::AllCalls {
+            briefs: &briefs,
+            in_page: &kept,
+            older: &older,
+            full: &full,
+        };
+        let overview = page::overview(&log, &all, &totals, &numbers, now_ms)?;
+        self.site.put_parts("index.html", &overview)?;
+        older::forget(&self.site, &before, &older);
+        if may_be_left {
+            older::prune(&self.site, &older);
         }
         if self.settings.prune {
-            let ids: HashSet<&str> = summaries.iter().map(|call| call.id.as_str()).collect();
-            let folders = [("calls", ".html"), ("data/calls", ".json")];
-            publish::prune(self.settings.out, &folders, |id| ids.contains(id));
-            let rooms = summaries.iter().map(|call| data::room_path(&call.room));
-            let rooms: HashSet<String> = rooms.collect();
-            publish::prune(self.settings.out, &[("rooms", "")], |name| {
-                name == page::ROOMS_FILE || rooms.contains(&format!("rooms/{name}"))
-            });
+            self.prune(&briefs, rooms);
         }
-        let n_calls = calls.len();
-        if is_news {
-            state.known.files = files;
-            state.known.calls = calls;
-            state.known.days = days;
-            state.commit(is_swept, tell);
-        }
-        Ok(Built {
-            calls: n_calls,
-            participants: totals.participants,
-            samples: totals.samples,
-            log,
-        })
+        let built = built(&totals, briefs.len(), log);
+        state.known.files = files;
+        state.known.rooms = listed_calls.rooms;
+        state.known.calls = listed_calls.calls;
+        state.known.sessions = listed_calls.sessions;
+        state.known.days = days;
+        state.known.listing = Some(listing);
+        state.known.older = older;
+        state.commit(is_swept, tell);
+        Ok(built)
+    }
+
+    /// Removes pages of calls and rooms that are not there any more.
+    fn prune(&self, calls: &[&Brief], rooms: &[String]) {
+        let ids = calls
+            .iter()
+            .map(|call| call.key.id(&rooms[call.room as usize]));
+        let ids: HashSet<String> = ids.collect();
+        let folders = [("calls", ".html"), ("data/calls", ".json")];
+        publish::prune(self.settings.out, &folders, |id| ids.contains(id));
+        let rooms = rooms.iter().map(|room| data::room_path(room));
+        let rooms: HashSet<String> = rooms.collect();
+        publish::prune(self.settings.out, &[("rooms", "")], |name| {
+            name == page::ROOMS_FILE || rooms.contains(&format!("rooms/{name}"))
+        });
     }
 
     fn assets(&self) -> Result<(), Error> {
@@ -197,154 +232,159 @@ impl Build<'_> {
     /// Writes the calls that `touched` changes, in rounds: what a page leads to is known for certain when all calls are.
     fn write_calls(
         &mut self,
-        touched: BTreeMap<String, Touched>,
+        touched: BTreeMap<CallKey, Touched>,
         order: &FileOrder,
         store: &Store,
         tell: &(dyn Fn(Note) + Sync),
     ) -> Result<(), Error> {
-        let mut starts = HashMap::new();
-        let mut keys: HashMap<String, Vec<u64>> = HashMap::new();
-        let mut files: HashMap<String, Vec<FileNumber>> = HashMap::new();
-        let mut round: BTreeMap<String, Source> = BTreeMap::new();
-        for (id, touched) in touched {
-            files.insert(id.clone(), touched.files);
-            starts.insert(id.clone(), (touched.room, touched.start_ms));
-            keys.insert(id.clone(), touched.sessions);
-            round.insert(id, touched.source);
+        // Of calls that have no summary yet, or an old one.
+        let mut starts = HashMap::with_capacity(touched.len());
+        let mut keys: HashMap<CallKey, Vec<u64>> = HashMap::with_capacity(touched.len());
+        let mut files: HashMap<CallKey, Vec<FileNumber>> = HashMap::with_capacity(touched.len());
+        let mut round: BTreeMap<CallKey, (RoomNumber, Source)> = BTreeMap::new();
+        for (key, touched) in touched {
+            let room = self.calls.room(&touched.room);
+            files.insert(key, touched.files);
+            starts.insert(key, (room, touched.start_ms));
+            keys.insert(key, touched.sessions);
+            round.insert(key, (room, touched.source));
         }
-        // In all others everything is as before.
-        let rooms = starts.values().map(|(room, _)| room.clone());
-        let rooms: HashSet<String> = rooms.collect();
+        // In all other rooms everything is as before.
+        let rooms: HashSet<RoomNumber> = starts.values().map(|(room, _)| *room).collect();
+        let mut in_rooms = self.calls.in_rooms(&rooms);
         // Their account of beacons may be another now.
-        let news: HashSet<u64> = keys.values().flatten().copied().collect();
-        let is_related = |call: &&KnownCall| {
-            rooms.contains(&call.summary.room) && call.sessions.iter().any(|key| news.contains(key))
-        };
-        for call in self.calls.values().filter(is_related) {
-            let again = || Source::Stored(call.place);
-            round.entry(call.summary.id.clone()).or_insert_with(again);
-        }
-        let mut neighbours = self.neighbours(&rooms, &starts);
-        while !round.is_empty() || self.lead_elsewhere(&rooms, &neighbours).next().is_some() {
-            for call in self.lead_elsewhere(&rooms, &neighbours) {
-                let again = || Source::Stored(call.place);
-                round.entry(call.summary.id.clone()).or_insert_with(again);
+        let mut news: Vec<u64> = keys.values().flatten().copied().collect();
+        news.sort_unstable();
+        let again = |call: &KnownCall| (call.brief.room, Source::Stored(call.place));
+        for call in in_rooms.iter().map(|at| self.calls.at(*at)) {
+            let mut theirs = self.calls.sessions_of(call).iter();
+            if theirs.any(|key| news.binary_search(key).is_ok()) {
+                round.entry(call.brief.key).or_insert_with(|| again(call));
             }
-            let shared = self.shared(&round, &keys, store)?;
+        }
+        loop {
+            let neighbours = self.neighbours(&in_rooms, &starts);
+            for call in in_rooms.iter().map(|at| self.calls.at(*at)) {
+                if neighbours.trail_of(call.brief.key) != call.trail {
+                    round.entry(call.brief.key).or_insert_with(|| again(call));
+                }
+            }
+            if round.is_empty() {
+                return Ok(());
+            }
+            let shared = self.shared(&round, &keys, &in_rooms, store)?;
             let tasks = std::mem::take(&mut round).into_iter();
-            let tasks = tasks.map(|(id, source)| Task {
-                neighbours: neighbours.of(&id),
-                trail: neighbours.trail_of(&id),
-                files: files
-                    .get(&id)
-                    .or(self.calls.get(&id).map(|call| &call.files))
-                    .cloned()
-                    .unwrap_or_default(),
-                id,
+            let tasks = tasks.map(|(key, (room, source))| Task {
+                neighbours: neighbours.of(key),
+                trail: neighbours.trail_of(key),
+                files: files.get(&key).cloned(),
+                key,
+                room,
                 source,
             });
             let written = self.write_all(tasks.collect(), &shared, order, store, tell)?;
-            for Written {
-                mut call,
-                row,
-                entry,
-            } in written
-            {
-                let texts = Texts::new(row.parts(), &entry);
+            for written in written {
+                let Written {
+                    mut call,
+                    keep,
+                    sessions,
+                } = written;
                 // One after the other: they are read together.
-                call.texts = store.put_texts(&texts).map_err(Error::Remembered)?;
-                starts.remove(&call.summary.id);
-                let day = |call: &KnownCall| day_of(&call.summary, self.settings.zone);
-                self.changed_days.insert(day(&call));
-                self.changed_rooms.insert(call.summary.room.clone());
-                if let Some(before) = self.calls.insert(call.summary.id.clone(), call) {
-                    self.changed_days.insert(day(&before));
+                call.brief.kept = store.put_kept(&keep).map_err(Error::Remembered)?;
+                starts.remove(&call.brief.key);
+                self.changed_days.insert(call.brief.day);
+                self.changed_rooms.insert(call.brief.room);
+                match self.calls.put(call, sessions) {
+                    Put::New(at) => in_rooms.push(at),
+                    Put::Replaced(before) => {
+                        self.changed_days.insert(before.brief.day);
+                    }
                 }
             }
-            neighbours = self.neighbours(&rooms, &starts);
         }
-        Ok(())
     }
 
-    /// The neighbours of all calls in `rooms`. `starts`: rooms and starts of calls that have no summary yet, or an old one.
+    /// The neighbours of all calls of some rooms: those at `in_rooms`, and those in `starts`, which have no summary yet, or an old one.
     fn neighbours(
         &self,
-        rooms: &HashSet<String>,
-        starts: &HashMap<String, (String, Option<i64>)>,
+        in_rooms: &[usize],
+        starts: &HashMap<CallKey, (RoomNumber, Option<i64>)>,
     ) -> Neighbours {
-        let known = self.calls.values().map(|call| &call.summary);
-        let known = known
-            .filter(|call| rooms.contains(&call.room) && !starts.contains_key(&call.id))
-            .map(|call| {
-                let start = call.span_ms.map(|(start, _)| start);
-                (call.room.as_str(), start, call.id.as_str())
-            });
+        let known = in_rooms.iter().map(|at| &self.calls.at(*at).brief);
+        let known = known.filter(|call| !starts.contains_key(&call.key));
+        let known = known.map(|call| (call.room, call.start_ms(), call.key));
         let new = starts
             .iter()
-            .map(|(id, (room, start))| (room.as_str(), *start, id.as_str()));
+            .map(|(key, (room, start))| (*room, *start, *key));
         Neighbours::new(known.chain(new))
     }
 
-    /// Calls in `rooms` whose page leads to others than those that are their neighbours.
-    fn lead_elsewhere<'s>(
-        &'s self,
-        rooms: &'s HashSet<String>,
-        neighbours: &'s Neighbours,
-    ) -> impl Iterator<Item = &'s KnownCall> {
-        let calls = self.calls.values();
-        let calls = calls.filter(|call| rooms.contains(&call.summary.room));
-        calls.filter(|call| neighbours.trail_of(&call.summary.id) != call.trail)
-    }
-
-    /// The accounts of all sessions of the calls in `round` that are in other calls too.
+    /// The accounts of all sessions of the calls in `round` that are in other calls too. `keys`: sessions of those that have news;
+    /// `in_rooms`: all calls of their rooms, beyond which no session goes.
     fn shared(
         &self,
-        round: &BTreeMap<String, Source>,
-        keys: &HashMap<String, Vec<u64>>,
+        round: &BTreeMap<CallKey, (RoomNumber, Source)>,
+        keys: &HashMap<CallKey, Vec<u64>>,
+        in_rooms: &[usize],
         store: &Store,
     ) -> Result<Shared, Error> {
-        let no_keys = Vec::new();
-        let keys_of = |id: &String| {
-            let known = || self.calls.get(id).map(|call| &call.sessions);
-            keys.get(id).or_else(known).unwrap_or(&no_keys)
+        let keys_of = |key: CallKey| -> &[u64] {
+            let known = || self.calls.get(key).map(|call| self.calls.sessions_of(call));
+            let new = keys.get(&key).map(Vec::as_slice);
+            new.or_else(known).unwrap_or_default()
         };
         // Many are looked for in few.
-        let mut theirs: Vec<u64> = round.keys().flat_map(keys_of).copied().collect();
+        let own = round.keys().flat_map(|key| keys_of(*key));
+        let mut theirs: Vec<u64> = own.copied().collect();
         theirs.sort_unstable();
-        let others = self.calls.keys().filter(|id| !round.contains_key(*id));
-        let all = round.keys().chain(others).flat_map(keys_of).copied();
+        let others = || {
+            let all = in_rooms.iter().map(|at| self.calls.at(*at));
+            all.filter(|call| !round.contains_key(&call.brief.key))
+        };
+        let others_keys = others().map(|call| call.brief.key);
+        let all = round.keys().copied().chain(others_keys).flat_map(keys_of);
+        let all = all.copied();
         let several = in_several_calls(all.filter(|key| theirs.binary_search(key).is_ok()));
         let mut accounts = Accounts::default();
-        let concerns = |id: &&String| keys_of(id).iter().any(|key| several.contains(key));
-        for (_, source) in round.iter().filter(|(id, _)| concerns(id)) {
+        if several.is_empty() {
+            return Ok(accounts.settle());
+        }
+        let concerns = |key: CallKey| keys_of(key).iter().any(|key| several.contains(key));
+        for (_, (_, source)) in round.iter().filter(|(key, _)| concerns(**key)) {
             source.look(store, |call| accounts.take_in(call, &several))?;
         }
-        for (id, call) in &self.calls {
-            if concerns(&id) && !round.contains_key(id) {
-                let source = Source::Stored(call.place);
-                source.look(store, |call| accounts.take_in(call, &several))?;
-            }
+        for call in others().filter(|call| concerns(call.brief.key)) {
+            let source = Source::Stored(call.place);
+            source.look(store, |call| accounts.take_in(call, &several))?;
         }
         Ok(accounts.settle())
     }
 
-    /// Writes the pages of rooms that have news, and the list of all. `texts`: of each of `calls`.
+    /// Writes the pages of rooms that have news, and the list of all. `calls`: newest first.
     fn write_rooms(
         &self,
-        calls: &[&CallSummary],
-        texts: &[Texts<'_>],
+        calls: &[&Brief],
+        full: &page::Full<'_>,
         numbers: &Numbers<'_>,
+        store: &Store,
     ) -> Result<(), Error> {
-        let mut by_room: HashMap<&str, (Vec<&CallSummary>, Vec<Texts<'_>>)> = HashMap::new();
-        for (call, texts) in calls.iter().zip(texts) {
+        let mut by_room: HashMap<RoomNumber, Vec<&Brief>> = HashMap::new();
+        for call in calls {
             if self.changed_rooms.contains(&call.room) {
-                let (calls, all_texts) = by_room.entry(&call.room).or_default();
-                calls.push(call);
-                all_texts.push(*texts);
+                by_room.entry(call.room).or_default().push(call);
             }
         }
-        for (room, (calls, texts)) in by_room {
-            let parts = page::room(room, &calls, &texts, numbers)?;
+        for (room, calls) in by_room {
+            let room = numbers.room_names[room as usize].as_str();
+            let drawn = calls
+                .iter()
+                .take(page::ROOM_CALLS_MAX)
+                .map(|call| call.kept);
+            let read = store.read_all(drawn.clone()).map_err(Error::Remembered)?;
+            let drawn = drawn.map(|place| read.kept(place));
+            let drawn: Vec<Kept<'_>> =
+                drawn.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+            let parts = page::room(room, &calls, &drawn, full, numbers)?;
             self.site.put_parts(&data::room_path(room), &parts)?;
         }
         let html = page::rooms(numbers)?;
@@ -381,62 +421,98 @@ impl Build<'_> {
         store: &Store,
     ) -> Result<Written, Error> {
         let Task {
-            id,
+            key,
+            room,
             source,
             files,
-            neighbours,
+            neighbours: (earlier, later),
             trail,
         } = task;
+        let remembered = Error::Remembered;
         let (gathered, place) = match source {
             Source::Held(call) => {
-                let place = store.put(&call).map_err(Error::Remembered)?;
+                let place = store.put(&call).map_err(remembered)?;
                 (call, place)
             }
-            Source::Stored(place) => (store.get(place).map_err(Error::Remembered)?, place),
+            Source::Stored(place) => (store.get(place).map_err(remembered)?, place),
+        };
+        let files = match (files, self.calls.get(key)) {
+            (Some(files), _) => files,
+            (None, Some(known)) => store.get_files(known.brief.kept).map_err(remembered)?,
+            (None, None) => Vec::new(),
         };
         let sessions = gathered.session_keys().collect();
         let call: Call = gathered.finish(shared, order);
         let sketches = store
             .put_sketches(&call::sketches(&call))
-            .map_err(Error::Remembered)?;
-        let assessment = call::assess(&call, self.settings.standards);
+            .map_err(remembered)?;
+        let (standards, zone) = (self.settings.standards, self.settings.zone);
+        let assessment = call::assess(&call, standards);
         let data = data::call(&call, &assessment);
-        self.site.put_parts(&data::data_path(&id), &data)?;
+        self.site.put_parts(&data::data_path(&call.id), &data)?;
+        let id = |key: CallKey| key.id(&call.room);
         let beside = Beside {
-            neighbours: &neighbours,
+            neighbours: &(earlier.map(id), later.map(id)),
             data_sum: checksum(data.iter().map(|part| &**part)),
         };
-        let html = page::call(&call, &assessment, self.settings.zone, &beside)?;
-        self.site.put_parts(&data::page_path(&id), &html)?;
+        let html = page::call(&call, &assessment, zone, &beside)?;
+        self.site.put_parts(&data::page_path(&call.id), &html)?;
         let summary = CallSummary::of(&call, &assessment);
-        let row = page::table_row(&summary, self.settings.standards, self.settings.zone)?;
-        let entry = data::entry(&summary);
+        let keep = ToKeep {
+            row: page::table_row(&summary, standards, zone)?,
+            for_scripts: page::for_scripts(&summary, zone),
+            entry: data::entry(&summary),
+            files,
+            summary,
+        };
         let call = KnownCall {
-            summary: Box::new(summary),
+            brief: Brief::of(&keep.summary, key, room, zone),
             place,
             sketches,
-            texts: Place::default(),
-            sessions,
-            files,
+            sessions: (0, 0),
             trail,
+            entry_bytes: u32::try_from(keep.entry.len()).unwrap_or(u32::MAX),
+            entry_at: None,
         };
-        Ok(Written { call, row, entry })
+        Ok(Written {
+            call,
+            keep,
+            sessions,
+        })
     }
+}
+
+fn built(totals: &Totals, calls: usize, log: LogStats) -> Built {
+    Built {
+        calls,
+        participants: totals.participants,
+        samples: totals.samples,
+        log,
+    }
+}
+
+/// The account of the files that are there.
+fn log_of(files: &[KnownFile]) -> LogStats {
+    let here = files.iter().filter(|file| !file.is_gone);
+    LogStats::of(here.map(|file| &file.account))
 }
 
 /// Takes over calls that builds before have seen and no log holds any more.
 fn keep(
-    touched: &mut BTreeMap<String, Touched>,
+    touched: &mut BTreeMap<CallKey, Touched>,
     old: &Old,
     gone: &[KnownFile],
     store: &Store,
 ) -> Result<(), Error> {
     let gone: HashSet<FileNumber> = gone.iter().map(|file| file.number).collect();
-    let left = old.left_over(|file| gone.contains(&file), |id| touched.contains_key(id));
+    let left = old.left_over(
+        |file| gone.contains(&file),
+        |key| touched.contains_key(&key),
+    );
     for (call, files) in left.map_err(Error::Remembered)? {
-        let id = call.id();
+        let key = call.key();
         let kept = Touched::stored(call, store).map_err(Error::Remembered)?;
-        touched.insert(id, Touched { files, ..kept });
+        touched.insert(key, Touched { files, ..kept });
     }
     Ok(())
 }
@@ -447,9 +523,9 @@ fn read(
     opened: &[Opened],
     found: &[Option<usize>],
     store: &Store,
-    before: &dyn Fn(&str) -> Option<Place>,
+    before: &dyn Fn(CallKey) -> Option<Place>,
     tell: &(dyn Fn(Note) + Sync),
-) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
+) -> Result<(Vec<KnownFile>, BTreeMap<CallKey, Touched>), Error> {
     let is_here: BTreeSet<usize> = found.iter().flatten().copied().collect();
     let gone = known.iter().enumerate();
     let gone = gone.filter(|(at, _)| !is_here.contains(at));

@@ -3,7 +3,6 @@
 use super::gather::LogStats;
 use super::holes::fill;
 use super::numbers::Numbers;
-use super::state::Texts;
 use super::totals::Totals;
 use crate::beacon::Number;
 use crate::call::{
@@ -51,16 +50,15 @@ pub(super) fn data_path(call_id: &str) -> String {
 }
 
 /// How `data/report.json` ends behind its calls.
-const END: &[u8] = b"]}\n";
+pub(super) const END: &[u8] = b"]}\n";
 
-/// `data/report.json`. `texts`: of each call.
-pub(super) fn report<'a>(
+/// `data/report.json` up to its first call; behind the last one comes [`END`].
+pub(super) fn report(
     log: &LogStats,
-    texts: &[Texts<'a>],
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
-) -> Vec<Cow<'a, [u8]>> {
+) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Report<'a> {
@@ -144,7 +142,7 @@ pub(super) fn report<'a>(
             },
         },
         totals: OneTotals {
-            calls: texts.len(),
+            calls: numbers.all.calls,
             participants: totals.participants,
             participant_seconds: totals.participant_ms as f64 / 1e3,
         },
@@ -154,17 +152,7 @@ pub(super) fn report<'a>(
     };
     let mut head = bytes(&report);
     head.truncate(head.len() - END.trim_ascii_end().len());
-    // The entries are JSON already.
-    let mut parts = Vec::with_capacity(2 * texts.len() + 2);
-    parts.push(Cow::from(head));
-    for (nth, one) in texts.iter().enumerate() {
-        if 0 < nth {
-            parts.push(Cow::from(&b","[..]));
-        }
-        parts.push(Cow::from(one.entry()));
-    }
-    parts.push(Cow::from(END));
-    parts
+    head
 }
 
 /// What `data/report.json` says of a call.

@@ -28,12 +28,11 @@ impl Days {
         &mut self,
         changed: &BTreeSet<DayStart>,
         calls: impl Iterator<Item = &'a KnownCall>,
-        zone: &TimeZone,
         store: &Store,
     ) -> io::Result<()> {
         let mut by_day: BTreeMap<DayStart, Vec<Sketches>> = BTreeMap::new();
         for call in calls {
-            let day = day_of(&call.summary, zone);
+            let day = call.brief.day;
             if changed.contains(&day) {
                 let sketches = store.get_sketches(call.sketches)?;
                 by_day.entry(day).or_default().push(sketches);
@@ -69,13 +68,15 @@ fn sum<'a>(all: impl Iterator<Item = &'a Sketches>) -> Sketches {
 }
 
 #[cfg(test)]
+use super::brief::Brief;
+
+#[cfg(test)]
 impl Days {
     /// Of calls with their sketches.
-    pub(super) fn over(calls: &[(CallSummary, Sketches)], zone: &TimeZone) -> Days {
+    pub(super) fn over(calls: &[(Brief, Sketches)]) -> Days {
         let mut by_day: BTreeMap<DayStart, Vec<&Sketches>> = BTreeMap::new();
         for (call, sketches) in calls {
-            let day = by_day.entry(day_of(call, zone)).or_default();
-            day.push(sketches);
+            by_day.entry(call.day).or_default().push(sketches);
         }
         let days = by_day.into_iter();
         Days(days.map(|(day, all)| (day, sum(all.into_iter()))).collect())

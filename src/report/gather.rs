@@ -6,7 +6,7 @@ mod share;
 use super::state::{Account, KnownFile, Place, Store};
 use super::{Error, Note, cores};
 use crate::beacon::{Beacon, Refusal, Scanner};
-use crate::call::{Accounts, Call, FileNumber, FileOrder, Gathered, in_several_calls};
+use crate::call::{Accounts, Call, CallKey, FileNumber, FileOrder, Gathered, in_several_calls};
 use crate::log::opened::{self, Opened};
 use crate::log::reader::{self, Extent, Line};
 use std::collections::BTreeMap;
@@ -275,13 +275,13 @@ impl Unread<'_> {
 }
 
 /// Reads what is new in `files`, in the order of the logs, on all cores where it is much. `before`: where the calls of builds before
-/// are, by id. Gives the files, and the calls that had a beacon, by id.
+/// are. Gives the files, and the calls that had a beacon.
 pub(super) fn read(
     files: &[Unread<'_>],
     store: &Store,
-    before: &dyn Fn(&str) -> Option<Place>,
+    before: &dyn Fn(CallKey) -> Option<Place>,
     tell: &(dyn Fn(Note) + Sync),
-) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
+) -> Result<(Vec<KnownFile>, BTreeMap<CallKey, Touched>), Error> {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let shares = share::divide(files, n_threads, share::BYTES_MIN).map_err(Error::Remembered)?;
     let bytes = MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX;

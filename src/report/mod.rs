@@ -3,6 +3,8 @@
 //! What is measured and concluded comes from [`crate::call`]; in here it is only shown. Data files first, pages after them,
 //! the overview last: whoever follows a link finds what it leads to.
 
+mod all_calls;
+mod brief;
 mod build;
 mod charts;
 mod cores;
@@ -10,7 +12,10 @@ mod data;
 mod days;
 mod gather;
 mod holes;
+mod listing;
+mod neighbours;
 mod numbers;
+mod older;
 mod page;
 mod periods;
 mod publish;

@@ -2,15 +2,15 @@
 //!
 //! A call belongs to the day on which it began, whole. Percentiles are those of sketches (see [`RELATIVE_ERROR`]).
 
-use super::days::{Days, day_of};
+use super::brief::Brief;
+use super::days::Days;
 use super::state::Sketches;
-use crate::call::{CallSummary, Quality};
+use crate::call::{Quality, Score};
 use crate::metric::Standards;
 use crate::units;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
 
 pub(super) use crate::call::RELATIVE_ERROR;
 
@@ -28,10 +28,12 @@ pub(super) struct Numbers<'a> {
     pub(super) all: Sums,
     /// Days on which a call began, the first one first. Calls of unknown time are in none.
     pub(super) days: Vec<Day>,
+    /// Names of all rooms, by number.
+    pub(super) room_names: &'a [String],
     /// All, those in which people spent most time first.
     pub(super) rooms: Vec<Room<'a>>,
-    /// Those with the lowest scores, the worst first, the newer one before the older.
-    pub(super) worst_calls: Vec<&'a CallSummary>,
+    /// Ids and scores of those with the lowest, the worst first, the newer one before the older.
+    pub(super) worst_calls: Vec<(String, Score)>,
 }
 
 /// One day.
@@ -78,58 +80,66 @@ impl<'a> Numbers<'a> {
         &self.rooms[..self.rooms.len().min(LISTED_MAX)]
     }
 
-    /// `calls`: newest first. `zone`: where days begin, those of `days` too.
+    /// `calls`: newest first; `rooms`: the names of theirs. `zone`: where days begin, those of `days` too.
     pub(super) fn new(
-        calls: &[&'a CallSummary],
+        calls: &[&Brief],
+        rooms: &'a [String],
         days: &Days,
         zone: &'a TimeZone,
         standards: &'a Standards,
     ) -> Numbers<'a> {
-        let mut worst_calls: Vec<&CallSummary> = calls
-            .iter()
-            .copied()
-            .filter(|call| call.score.is_some())
-            .collect();
-        worst_calls.sort_by_key(|call| call.score);
-        worst_calls.truncate(LISTED_MAX);
+        let id = |call: &Brief| call.key.id(&rooms[call.room as usize]);
+        let scored = calls.iter().filter_map(|call| Some((call.score?, *call)));
+        let worst_calls = least(scored, LISTED_MAX);
         Numbers {
             time_zone: zone,
             standards,
             all: Sums::over(calls, days.all()),
-            days: by_day(calls.iter().copied(), days, zone),
-            rooms: rooms(calls),
-            worst_calls,
+            days: by_day(calls, days, zone),
+            room_names: rooms,
+            rooms: by_room(calls, rooms),
+            worst_calls: worst_calls
+                .into_iter()
+                .map(|(score, call)| (id(call), score))
+                .collect(),
         }
     }
 }
 
-/// The days on which `calls` began, the first one first. `days`: the readings of each.
-pub(super) fn by_day<'a>(
-    calls: impl Iterator<Item = &'a CallSummary>,
-    days: &Days,
-    zone: &TimeZone,
-) -> Vec<Day> {
-    let mut by_day: BTreeMap<i64, Vec<&CallSummary>> = BTreeMap::new();
-    for call in calls {
-        if let Some(start_ms) = day_of(call, zone) {
-            by_day.entry(start_ms).or_default().push(call);
-        }
-    }
-    let day = |(start_ms, calls): (i64, Vec<&CallSummary>)| {
+/// The days on which `calls` began, the first one first. `calls`: newest first; `days`: the readings of each.
+pub(super) fn by_day(calls: &[&Brief], days: &Days, zone: &TimeZone) -> Vec<Day> {
+    let day = |calls: &[&Brief]| {
+        let start_ms = calls.first()?.day?;
         let (date, _) = units::day_of(start_ms, zone)?;
-        let sums = Sums::over(&calls, days.of(Some(start_ms)));
+        let sums = Sums::over(calls, days.of(Some(start_ms)));
         Some(Day {
             date,
             start_ms,
             sums,
         })
     };
-    by_day.into_iter().filter_map(day).collect()
+    let runs = calls.chunk_by(|a, b| a.day == b.day);
+    let mut by_day: Vec<Day> = runs.filter_map(day).collect();
+    by_day.reverse();
+    by_day
+}
+
+/// The `n` with the smallest keys, smallest first; of equals those that come first.
+pub(super) fn least<K: Ord + Copy, T>(all: impl Iterator<Item = (K, T)>, n: usize) -> Vec<(K, T)> {
+    let mut least: Vec<(K, T)> = Vec::with_capacity(n + 1);
+    for (key, one) in all {
+        let at = least.partition_point(|(other, _)| *other <= key);
+        if at < n {
+            least.insert(at, (key, one));
+            least.truncate(n);
+        }
+    }
+    least
 }
 
 impl Sums {
     /// `metrics`: of all readings of `calls`.
-    pub(super) fn over(calls: &[&CallSummary], metrics: Sketches) -> Sums {
+    pub(super) fn over(calls: &[&Brief], metrics: Sketches) -> Sums {
         let mut sums = Sums {
             calls: calls.len(),
             metrics,
@@ -161,27 +171,28 @@ impl Sums {
     }
 }
 
-fn rooms<'a>(calls: &[&'a CallSummary]) -> Vec<Room<'a>> {
-    // Rooms are other people's text: a hash that can be foreseen would let them make this slow.
-    let mut by_room: HashMap<&str, Room<'_>> = HashMap::new();
-    for call in calls {
-        let room = by_room.entry(&call.room).or_insert(Room {
-            room: &call.room,
+fn by_room<'a>(calls: &[&Brief], names: &'a [String]) -> Vec<Room<'a>> {
+    let mut rooms: Vec<Room<'_>> = names
+        .iter()
+        .map(|room| Room {
+            room,
             calls: 0,
             participants: 0,
             participant_ms: 0,
             quality_ms: [0; 4],
             last_ms: None,
-        });
+        })
+        .collect();
+    for call in calls {
+        let room = &mut rooms[call.room as usize];
         room.calls += 1;
         room.participants += call.n_participants;
-        room.participant_ms = room.participant_ms.saturating_add(call.participant_ms);
-        room.last_ms = room.last_ms.max(call.span_ms.map(|(start_ms, _)| start_ms));
+        room.participant_ms = room.participant_ms.saturating_add(call.participant_ms());
+        room.last_ms = room.last_ms.max(call.start_ms());
         for (sum, ms) in room.quality_ms.iter_mut().zip(call.quality_ms) {
             *sum = sum.saturating_add(ms);
         }
     }
-    let mut rooms: Vec<Room<'_>> = by_room.into_values().collect();
     rooms.sort_by_key(|room| (Reverse((room.participant_ms, room.calls)), room.room));
     rooms
 }
@@ -190,13 +201,13 @@ fn rooms<'a>(calls: &[&'a CallSummary]) -> Vec<Room<'a>> {
 mod tests {
     use super::*;
     use crate::beacon::parse;
-    use crate::call::{self, Call, Calls, Sketch};
+    use crate::call::{self, Call, CallKey, CallSummary, Calls, Sketch};
 
     const NOON_MS: i64 = 1_795_435_200_000;
     const HOUR_MS: i64 = 3_600_000;
 
     /// Calls of one person each: room, hours after noon, losses at one reading a minute.
-    fn summaries(of: &[(&str, i64, &[f64])], zone: &TimeZone) -> (Vec<CallSummary>, Days) {
+    fn summaries(of: &[(&str, i64, &[f64])], zone: &TimeZone) -> (Vec<Brief>, Vec<String>, Days) {
         let mut calls = Calls::default();
         for (nth, (room, hours, losses)) in of.iter().enumerate() {
             for (minute, loss) in losses.iter().enumerate() {
@@ -209,13 +220,23 @@ mod tests {
         }
         let line = r#"{"room":"timeless","meetingSessionId":"m","sessionId":"s","stats":{}}"#;
         calls.add(&parse(line.as_bytes()).unwrap(), 0);
-        let summary = |call: &Call| {
+        let mut rooms: Vec<String> = Vec::new();
+        let calls = calls.finish();
+        let brief = |call: &Call| {
+            let room = rooms.iter().position(|room| *room == call.room);
+            let room = room.unwrap_or_else(|| {
+                rooms.push(call.room.clone());
+                rooms.len() - 1
+            });
             let summary = CallSummary::of(call, &call::assess(call, &Standards::default()));
-            (summary, call::sketches(call))
+            let key = CallKey::of(&call.room, &call.meeting_session_id);
+            let brief = Brief::of(&summary, key, room as u32, zone);
+            (brief, call::sketches(call))
         };
-        let calls: Vec<_> = calls.finish().iter().map(summary).collect();
-        let days = Days::over(&calls, zone);
-        (calls.into_iter().map(|(call, _)| call).collect(), days)
+        let calls: Vec<_> = calls.iter().map(brief).collect();
+        let days = Days::over(&calls);
+        let briefs = calls.into_iter().map(|(call, _)| call).collect();
+        (briefs, rooms, days)
     }
 
     #[test]
@@ -226,9 +247,15 @@ mod tests {
             ("b", 12, &[0.5, 0.5, 0.5]),
         ];
         let days = |zone: &TimeZone| -> Vec<(String, i64, usize)> {
-            let (calls, days) = summaries(calls, zone);
+            let (calls, rooms, days) = summaries(calls, zone);
             let standards = Standards::default();
-            let numbers = Numbers::new(&calls.iter().collect::<Vec<_>>(), &days, zone, &standards);
+            let numbers = Numbers::new(
+                &calls.iter().collect::<Vec<_>>(),
+                &rooms,
+                &days,
+                zone,
+                &standards,
+            );
             let days = numbers.days.iter();
             days.map(|day| {
                 (
@@ -253,7 +280,7 @@ mod tests {
 
     #[test]
     fn minutes_are_told_by_how_they_were_and_rooms_and_calls_by_rank() {
-        let (calls, days) = summaries(
+        let (calls, rooms, days) = summaries(
             &[
                 ("busy", 0, &[0.0; 11]),
                 ("busy", 1, &[0.0; 11]),
@@ -262,7 +289,13 @@ mod tests {
             &TimeZone::UTC,
         );
         let (zone, standards) = (TimeZone::UTC, Standards::default());
-        let numbers = Numbers::new(&calls.iter().collect::<Vec<_>>(), &days, &zone, &standards);
+        let numbers = Numbers::new(
+            &calls.iter().collect::<Vec<_>>(),
+            &rooms,
+            &days,
+            &zone,
+            &standards,
+        );
         let minutes = |quality| numbers.all.of_ms(quality) / 60_000;
         assert_eq!((minutes(Quality::Good), minutes(Quality::Poor)), (20, 5));
         assert_eq!(numbers.all.share(Quality::Poor), Some(0.2));
@@ -271,10 +304,11 @@ mod tests {
         let rooms: Vec<_> = rooms.map(|room| (room.room, room.calls)).collect();
         assert_eq!(rooms, [("busy", 2), ("lossy", 1), ("timeless", 1)]);
         let worst = numbers.worst_calls.iter();
-        let worst: Vec<_> = worst.map(|call| call.meeting_session_id.as_str()).collect();
+        let worst: Vec<_> = worst.map(|(id, _)| id.as_str()).collect();
+        let id = |room: &str, meeting: &str| CallKey::of(room, meeting).id(room);
         assert_eq!(
             worst,
-            ["2", "1", "0"],
+            [id("lossy", "2"), id("busy", "1"), id("busy", "0")],
             "nothing is known of the one without readings"
         );
         let (_, loss) = &numbers.all.metrics[0];
@@ -283,7 +317,7 @@ mod tests {
 
     #[test]
     fn days_together_are_all() {
-        let (calls, days) = summaries(
+        let (calls, rooms, days) = summaries(
             &[
                 ("a", 0, &[0.1, 0.2]),
                 ("b", 30, &[0.3]),
@@ -292,7 +326,13 @@ mod tests {
             &TimeZone::UTC,
         );
         let (zone, standards) = (TimeZone::UTC, Standards::default());
-        let numbers = Numbers::new(&calls.iter().collect::<Vec<_>>(), &days, &zone, &standards);
+        let numbers = Numbers::new(
+            &calls.iter().collect::<Vec<_>>(),
+            &rooms,
+            &days,
+            &zone,
+            &standards,
+        );
         assert_eq!(numbers.days.len(), 3);
         let days = numbers.days.iter();
         let together =
@@ -301,9 +341,24 @@ mod tests {
     }
 
     #[test]
+    fn the_least_are_found_and_of_equals_the_first() {
+        let all = [(3, "a"), (1, "b"), (2, "c"), (1, "d"), (0, "e")];
+        let least = |n| -> String {
+            least(all.into_iter(), n)
+                .iter()
+                .map(|(_, one)| *one)
+                .collect()
+        };
+        assert_eq!(
+            [least(0), least(2), least(4), least(9)],
+            ["", "eb", "ebdc", "ebdca"]
+        );
+    }
+
+    #[test]
     fn of_no_calls_there_is_nothing() {
         let (days, zone, standards) = (Days::default(), TimeZone::UTC, Standards::default());
-        let numbers = Numbers::new(&[], &days, &zone, &standards);
+        let numbers = Numbers::new(&[], &[], &days, &zone, &standards);
         assert!(numbers.days.is_empty() && numbers.all.metrics.is_empty());
         assert_eq!(numbers.all.share(Quality::Good), None);
     }

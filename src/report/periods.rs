@@ -3,8 +3,9 @@
 //!
 //! They end with the newest day of the log, not with today: a report of an old log says as much as one of a live log.
 
+use super::brief::Brief;
 use super::numbers::{Day, Sums};
-use crate::call::{CallSummary, Quality, Sketch};
+use crate::call::{Quality, Sketch};
 use crate::metric::MetricId;
 use jiff::civil::Date;
 
@@ -34,7 +35,7 @@ pub(super) struct Period<'a> {
     /// Its first day and its last. `None`: nobody knows when a call was.
     pub(super) dates: Option<(Date, Date)>,
     /// Newest first.
-    pub(super) calls: Vec<&'a CallSummary>,
+    pub(super) calls: &'a [&'a Brief],
     pub(super) figures: Figures,
     /// Of as many days before. `None`: the log doesn't reach so far back, or had no call then.
     pub(super) before: Option<Figures>,
@@ -105,7 +106,7 @@ impl Figures {
 
 /// All stretches that the log is long enough for, the shortest first, everything last. `calls`: newest first; `all`: of all of
 /// them; `days`: the same by day.
-pub(super) fn periods<'a>(calls: &[&'a CallSummary], all: &Sums, days: &[Day]) -> Vec<Period<'a>> {
+pub(super) fn periods<'a>(calls: &'a [&'a Brief], all: &Sums, days: &[Day]) -> Vec<Period<'a>> {
     let mut periods = Vec::new();
     if let [first, .., last] = days {
         for (id, n_days) in STRETCHES {
@@ -117,14 +118,14 @@ pub(super) fn periods<'a>(calls: &[&'a CallSummary], all: &Sums, days: &[Day]) -
 }
 
 /// All calls as one stretch.
-pub(super) fn everything<'a>(calls: &[&'a CallSummary], all: &Sums, days: &[Day]) -> Period<'a> {
+pub(super) fn everything<'a>(calls: &'a [&'a Brief], all: &Sums, days: &[Day]) -> Period<'a> {
     let dates = days.first().zip(days.last());
     let dates = dates.map(|(first, last)| (first.date, last.date));
     Period {
         id: ALL,
         n_days: None,
         dates,
-        calls: calls.to_vec(),
+        calls,
         figures: Figures::over([all].into_iter()),
         before: None,
         steps: dates.map_or_else(Vec::new, |dates| steps(dates, days)),
@@ -136,14 +137,14 @@ fn stretch<'a>(
     id: &'static str,
     n_days: i64,
     log: (Date, Date),
-    calls: &[&'a CallSummary],
+    calls: &'a [&'a Brief],
     days: &[Day],
 ) -> Option<Period<'a>> {
     let (log_first, last) = log;
     let first = days_later(last, 1 - n_days).filter(|first| log_first < *first)?;
     let at = days.partition_point(|day| day.date < first);
     let start_ms = days.get(at)?.start_ms;
-    let is_in = |call: &&CallSummary| call.span_ms.is_some_and(|(call_ms, _)| start_ms <= call_ms);
+    let is_in = |call: &&Brief| call.start_ms().is_some_and(|call_ms| start_ms <= call_ms);
     let before = days_later(first, -n_days).filter(|before| log_first <= *before);
     let before = before.map(|before| {
         let from = days.partition_point(|day| day.date < before);
@@ -153,7 +154,7 @@ fn stretch<'a>(
         id,
         n_days: Some(n_days),
         dates: Some((first, last)),
-        calls: calls[..calls.partition_point(is_in)].to_vec(),
+        calls: &calls[..calls.partition_point(is_in)],
         figures: figures(&days[at..]),
         before: before.filter(|before| 0 < before.calls),
         steps: steps((first, last), &days[at..]),
@@ -218,16 +219,16 @@ mod tests {
         }
     }
 
-    fn call(day: &Day) -> CallSummary {
-        CallSummary {
+    fn call(day: &Day) -> Brief {
+        Brief {
             span_ms: Some((day.start_ms + 5, day.start_ms + 9)),
-            ..CallSummary::default()
+            ..Brief::default()
         }
     }
 
-    fn of(days: &[Day]) -> (Vec<CallSummary>, Sums) {
-        let mut calls: Vec<CallSummary> = days.iter().rev().map(call).collect();
-        calls.push(CallSummary::default());
+    fn of(days: &[Day]) -> (Vec<Brief>, Sums) {
+        let mut calls: Vec<Brief> = days.iter().rev().map(call).collect();
+        calls.push(Brief::default());
         (calls, Sums::default())
     }
 

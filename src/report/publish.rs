@@ -1,6 +1,6 @@
 //! Files of the site, each replaced as a whole: a reader sees the old one or the new one, never half of either.
 
-use super::Error;
+use super::{Error, older};
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, IoSlice, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -44,10 +44,28 @@ impl Site<'_> {
         if self.rewrite == Rewrite::Changed && holds(&target, parts) {
             return Ok(());
         }
-        write(&target, parts).map_err(|source| Error::Write {
+        replace(&target, |file| write(file, parts)).map_err(|source| Error::Write {
             path: target,
             source,
         })
+    }
+
+    /// The same of a file that is never as it was: `fill` writes it.
+    pub(super) fn put_with(
+        &self,
+        path: &str,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let target = self.out.join(path);
+        replace(&target, fill).map_err(|source| Error::Write {
+            path: target,
+            source,
+        })
+    }
+
+    /// Removes a file that nothing leads to any more. What cannot be removed harms nobody.
+    pub(super) fn remove(&self, path: &str) {
+        let _ = fs::remove_file(self.out.join(path));
     }
 }
 
@@ -55,7 +73,7 @@ impl Site<'_> {
 /// is left.
 pub(super) fn sweep(out: &Path) -> bool {
     let mut is_clean = true;
-    for folder in ["", "calls", "rooms", "data", "data/calls"] {
+    for folder in ["", "calls", "rooms", older::FOLDER, "data", "data/calls"] {
         let Ok(entries) = fs::read_dir(out.join(folder)) else {
             continue;
         };
@@ -126,7 +144,7 @@ fn begins_with(found: &mut impl BufRead, mut part: &[u8]) -> bool {
     true
 }
 
-fn write(target: &Path, parts: &[impl AsRef<[u8]>]) -> io::Result<()> {
+fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder: PathBuf = target.parent().map_or_else(PathBuf::new, Path::to_owned);
     let sibling = || {
         tempfile::Builder::new()
@@ -139,6 +157,12 @@ fn write(target: &Path, parts: &[impl AsRef<[u8]>]) -> io::Result<()> {
         fs::create_dir_all(&folder)?;
         sibling()
     })?;
+    fill(file.as_file_mut())?;
+    file.persist(target)?;
+    Ok(())
+}
+
+fn write(file: &mut File, parts: &[impl AsRef<[u8]>]) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = parts
         .iter()
         .map(|part| IoSlice::new(part.as_ref()))
@@ -147,14 +171,13 @@ fn write(target: &Path, parts: &[impl AsRef<[u8]>]) -> io::Result<()> {
     // Goes past parts that are empty.
     IoSlice::advance_slices(&mut rest, 0);
     while !rest.is_empty() {
-        match file.as_file_mut().write_vectored(rest) {
+        match file.write_vectored(rest) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => IoSlice::advance_slices(&mut rest, n),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    file.persist(target)?;
     Ok(())
 }
 

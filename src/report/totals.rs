@@ -1,6 +1,7 @@
 //! Sums over all calls, for the overview, `data/report.json` and the last line of a build.
 
-use crate::call::{CallSummary, Delivery, Quality};
+use super::brief::Brief;
+use crate::call::{Delivery, Quality};
 
 /// Sums over all calls.
 #[derive(Debug, Default, Clone, Copy)]
@@ -17,22 +18,19 @@ pub(super) struct Totals {
     pub(super) clock_skewed: usize,
     /// `None`: no beacon is numbered.
     pub(super) delivery: Option<Delivery>,
-    /// Calls in which somebody had a spell of trouble, whatever the call's score.
-    pub(super) with_issues: usize,
     /// Calls by [`Quality`], in the order of its variants.
     by_quality: [usize; 4],
 }
 
 impl Totals {
-    pub(super) fn new<'a>(calls: impl Iterator<Item = &'a CallSummary> + Clone) -> Totals {
+    pub(super) fn new<'a>(calls: impl Iterator<Item = &'a Brief> + Clone) -> Totals {
         let mut totals = Totals::default();
         for call in calls.clone() {
             totals.participants += call.n_participants;
-            totals.participant_ms = totals.participant_ms.saturating_add(call.participant_ms);
+            totals.participant_ms = totals.participant_ms.saturating_add(call.participant_ms());
             totals.samples += call.n_samples;
             totals.duplicates += call.duplicates;
             totals.clock_skewed += call.clock_skewed;
-            totals.with_issues += usize::from(!call.spells.is_empty());
             totals.by_quality[call.quality() as usize] += 1;
         }
         totals.delivery = Delivery::sum(calls.map(|call| call.delivery));

@@ -1,7 +1,7 @@
 //! `numbers` of `data/report.json`: over all calls, over each day, and who stands at the top of which list.
 
 use super::super::numbers::{Numbers, RELATIVE_ERROR, Room, Sums};
-use crate::call::{CallSummary, Quality, Score, Sketch};
+use crate::call::{Quality, Score, Sketch};
 use crate::metric::MetricId;
 use crate::units;
 use serde::Serialize;
@@ -36,7 +36,7 @@ impl<'a> From<&'a Numbers<'a>> for OneNumbers<'a> {
             all: OneSums::from(&numbers.all),
             days: days.collect(),
             busiest_rooms: numbers.busiest_rooms().iter().map(OneRoom::from).collect(),
-            worst_calls: calls.map(|call| OneCall::from(*call)).collect(),
+            worst_calls: calls.map(OneCall::from).collect(),
         }
     }
 }
@@ -151,14 +151,14 @@ impl<'a> From<&Room<'a>> for OneRoom<'a> {
 #[derive(Serialize)]
 struct OneCall<'a> {
     id: &'a str,
-    score: Option<u8>,
+    score: u8,
 }
 
-impl<'a> From<&'a CallSummary> for OneCall<'a> {
-    fn from(call: &'a CallSummary) -> OneCall<'a> {
+impl<'a> From<&'a (String, Score)> for OneCall<'a> {
+    fn from((id, score): &'a (String, Score)) -> OneCall<'a> {
         OneCall {
-            id: &call.id,
-            score: call.score.map(Score::value),
+            id,
+            score: score.value(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::state::{Account, KnownFile, Place, Store, path_digest};
 use super::super::{Error, Note, Progress, cores};
 use super::share::Stretch;
 use super::{Source, Touched, Unread};
-use crate::call::{Calls, Gathered};
+use crate::call::{CallKey, Calls, Gathered};
 use crate::log::cursor::Cursor;
 use crate::log::reader::{self, Extent};
 use std::collections::BTreeMap;
@@ -33,9 +33,9 @@ pub(super) fn read(
     shares: Vec<Vec<Stretch>>,
     bytes: RangeInclusive<usize>,
     store: &Store,
-    before: &dyn Fn(&str) -> Option<Place>,
+    before: &dyn Fn(CallKey) -> Option<Place>,
     tell: &(dyn Fn(Note) + Sync),
-) -> Result<(Vec<KnownFile>, BTreeMap<String, Touched>), Error> {
+) -> Result<(Vec<KnownFile>, BTreeMap<CallKey, Touched>), Error> {
     let beacons = AtomicU64::new(0);
     let (bytes_goal, bytes_max) = bytes.into_inner();
     let share_bytes_max = bytes_max / shares.len().max(1);
@@ -102,24 +102,24 @@ pub(super) fn read(
     Ok((known, touched))
 }
 
-/// The parts of calls, by id, each in the order of the logs.
-type Parts = BTreeMap<String, Vec<Touched>>;
+/// The parts of calls, each in the order of the logs.
+type Parts = BTreeMap<CallKey, Vec<Touched>>;
 
 /// Puts together what is known of each call: from builds before, and from one part of the logs after the other.
 fn together(
     shares: Vec<Parts>,
     bytes_max: usize,
     store: &Store,
-    before: &dyn Fn(&str) -> Option<Place>,
-) -> io::Result<BTreeMap<String, Touched>> {
+    before: &dyn Fn(CallKey) -> Option<Place>,
+) -> io::Result<BTreeMap<CallKey, Touched>> {
     let mut all = Parts::new();
-    for (id, parts) in shares.into_iter().flatten() {
-        all.entry(id).or_default().extend(parts);
+    for (key, parts) in shares.into_iter().flatten() {
+        all.entry(key).or_default().extend(parts);
     }
     let mut held_bytes: usize = all.values().flatten().map(Touched::bytes).sum();
     let mut calls = BTreeMap::new();
-    for (id, mut parts) in all {
-        let earlier = before(&id);
+    for (key, mut parts) in all {
+        let earlier = before(key);
         let call = if let (None, 1) = (earlier, parts.len()) {
             parts.pop()
         } else {
@@ -141,7 +141,7 @@ fn together(
                 Some(Touched::stored(call, store)?)
             }
         };
-        calls.extend(call.map(|call| (id, call)));
+        calls.extend(call.map(|call| (key, call)));
     }
     Ok(calls)
 }
@@ -206,7 +206,7 @@ impl Gatherer<'_> {
     fn set_aside(&mut self, calls: Vec<Gathered>, are_stored: bool) -> io::Result<usize> {
         let mut n_again = 0;
         for call in calls {
-            let parts = self.let_go.entry(call.id()).or_default();
+            let parts = self.let_go.entry(call.key()).or_default();
             n_again += usize::from(!parts.is_empty());
             parts.push(match are_stored {
                 true => Touched::stored(call, self.store)?,

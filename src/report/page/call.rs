@@ -13,54 +13,12 @@ use crate::units::{self, counted};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Issues and events that are in the page from the start. Of a long call with much trouble there are hundreds.
 const FIRST_MOMENTS: usize = 30;
 
 /// A hole in the page, see [`fill`].
 const CHARTS: &str = "<charts>";
-
-/// The calls of each room in order of time, to go from one to the next.
-pub(in crate::report) struct Neighbours(HashMap<String, (Option<String>, Option<String>)>);
-
-impl Neighbours {
-    /// `calls`: room, start and id of all calls.
-    pub(in crate::report) fn new<'a>(
-        calls: impl Iterator<Item = (&'a str, Option<i64>, &'a str)>,
-    ) -> Neighbours {
-        // By time, of the same time as in the list of calls.
-        type Place<'a> = (Option<i64>, Reverse<&'a str>);
-        let mut by_room: HashMap<&str, Vec<Place<'_>>> = HashMap::new();
-        for (room, start, id) in calls {
-            by_room.entry(room).or_default().push((start, Reverse(id)));
-        }
-        let mut neighbours = HashMap::new();
-        for mut calls in by_room.into_values() {
-            calls.sort_unstable();
-            let id = |at: usize| calls.get(at).map(|(_, Reverse(id))| (*id).to_owned());
-            for (at, (_, Reverse(own))) in calls.iter().enumerate() {
-                let earlier = at.checked_sub(1).and_then(id);
-                neighbours.insert((*own).to_owned(), (earlier, id(at + 1)));
-            }
-        }
-        Neighbours(neighbours)
-    }
-
-    /// What stands for the calls before and after it: another number where they are others.
-    pub(in crate::report) fn trail_of(&self, call_id: &str) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.0.get(call_id).hash(&mut hasher);
-        hasher.finish()
-    }
-
-    /// Ids of the calls before and after it in its room.
-    pub(in crate::report) fn of(&self, call_id: &str) -> (Option<String>, Option<String>) {
-        self.0.get(call_id).cloned().unwrap_or_default()
-    }
-}
 
 #[derive(Serialize)]
 struct Page<'a> {

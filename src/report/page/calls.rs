@@ -2,6 +2,7 @@
 //! template's; what is in the data of a script is the same numbers, not yet words.
 
 use super::super::Error;
+use super::super::brief::worst_p95;
 use super::ribbon::{Ribbon, ribbon};
 use super::{Cell, Verdict, for_script, verdict};
 use crate::call::{CallSummary, IssueType};
@@ -12,8 +13,6 @@ use crate::site;
 use crate::units::{self, counted};
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::Hash;
 
 /// Names in a row of the table.
 const NAMES_IN_ROW_MAX: usize = 3;
@@ -34,35 +33,34 @@ struct Row {
     ribbon: Option<Ribbon>,
 }
 
-/// What scripts know of the calls, in the order of the rows. Each list has one entry a call; what is not known is null.
+/// What scripts know of a call: a list, whose places `overview-state.js` knows by name. What is not known is null.
 #[derive(Serialize)]
-struct Data<'a> {
-    id: Vec<&'a str>,
-    /// Places in `rooms`.
-    room: Vec<usize>,
-    rooms: Vec<String>,
+struct Data<'a>(
+    /// Its id.
+    &'a str,
+    /// Its room as it is shown.
+    String,
     /// ms since the epoch.
-    start: Vec<Option<i64>>,
-    /// The day in the calendar on which it began: a place in `days`.
-    day: Vec<Option<usize>>,
-    /// Such as `2026-11-23`.
-    days: Vec<String>,
-    duration: Vec<Option<i64>>,
-    people: Vec<usize>,
-    score: Vec<Option<u8>>,
-    quality: Vec<&'static str>,
-    loss: Vec<Option<f64>>,
-    rtt: Vec<Option<f64>>,
-    /// Places in `types`, the worst issue first.
-    issues: Vec<Vec<usize>>,
+    Option<i64>,
+    /// The day in the calendar on which it began, such as `2026-11-23`.
+    Option<String>,
+    /// ms.
+    Option<i64>,
+    /// People.
+    usize,
+    Option<u8>,
+    /// Its quality.
+    &'static str,
+    /// Loss and round-trip time of whoever fared worst.
+    Option<f64>,
+    Option<f64>,
+    /// Ids of its issues, the worst first.
+    Vec<&'static str>,
     /// The share of the call in which somebody was in trouble, 0–1.
-    trouble: Vec<Option<f64>>,
-    /// Places in `names` of those who gave one.
-    who: Vec<Vec<usize>>,
-    names: Vec<&'a str>,
-    /// Ids and titles of all issues that any call has.
-    types: Vec<(&'static str, &'static str)>,
-}
+    Option<f64>,
+    /// Names of those who gave one.
+    &'a [String],
+);
 
 /// `zone`: whose clock tells when it began.
 fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) -> Row {
@@ -136,97 +134,39 @@ fn who(call: &CallSummary) -> String {
     }
 }
 
-/// The data of all calls as JSON that can stand inside a `<script>`. `zone`: where days begin.
-pub(super) fn for_scripts(calls: &[&CallSummary], zone: &TimeZone) -> String {
-    let types: BTreeSet<IssueType> = calls.iter().copied().flat_map(issue_types).collect();
-    let types: Vec<IssueType> = types.into_iter().collect();
-    let all = calls.iter().flat_map(|call| &call.names);
-    let all: HashSet<&str> = all.map(String::as_str).collect();
-    let mut names: Vec<&str> = all.into_iter().collect();
-    names.sort_unstable();
-    let places: HashMap<&str, usize> = names.iter().copied().zip(0..).collect();
-    let who = |call: &CallSummary| {
-        let theirs = call.names.iter();
-        let theirs = theirs.filter_map(|name| places.get(name.as_str()));
-        theirs.copied().collect()
-    };
-    let column = |metrics| {
-        calls
-            .iter()
-            .map(move |call| rounded(worst_p95(call, metrics)?.1))
-    };
-    let (mut rooms, mut days) = (Places::default(), Places::default());
-    let day = |call: &&CallSummary| {
-        let (date, start_ms) = units::day_of(call.span_ms?.0, zone)?;
-        Some(days.of(start_ms, || date.to_string()))
-    };
-    let data = Data {
-        id: calls.iter().map(|call| call.id.as_str()).collect(),
-        room: calls
-            .iter()
-            .map(|call| rooms.of(call.room.as_str(), || call.room_name()))
-            .collect(),
-        rooms: rooms.values,
-        start: calls.iter().map(|call| Some(call.span_ms?.0)).collect(),
-        day: calls.iter().map(day).collect(),
-        days: days.values,
-        duration: calls
-            .iter()
-            .map(|call| call.span_ms.map(|(start, end)| end - start))
-            .collect(),
-        people: calls.iter().map(|call| call.n_participants).collect(),
-        score: calls
-            .iter()
-            .map(|call| call.score.map(|score| score.value()))
-            .collect(),
-        quality: calls.iter().map(|call| call.quality().word()).collect(),
-        loss: column(LOSS).collect(),
-        rtt: column(ROUND_TRIP).collect(),
-        issues: calls
-            .iter()
-            .map(|call| {
-                let theirs = issue_types(call).into_iter();
-                theirs
-                    .filter_map(|one| types.binary_search(&one).ok())
-                    .collect()
-            })
-            .collect(),
-        trouble: calls.iter().copied().map(trouble).collect(),
-        who: calls.iter().copied().map(who).collect(),
-        names,
-        types: types.iter().map(|one| (one.id(), one.title())).collect(),
-    };
+/// What scripts know of a call, as JSON that can stand inside a `<script>`. `zone`: where days begin.
+pub(in crate::report) fn for_scripts(call: &CallSummary, zone: &TimeZone) -> String {
+    let p95 = |metrics| rounded(worst_p95(call, metrics)?.1);
+    let issues = issue_types(call).into_iter();
+    let data = Data(
+        &call.id,
+        call.room_name(),
+        call.span_ms.map(|(start, _)| start),
+        call.span_ms
+            .and_then(|(start, _)| units::day_of(start, zone))
+            .map(|(date, _)| date.to_string()),
+        call.span_ms.map(|(start, end)| end - start),
+        call.n_participants,
+        call.score.map(|score| score.value()),
+        call.quality().word(),
+        p95(LOSS),
+        p95(ROUND_TRIP),
+        issues.map(IssueType::id).collect(),
+        trouble(call),
+        &call.names,
+    );
     for_script(serde_json::to_string(&data).unwrap_or_default())
 }
 
-/// What many calls have in common, each once, in the order in which it was met.
-#[derive(Debug)]
-struct Places<K> {
-    by_key: HashMap<K, usize>,
-    values: Vec<String>,
-}
-
-impl<K> Default for Places<K> {
-    fn default() -> Places<K> {
-        Places {
-            by_key: HashMap::new(),
-            values: Vec::new(),
-        }
-    }
-}
-
-impl<K: Eq + Hash> Places<K> {
-    /// The place of what `key` stands for, which is asked for once.
-    fn of(&mut self, key: K, value: impl FnOnce() -> String) -> usize {
-        *self.by_key.entry(key).or_insert_with(|| {
-            self.values.push(value());
-            self.values.len() - 1
-        })
-    }
+/// Ids and titles of all issues, as JSON.
+pub(super) fn issue_titles() -> String {
+    let types = IssueType::ALL.into_iter().filter(|one| one.is_trouble());
+    let types: Vec<(&str, &str)> = types.map(|one| (one.id(), one.title())).collect();
+    serde_json::to_string(&types).unwrap_or_default()
 }
 
 /// What was wrong in a call, each once, the worst first.
-pub(super) fn issue_types(call: &CallSummary) -> Vec<IssueType> {
+fn issue_types(call: &CallSummary) -> Vec<IssueType> {
     let mut types: Vec<IssueType> = call.worst_issue.into_iter().collect();
     for spell in &call.spells {
         if !types.contains(&spell.issue_type) {
@@ -261,13 +201,6 @@ fn trouble(call: &CallSummary) -> Option<f64> {
 fn rounded(value: f64) -> Option<f64> {
     let value = (value * 1e6).round() / 1e6;
     value.is_finite().then_some(value)
-}
-
-/// Of a call: the largest p95 of any participant in any of `metrics`.
-pub(super) fn worst_p95(call: &CallSummary, metrics: &[MetricId]) -> Option<(MetricId, f64)> {
-    let theirs = call.worst_p95.iter().copied();
-    let theirs = theirs.filter(|(metric, _)| metrics.contains(metric));
-    theirs.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 fn cell(call: &CallSummary, metrics: &[MetricId], standards: &Standards) -> Cell {
@@ -305,32 +238,53 @@ mod tests {
     }
 
     #[test]
-    fn scripts_get_a_row_of_numbers_for_each_call_and_null_for_what_is_not_known() {
+    fn scripts_get_numbers_of_a_call_and_null_for_what_is_not_known() {
+        let data = |call: &CallSummary| -> serde_json::Value {
+            let json = for_scripts(call, &TimeZone::UTC);
+            assert!(!json.contains('<'), "{json}");
+            serde_json::from_str(&json).unwrap()
+        };
         let mut losses = vec![0.0; 51];
         losses[10..30].fill(0.5);
-        let again = summary("</script>a", &losses);
-        let calls = [summary("</script>a", &losses), summary("r", &[]), again];
-        let json = for_scripts(&calls.each_ref(), &TimeZone::UTC);
-        assert!(!json.contains('<'), "{json}");
-        let data: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(data["room"], serde_json::json!([0, 1, 0]));
-        assert_eq!(data["rooms"], serde_json::json!(["</script>a", "r"]));
-        assert_eq!(data["day"], serde_json::json!([0, null, 0]));
-        assert_eq!(data["days"], serde_json::json!(["2026-11-23"]));
-        assert_eq!(data["loss"], serde_json::json!([0.5, null, 0.5]));
-        assert_eq!(
-            data["duration"],
-            serde_json::json!([100_000, null, 100_000])
-        );
-        assert_eq!(data["quality"][1], "unknown");
-        assert_eq!(
-            data["types"],
-            serde_json::json!([["send-packet-loss", "Upload loss"]])
-        );
-        assert_eq!(data["issues"], serde_json::json!([[0], [], [0]]));
-        let trouble = data["trouble"][0].as_f64().unwrap();
+        let mut lossy = summary("</script>a", &losses);
+        lossy.names = vec!["<b>".to_owned()];
+        let found = data(&lossy);
+        let trouble = found[11].as_f64().unwrap();
         assert!((0.3..0.6).contains(&trouble), "{trouble}");
-        assert!(data["trouble"][1].is_null());
+        let score = lossy.score.map(|score| score.value());
+        let expected = serde_json::json!([
+            lossy.id,
+            "</script>a",
+            START_MS,
+            "2026-11-23",
+            100_000,
+            1,
+            score,
+            "poor",
+            0.5,
+            null,
+            ["send-packet-loss"],
+            trouble,
+            ["<b>"]
+        ]);
+        assert_eq!(found, expected);
+        let unknown = summary("r", &[]);
+        let expected = serde_json::json!([
+            unknown.id,
+            "r",
+            null,
+            null,
+            null,
+            1,
+            null,
+            "unknown",
+            null,
+            null,
+            [],
+            null,
+            []
+        ]);
+        assert_eq!(data(&unknown), expected);
     }
 
     #[test]

@@ -14,10 +14,11 @@ mod room;
 mod rooms;
 mod tiles;
 
-pub(super) use call::{Beside, Neighbours, call, single};
-pub(super) use calls::{CutRow, table_row};
-pub(super) use overview::overview;
-pub(super) use room::room;
+pub(super) use call::{Beside, call, single};
+pub(super) use calls::{CutRow, for_scripts, table_row};
+pub(super) use overview::{AllCalls, overview};
+pub(super) use period::Full;
+pub(super) use room::{ROOM_CALLS_MAX, room};
 pub(super) use rooms::{FILE as ROOMS_FILE, rooms};
 
 use crate::call::{Quality, Score};

@@ -1,19 +1,22 @@
 //! The overview: a sentence, totals, every call in a table, and how good the data are.
 
 use super::super::Error;
+use super::super::brief::Brief;
 use super::super::gather::LogStats;
 use super::super::holes::fill;
 use super::super::numbers::Numbers;
+use super::super::older::Stretch;
 use super::super::periods::periods;
-use super::super::state::Texts;
+use super::super::state::Kept;
 use super::super::totals::Totals;
 use super::calls;
 use super::over_all::{OverAll, over_all};
-use super::period::{self, Shown};
+use super::period::{self, Full, Shown};
 use super::{Verdict, delivery, in_words};
 use crate::beacon::Refusal;
-use crate::call::{CallSummary, Quality};
+use crate::call::Quality;
 use crate::digest::fingerprint;
+use crate::report::data::json;
 use crate::site;
 use crate::units::{self, counted};
 use jiff::tz::TimeZone;
@@ -38,6 +41,8 @@ struct Overview<'a> {
     /// Rows of the table that a page with scripts shows at first, and those it shows later; a hole, or empty.
     first_rows: &'static str,
     more_rows: &'static str,
+    /// How many calls are not in the page, in words; empty for none.
+    n_older: String,
     n_calls: String,
     qualities: Vec<Verdict>,
     /// The calls for scripts, as JSON: a hole.
@@ -62,17 +67,28 @@ struct Fact {
     value: String,
 }
 
-/// `index.html`, in parts. `texts`: of each of `calls`.
+/// Calls of the overview, newest first.
+pub(in crate::report) struct AllCalls<'a> {
+    pub(in crate::report) briefs: &'a [&'a Brief],
+    /// What is kept of those that the page holds: the first ones.
+    pub(in crate::report) in_page: &'a [Kept<'a>],
+    /// All others.
+    pub(in crate::report) older: &'a [Stretch],
+    /// What is kept of any.
+    pub(in crate::report) full: &'a Full<'a>,
+}
+
+/// `index.html`, in parts.
 pub(in crate::report) fn overview<'a>(
     log: &LogStats,
-    calls: &[&CallSummary],
-    texts: &[Texts<'a>],
+    all: &AllCalls<'a>,
     totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
 ) -> Result<Vec<Cow<'a, [u8]>>, Error> {
+    let calls = all.briefs;
     let zone = numbers.time_zone;
-    let (first, more) = texts.split_at(texts.len().min(FIRST));
+    let (first, more) = all.in_page.split_at(all.in_page.len().min(FIRST));
     let hole = |hole, is_filled| if is_filled { hole } else { "" };
     let periods = periods(calls, &numbers.all, &numbers.days);
     let context = Overview {
@@ -84,10 +100,14 @@ pub(in crate::report) fn overview<'a>(
         ]),
         periods: periods
             .iter()
-            .map(|period| period::shown(period, numbers.standards, zone))
-            .collect(),
+            .map(|period| period::shown(period, all.full, numbers.standards, zone))
+            .collect::<Result<_, Error>>()?,
         first_rows: hole(FIRST_ROWS, !first.is_empty()),
         more_rows: hole(MORE_ROWS, !more.is_empty()),
+        n_older: match calls.len() - all.in_page.len() {
+            0 => String::new(),
+            n => counted(n as u64, "call", "calls"),
+        },
         n_calls: counted(calls.len() as u64, "call", "calls"),
         qualities: [
             Quality::Good,
@@ -112,7 +132,7 @@ pub(in crate::report) fn overview<'a>(
     let page = site::render("report-overview.html", context)?;
     let data = match calls {
         [] => Vec::new(),
-        calls => vec![Cow::from(calls::for_scripts(calls, zone).into_bytes())],
+        _ => data(all),
     };
     let filled = [
         (FIRST_ROWS, rows(first)),
@@ -122,12 +142,42 @@ pub(in crate::report) fn overview<'a>(
     Ok(fill(&page, filled))
 }
 
-fn rows<'a>(texts: &[Texts<'a>]) -> Vec<Cow<'a, [u8]>> {
-    let parts = texts.iter().flat_map(Texts::row_of_all);
+fn rows<'a>(calls: &[Kept<'a>]) -> Vec<Cow<'a, [u8]>> {
+    let parts = calls.iter().flat_map(Kept::row_of_all);
     parts.map(Cow::from).collect()
 }
 
-fn facts(log: &LogStats, totals: &Totals, calls: &[&CallSummary], zone: &TimeZone) -> Vec<Fact> {
+/// What scripts know of the calls and where they find older ones, as JSON that can stand inside a `<script>`.
+fn data<'a>(all: &AllCalls<'a>) -> Vec<Cow<'a, [u8]>> {
+    #[derive(Serialize)]
+    struct Files<'a> {
+        n: usize,
+        calls: &'a str,
+        rows: &'a str,
+    }
+    let older = all.older.iter().map(|stretch| Files {
+        n: stretch.n_calls,
+        calls: &stretch.calls,
+        rows: &stretch.rows,
+    });
+    let older: Vec<Files<'_>> = older.collect();
+    let mut parts: Vec<Cow<'_, [u8]>> = vec![Cow::from(&b"{\"calls\":["[..])];
+    for (nth, call) in all.in_page.iter().enumerate() {
+        if 0 < nth {
+            parts.push(Cow::from(&b",\n"[..]));
+        }
+        parts.push(Cow::from(call.for_scripts()));
+    }
+    let rest = format!(
+        "],\"types\":{},\"older\":{}}}",
+        calls::issue_titles(),
+        json(&older)
+    );
+    parts.push(Cow::from(rest.into_bytes()));
+    parts
+}
+
+fn facts(log: &LogStats, totals: &Totals, calls: &[&Brief], zone: &TimeZone) -> Vec<Fact> {
     let skipped = if log.skipped.is_empty() {
         "none".to_owned()
     } else {
@@ -173,7 +223,7 @@ fn facts(log: &LogStats, totals: &Totals, calls: &[&CallSummary], zone: &TimeZon
 }
 
 /// From the first reading of the log to the last.
-fn range(calls: &[&CallSummary], zone: &TimeZone) -> String {
+fn range(calls: &[&Brief], zone: &TimeZone) -> String {
     let spans = || calls.iter().filter_map(|call| call.span_ms);
     let first = spans().map(|(start_ms, _)| start_ms).min();
     let last = spans().map(|(_, end_ms)| end_ms).max();

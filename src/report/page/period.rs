@@ -1,26 +1,29 @@
 //! A stretch of days at a glance: a sentence, six numbers, minutes by day, how the scores lie, what goes wrong most, and the worst
 //! calls.
 
+use super::super::Error;
+use super::super::brief::Brief;
+use super::super::numbers::least;
 use super::super::periods::{Period, Step};
 use super::super::totals::Totals;
-use super::calls::issue_types;
 use super::plot::{self, Plot};
 use super::tiles::{Tile, tiles};
 use super::{Verdict, verdict};
-use crate::call::{CallSummary, IssueType, Quality, Severity};
+use crate::call::{CallSummary, IssueType, Quality};
 use crate::metric::{Standards, Unit};
 use crate::report::data;
 use crate::units::{self, NBSP, counted};
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 /// Calls that are listed as the worst.
 const WORST_MAX: usize = 6;
 /// Issues that are listed.
 const TROUBLES_MAX: usize = 6;
+
+/// What else is kept of a call.
+pub(in crate::report) type Full<'a> = dyn Fn(&Brief) -> Result<CallSummary, Error> + 'a;
 
 /// Ready for the template.
 #[derive(Serialize)]
@@ -70,16 +73,29 @@ struct Worst {
     day: String,
 }
 
-pub(super) fn shown(period: &Period<'_>, standards: &Standards, zone: &TimeZone) -> Shown {
+/// `full`: what else is kept of a call.
+pub(super) fn shown(
+    period: &Period<'_>,
+    full: &Full<'_>,
+    standards: &Standards,
+    zone: &TimeZone,
+) -> Result<Shown, Error> {
+    let bad = period.calls.iter().copied();
+    let bad = bad.filter(|call| matches!(call.quality(), Quality::Fair | Quality::Poor));
+    let bad = least(bad.map(|call| (call.score, call)), WORST_MAX).into_iter();
+    let worst: Vec<CallSummary> = bad
+        .map(|(_, call)| full(call))
+        .collect::<Result<_, Error>>()?;
+    let issues = by_issue(period.calls);
     let totals = Totals::new(period.calls.iter().copied());
     let Said {
         headline,
         why,
         detail,
-    } = sentences(period, &totals, zone);
+    } = sentences(period, &totals, &issues, &worst, zone);
     let scores = period.calls.iter().filter_map(|call| call.score);
     let scores: Vec<u8> = scores.map(|score| score.value()).collect();
-    Shown {
+    Ok(Shown {
         id: period.id,
         label: period
             .n_days
@@ -97,9 +113,9 @@ pub(super) fn shown(period: &Period<'_>, standards: &Standards, zone: &TimeZone)
         minutes_by: minutes_by(&period.steps),
         scored: scored(&scores),
         scores: plot::scores(&scores),
-        troubles: troubles(period),
-        worst: worst(&period.calls, zone),
-    }
+        troubles: troubles(period, &issues),
+        worst: worst.iter().map(|call| one_of_worst(call, zone)).collect(),
+    })
 }
 
 /// How it was, in a few words and in a few more.
@@ -109,7 +125,13 @@ struct Said {
     detail: String,
 }
 
-fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> Said {
+fn sentences(
+    period: &Period<'_>,
+    totals: &Totals,
+    issues: &[Troubled],
+    worst: &[CallSummary],
+    zone: &TimeZone,
+) -> Said {
     let of = |quality| totals.of(quality);
     let (good, unknown) = (of(Quality::Good), of(Quality::Unknown));
     let (fair, poor) = (of(Quality::Fair), of(Quality::Poor));
@@ -144,7 +166,7 @@ fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> Said {
         }
     };
     // Why comes with how, unless all was well.
-    let mut most = most(period, zone);
+    let mut most = most(period, issues, zone);
     let why = most.take_if(|_| good < known);
     let why = why.map_or_else(String::new, |why| format!("{why}."));
     let mut sentences = Vec::new();
@@ -182,10 +204,11 @@ fn sentences(period: &Period<'_>, totals: &Totals, zone: &TimeZone) -> Said {
     sentences.extend(most);
     let mut detail: String = sentences.iter().map(|one| format!("{one}. ")).collect();
     // The worst one in its own words, unless all is well.
-    let worst = period.calls.iter();
-    let worst = worst.filter(|call| matches!(call.quality(), Quality::Fair | Quality::Poor));
-    if let Some(call) = worst.min_by_key(|call| call.score) {
-        let is_one_room = period.calls.iter().all(|other| other.room == call.room);
+    if let Some(call) = worst.first() {
+        let is_one_room = period
+            .calls
+            .windows(2)
+            .all(|two| two[0].room == two[1].room);
         detail += &match is_one_room {
             true => format!("The worst: {}", call.sentence),
             false => format!("The worst, in {}: {}", call.room_name(), call.sentence),
@@ -215,28 +238,28 @@ fn number(n: usize) -> String {
 }
 
 /// What went wrong in most calls, and the day if it was mostly one.
-fn most(period: &Period<'_>, zone: &TimeZone) -> Option<String> {
-    let (issue_type, calls) = by_issue(&period.calls).into_iter().next()?;
-    if calls.len() < 2 {
-        return None;
-    }
-    let mut by_day: BTreeMap<Date, usize> = BTreeMap::new();
-    for (call, _) in &calls {
-        if let Some((date, _)) = call.span_ms.and_then(|(ms, _)| units::day_of(ms, zone)) {
-            *by_day.entry(date).or_default() += 1;
-        }
-    }
+fn most(period: &Period<'_>, issues: &[Troubled], zone: &TimeZone) -> Option<String> {
+    let most = issues.first().filter(|most| 2 <= most.calls)?;
     let mut said = format!(
         "Most common trouble: {}, in {}",
-        issue_type.title().to_lowercase(),
-        counted(calls.len() as u64, "call", "calls")
+        most.issue_type.title().to_lowercase(),
+        counted(most.calls as u64, "call", "calls")
     );
-    let busiest = by_day.iter().max_by_key(|(_, n)| **n);
-    if let Some((date, n)) = busiest.filter(|(_, n)| 2 < **n && calls.len() < 2 * **n)
+    let had = |call: &&&Brief| {
+        let mut each = call.troubles.each();
+        each.any(|(issue_type, _)| issue_type == most.issue_type)
+    };
+    let days = period.calls.chunk_by(|a, b| a.day == b.day);
+    let by_day =
+        days.filter_map(|calls| Some((calls.first()?.day?, calls.iter().filter(had).count())));
+    // Of days with as many, the last one.
+    let busiest = by_day.max_by_key(|(day_ms, n)| (*n, *day_ms));
+    if let Some((day_ms, n)) = busiest.filter(|(_, n)| 2 < *n && most.calls < 2 * *n)
         && 1 < period.steps.len()
+        && let Some((date, _)) = units::day_of(day_ms, zone)
     {
         let date = date.strftime("%A,\u{a0}%-d\u{a0}%b");
-        said += &match *n == calls.len() {
+        said += &match n == most.calls {
             true => format!(", all on {date}"),
             false => format!(", {n} of them on {date}"),
         };
@@ -244,40 +267,48 @@ fn most(period: &Period<'_>, zone: &TimeZone) -> Option<String> {
     Some(said)
 }
 
-/// The calls that had each issue, newest first, and how bad it was at its worst; the issue that most calls had first.
-fn by_issue<'a>(calls: &[&'a CallSummary]) -> Vec<(IssueType, Vec<(&'a CallSummary, Severity)>)> {
-    let mut by_issue: BTreeMap<IssueType, Vec<(&'a CallSummary, Severity)>> = BTreeMap::new();
-    for &call in calls {
-        for issue_type in issue_types(call) {
-            let spells = call.spells.iter();
-            let theirs = spells.filter(|spell| spell.issue_type == issue_type);
-            let worst = theirs.map(|spell| spell.severity).max();
-            let worst = worst.unwrap_or(Severity::Warning);
-            by_issue.entry(issue_type).or_default().push((call, worst));
+/// An issue, the calls that had it, and those of them in which it was bad.
+#[derive(Debug, PartialEq)]
+struct Troubled {
+    issue_type: IssueType,
+    calls: usize,
+    bad: usize,
+}
+
+/// Each issue that any of `calls` had; the one that most had first.
+fn by_issue(calls: &[&Brief]) -> Vec<Troubled> {
+    let mut by_issue = IssueType::ALL.map(|issue_type| Troubled {
+        issue_type,
+        calls: 0,
+        bad: 0,
+    });
+    for call in calls {
+        for (issue_type, is_bad) in call.troubles.each() {
+            let troubled = &mut by_issue[issue_type as usize];
+            troubled.calls += 1;
+            troubled.bad += usize::from(is_bad);
         }
     }
-    let mut by_issue: Vec<_> = by_issue.into_iter().collect();
-    by_issue.sort_by_key(|(_, calls)| Reverse((calls.len(), n_bad(calls))));
-    by_issue
+    let had = by_issue.into_iter().filter(|troubled| 0 < troubled.calls);
+    let mut had: Vec<Troubled> = had.collect();
+    had.sort_by_key(|troubled| Reverse((troubled.calls, troubled.bad)));
+    had
 }
 
-fn n_bad(calls: &[(&CallSummary, Severity)]) -> usize {
-    let bad = calls.iter();
-    bad.filter(|(_, severity)| *severity == Severity::Bad)
-        .count()
-}
-
-fn troubles(period: &Period<'_>) -> Vec<Trouble> {
-    let by_issue = by_issue(&period.calls);
-    let most = by_issue.first().map_or(1, |(_, calls)| calls.len()) as f64;
+fn troubles(period: &Period<'_>, issues: &[Troubled]) -> Vec<Trouble> {
+    let most = issues.first().map_or(1, |most| most.calls) as f64;
     // All there are need no days.
     let dates = period.n_days.and(period.dates);
     let (from, to) = dates.map_or_else(Default::default, |(first, last)| {
         (first.to_string(), last.to_string())
     });
-    let trouble = |(issue_type, calls): (IssueType, Vec<(&CallSummary, Severity)>)| {
-        let bad = n_bad(&calls);
-        let n = counted(calls.len() as u64, "call", "calls");
+    let trouble = |troubled: &Troubled| {
+        let Troubled {
+            issue_type,
+            calls,
+            bad,
+        } = *troubled;
+        let n = counted(calls as u64, "call", "calls");
         let share = |n: usize| (n as f64 / most * 1e4).round() / 1e2;
         Trouble {
             title: issue_type.title(),
@@ -285,21 +316,16 @@ fn troubles(period: &Period<'_>) -> Vec<Trouble> {
             about: format!("{}: {n}, in {bad} of them it was bad", issue_type.title()),
             calls: n,
             poor: share(bad),
-            fair: share(calls.len() - bad),
+            fair: share(calls - bad),
             from: from.clone(),
             to: to.clone(),
         }
     };
-    let by_issue = by_issue.into_iter().take(TROUBLES_MAX);
-    by_issue.map(trouble).collect()
+    issues.iter().take(TROUBLES_MAX).map(trouble).collect()
 }
 
-fn worst(calls: &[&CallSummary], zone: &TimeZone) -> Vec<Worst> {
-    let bad = calls.iter();
-    let bad = bad.filter(|call| matches!(call.quality(), Quality::Fair | Quality::Poor));
-    let mut bad: Vec<&CallSummary> = bad.copied().collect();
-    bad.sort_by_key(|call| call.score);
-    let one = |call: &CallSummary| Worst {
+fn one_of_worst(call: &CallSummary, zone: &TimeZone) -> Worst {
+    Worst {
         verdict: verdict(call.score),
         page: data::page_path(&call.id),
         room: call.room_name(),
@@ -309,8 +335,7 @@ fn worst(calls: &[&CallSummary], zone: &TimeZone) -> Vec<Worst> {
             .and_then(|(start_ms, _)| units::day_of(start_ms, zone))
             .map(|(date, _)| date.strftime("%-d %b").to_string())
             .unwrap_or_default(),
-    };
-    bad.into_iter().take(WORST_MAX).map(one).collect()
+    }
 }
 
 fn scored(scores: &[u8]) -> String {
@@ -338,21 +363,21 @@ fn minutes_by(steps: &[Step]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Spell;
+    use crate::call::{CallKey, Severity, Spell};
 
-    fn call(issue_type: IssueType, severity: Severity) -> CallSummary {
+    fn call(issue_type: IssueType, severity: Severity) -> Brief {
         let spell = Spell {
             issue_type,
             severity,
             start_ms: 0,
             end_ms: 1,
         };
-        CallSummary {
+        let call = CallSummary {
             spells: vec![spell],
             worst_issue: Some(issue_type),
-            span_ms: Some((1_795_435_200_000, 1_795_435_300_000)),
             ..CallSummary::default()
-        }
+        };
+        Brief::of(&call, CallKey::default(), 0, &TimeZone::UTC)
     }
 
     #[test]
@@ -362,12 +387,12 @@ mod tests {
             call(IssueType::SendPacketLoss, Severity::Bad),
             call(IssueType::SendPacketLoss, Severity::Warning),
             call(IssueType::SendPacketLoss, Severity::Warning),
-            CallSummary::default(),
+            Brief::default(),
         ];
         let by_issue = by_issue(&calls.iter().collect::<Vec<_>>());
         let told: Vec<_> = by_issue
             .iter()
-            .map(|(issue_type, calls)| (issue_type.id(), calls.len(), n_bad(calls)))
+            .map(|one| (one.issue_type.id(), one.calls, one.bad))
             .collect();
         assert_eq!(told, [("send-packet-loss", 3, 1), ("jitter", 1, 0)]);
     }

@@ -1,15 +1,15 @@
 //! The page of one room: how its calls were, the course of score and loss from call to call, who is usually there, and every call.
 
+use super::super::brief::{Brief, worst_p95};
 use super::super::charts::nice;
 use super::super::days::Days;
 use super::super::holes::fill;
 use super::super::numbers::{Numbers, Sums, by_day};
 use super::super::periods::{LOSS, ROUND_TRIP, everything};
-use super::super::state::Texts;
+use super::super::state::Kept;
 use super::super::{Error, data};
-use super::calls::worst_p95;
 use super::level;
-use super::period::{self, Shown};
+use super::period::{self, Full, Shown};
 use super::plot::{self, Plot, Point};
 use super::tiles::Tile;
 use crate::call::{CallSummary, FAIR_MIN, GOOD_MIN, room_name};
@@ -24,7 +24,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Calls that are drawn and listed, the newest; the overview finds all.
-const CALLS_MAX: usize = 300;
+pub(in crate::report) const ROOM_CALLS_MAX: usize = 300;
 /// People who are named.
 const NAMES_MAX: usize = 8;
 /// A hole in the page, see [`fill`].
@@ -56,54 +56,66 @@ struct Often {
     calls: String,
 }
 
-/// `rooms/<fingerprint>.html`, in parts. `calls`: all of the room, newest first, at least one; `texts`: of each of them.
+/// `rooms/<fingerprint>.html`, in parts. `calls`: all of the room, newest first, at least one; `drawn`: what is kept of the first
+/// [`ROOM_CALLS_MAX`]; `full`: of any.
 pub(in crate::report) fn room<'a>(
     room: &str,
-    calls: &[&CallSummary],
-    texts: &[Texts<'a>],
+    calls: &[&Brief],
+    drawn: &[Kept<'a>],
+    full: &Full<'_>,
     numbers: &Numbers<'_>,
 ) -> Result<Vec<Cow<'a, [u8]>>, Error> {
     let (zone, standards) = (numbers.time_zone, numbers.standards);
     let sums = Sums::over(calls, Vec::new());
-    let days = by_day(calls.iter().copied(), &Days::default(), zone);
+    let days = by_day(calls, &Days::default(), zone);
     let period = everything(calls, &sums, &days);
-    let mut shown = period::shown(&period, standards, zone);
+    let mut shown = period::shown(&period, full, standards, zone)?;
     // Percentiles over all readings are kept by day, not by room; a typical call says more here anyway.
     shown.tiles.truncate(4);
     shown.tiles.remove(1);
     shown.tiles.insert(1, typical_call(calls));
+    let losses = calls.iter().filter_map(|call| call.loss_p95);
     shown
         .tiles
-        .push(typical(calls, LOSS, "Loss of a call", standards));
+        .push(typical(losses, LOSS, "Loss of a call", standards));
+    let round_trips = calls.iter().filter_map(|call| call.round_trip_p95_s);
     shown.tiles.push(typical(
-        calls,
+        round_trips,
         ROUND_TRIP,
         "Round-trip time of a call",
         standards,
     ));
-    let drawn = &calls[..calls.len().min(CALLS_MAX)];
     let rest = calls.len() - drawn.len();
-    let ids = calls.iter().map(|call| call.id.as_bytes());
-    let page = Page {
+    let rows: Vec<&[u8]> = drawn.iter().flat_map(Kept::row_of_room).collect();
+    let drawn: Vec<CallSummary> = drawn
+        .iter()
+        .map(Kept::summary)
+        .collect::<Result<_, _>>()
+        .map_err(Error::Remembered)?;
+    let mut page = Page {
         assets: format!("../assets/{}/", site::assets_digest()),
         version: env!("CARGO_PKG_VERSION"),
-        digest: fingerprint(ids.chain(calls.iter().map(|call| call.sentence.as_bytes()))),
+        digest: String::new(),
         room: room_name(room),
         zone: units::zone_name(zone),
         shown,
-        score: score(drawn, zone),
-        loss: loss(drawn, standards, zone),
-        often: often(calls),
+        score: score(&drawn, zone),
+        loss: loss(&drawn, standards, zone),
+        often: often(&drawn, 0 < rest),
         rows: ROWS,
         rest: match rest {
             0 => String::new(),
             n => counted(n as u64, "earlier call", "earlier calls"),
         },
     };
+    let words = data::json(&page);
+    let all = rows.iter().copied().chain([words.as_bytes()]);
+    page.digest = fingerprint(all);
     let page = site::render("report-room.html", page)?;
-    let rows = texts.iter().take(drawn.len());
-    let rows = rows.flat_map(|one| one.row_of_room()).map(Cow::from);
-    Ok(fill(&page, [(ROWS, rows.collect())]))
+    Ok(fill(
+        &page,
+        [(ROWS, rows.into_iter().map(Cow::from).collect())],
+    ))
 }
 
 fn tile(title: &'static str, about: &str, value: String, note: String) -> Tile {
@@ -118,7 +130,7 @@ fn tile(title: &'static str, about: &str, value: String, note: String) -> Tile {
     }
 }
 
-fn typical_call(calls: &[&CallSummary]) -> Tile {
+fn typical_call(calls: &[&Brief]) -> Tile {
     let people = median(calls.iter().map(|call| call.n_participants as f64));
     let lengths = calls.iter().filter_map(|call| call.span_ms);
     let length_ms = median(lengths.map(|(start_ms, end_ms)| (end_ms - start_ms) as f64));
@@ -136,13 +148,12 @@ fn typical_call(calls: &[&CallSummary]) -> Tile {
 }
 
 fn typical(
-    calls: &[&CallSummary],
+    values: impl Iterator<Item = f64>,
     metrics: &[MetricId],
     title: &'static str,
     standards: &Standards,
 ) -> Tile {
-    let found = calls.iter().filter_map(|call| worst_p95(call, metrics));
-    let middle = median(found.map(|(_, value)| value));
+    let middle = median(values);
     let metric = metrics.first().copied();
     let unit = metric.map_or(Unit::Ratio, |metric| metric.def().unit);
     Tile {
@@ -192,7 +203,7 @@ fn day(ms: i64, zone: &TimeZone) -> String {
         .map_or_else(String::new, |(date, _)| date.strftime("%-d %b").to_string())
 }
 
-fn score(calls: &[&CallSummary], zone: &TimeZone) -> Option<Plot> {
+fn score(calls: &[CallSummary], zone: &TimeZone) -> Option<Plot> {
     let points = calls.iter().filter_map(|call| {
         let score = call.score?.value();
         let quality = call.quality().word();
@@ -214,7 +225,7 @@ fn score(calls: &[&CallSummary], zone: &TimeZone) -> Option<Plot> {
     )
 }
 
-fn loss(calls: &[&CallSummary], standards: &Standards, zone: &TimeZone) -> Option<Plot> {
+fn loss(calls: &[CallSummary], standards: &Standards, zone: &TimeZone) -> Option<Plot> {
     let thresholds = LOSS.first().and_then(|metric| standards.of(*metric));
     let found = calls.iter().filter_map(|call| {
         let (_, value) = worst_p95(call, LOSS)?;
@@ -247,18 +258,19 @@ fn loss(calls: &[&CallSummary], standards: &Standards, zone: &TimeZone) -> Optio
     )
 }
 
-/// Who was in more than one call, the most frequent first.
-fn often(calls: &[&CallSummary]) -> Vec<Often> {
+/// Who was in more than one of `calls`, the most frequent first. `are_newest`: there are more.
+fn often(calls: &[CallSummary], are_newest: bool) -> Vec<Often> {
     let mut by_name: HashMap<&str, usize> = HashMap::new();
     for name in calls.iter().flat_map(|call| &call.names) {
         *by_name.entry(name).or_default() += 1;
     }
     let mut often: Vec<(&str, usize)> = by_name.into_iter().filter(|(_, n)| 1 < *n).collect();
     often.sort_by_key(|(name, n)| (Reverse(*n), *name));
-    let all = calls.len();
+    let all = counted(calls.len() as u64, "call", "calls");
+    let newest = if are_newest { "the newest " } else { "" };
     let one = |(name, n): (&str, usize)| Often {
         name: name.to_owned(),
-        calls: format!("{n} of {}", counted(all as u64, "call", "calls")),
+        calls: format!("{n} of {newest}{all}"),
     };
     often.into_iter().take(NAMES_MAX).map(one).collect()
 }
@@ -282,7 +294,7 @@ mod tests {
             call(&["Ana", "Guest"], 3),
             call(&["Ben", "Ana"], 2),
         ];
-        let often = often(&calls.iter().collect::<Vec<_>>());
+        let often = often(&calls, false);
         let told: Vec<_> = often
             .iter()
             .map(|one| (one.name.as_str(), one.calls.replace(NBSP, " ")))

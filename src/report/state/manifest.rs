@@ -1,10 +1,13 @@
 //! What is known from the builds before: how far each file was read, what is kept of each call and where. Written last and as a whole:
 //! a build that is killed before has not happened.
 
+use super::super::brief::Brief;
 use super::super::days::Days;
+use super::super::listing::Listing;
+use super::super::older::Stretch;
 use super::store::{FILE_MODE, Place, damaged};
 use crate::beacon::Refusal;
-use crate::call::{CallSummary, FileNumber};
+use crate::call::{FileNumber, packed};
 use crate::digest::{checksum, fingerprint};
 use crate::log::cursor::Cursor;
 use serde::{Deserialize, Serialize};
@@ -21,7 +24,7 @@ const BUILD: &str = env!("SOURCES_DIGEST");
 /// How the file begins.
 const MAGIC: &[u8] = b"call-metrics state ";
 /// What a call takes, about.
-const CALL_BYTES: usize = 800;
+const CALL_BYTES: usize = 150;
 
 /// All that is known.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,10 +37,18 @@ pub(in crate::report) struct Known {
     pub(super) store: (String, u64),
     /// Files of the logs in their order, also those that are gone.
     pub(in crate::report) files: Vec<KnownFile>,
-    /// Calls in any order.
+    /// Rooms of calls, as beacons have them.
+    pub(in crate::report) rooms: Vec<String>,
+    /// Calls, in the order in which they are listed.
     pub(in crate::report) calls: Vec<KnownCall>,
+    /// [`crate::call::session_key`] of everybody in them.
+    #[serde(with = "packed")]
+    pub(in crate::report) sessions: Vec<u64>,
     /// Their readings by day.
     pub(in crate::report) days: Days,
+    /// The files of the report that the next build takes parts of, or leaves alone.
+    pub(in crate::report) listing: Option<Listing>,
+    pub(in crate::report) older: Vec<Stretch>,
 }
 
 /// A file of the logs.
@@ -84,19 +95,31 @@ pub(in crate::report) struct Account {
 /// A call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::report) struct KnownCall {
-    /// Boxed: lists of many are sorted and put together anew.
-    pub(in crate::report) summary: Box<CallSummary>,
+    pub(in crate::report) brief: Brief,
+    /// Where it lies as it was gathered.
     pub(in crate::report) place: Place,
     /// Where its [`super::Sketches`] are.
     pub(in crate::report) sketches: Place,
-    /// Where its [`super::Texts`] are.
-    pub(in crate::report) texts: Place,
-    /// [`crate::call::session_key`] of everybody in it.
-    pub(in crate::report) sessions: Vec<u64>,
+    /// Which of [`Known::sessions`] are of people in it: the first, and how many.
+    pub(in crate::report) sessions: (u32, u32),
     /// What stands for the calls of its room that its page leads to, see `Neighbours::trail_of`.
     pub(in crate::report) trail: u64,
-    /// Files that its beacons are from. Empty: nobody knows any more, none that is there.
-    pub(in crate::report) files: Vec<FileNumber>,
+    /// Bytes of its entry in `data/report.json`.
+    pub(in crate::report) entry_bytes: u32,
+    /// Where in the one of the build before it stands; nowhere, if it does not any more.
+    #[serde(skip)]
+    pub(in crate::report) entry_at: Option<u64>,
+}
+
+impl KnownCall {
+    /// [`crate::call::session_key`] of everybody in it, out of those of all.
+    pub(in crate::report) fn sessions<'s>(&self, all: &'s [u64]) -> &'s [u64] {
+        let (first, n) = self.sessions;
+        let found = all
+            .get(first as usize..)
+            .and_then(|rest| rest.get(..n as usize));
+        found.unwrap_or_default()
+    }
 }
 
 /// Why nothing is known.

@@ -7,10 +7,10 @@ mod store;
 
 pub(super) use files::{Recognised, recognised};
 pub(super) use manifest::{Account, Known, KnownCall, KnownFile, path_digest};
-pub(super) use store::{Place, Sketches, Store, Texts};
+pub(super) use store::{Kept, Place, Sketches, Store, ToKeep};
 
 use super::{Note, Settings};
-use crate::call::{FileNumber, Gathered};
+use crate::call::{CallKey, FileNumber, Gathered};
 use manifest::{FORMAT, Unknown};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -25,6 +25,8 @@ const FOLDER_MODE: u32 = 0o700;
 const REPORTS_MAX: usize = 4;
 /// The store is copied when it is larger than twice what counts in it, and by so much.
 const WASTE_BYTES_MAX: u64 = 16 << 20;
+/// Calls of which what is kept is read at once, where it is read of all.
+pub(super) const READ_AT_ONCE: usize = 1_000;
 const MANIFEST: &str = "manifest";
 const LOCK: &str = "lock";
 
@@ -53,20 +55,32 @@ impl Old {
     pub(super) fn left_over(
         &self,
         gone: impl Fn(FileNumber) -> bool,
-        is_there: impl Fn(&str) -> bool,
+        is_there: impl Fn(CallKey) -> bool,
     ) -> io::Result<Vec<(Gathered, Vec<FileNumber>)>> {
         let Some(known) = &self.known else {
             // Whoever does not know what is gone had better keep it. Of each call the last time that it was stored.
-            let all = self.store.all().map(|(call, _)| (call.id(), call));
-            let left: BTreeMap<_, _> = all.filter(|(id, _)| !is_there(id)).collect();
+            let all = self.store.all().map(|(call, _)| (call.key(), call));
+            let left: BTreeMap<_, _> = all.filter(|(key, _)| !is_there(*key)).collect();
             return Ok(left.into_values().map(|call| (call, Vec::new())).collect());
         };
-        let calls = known.calls.iter();
-        let left = calls.filter(|call| {
-            call.files.iter().all(|file| gone(*file)) && !is_there(&call.summary.id)
-        });
-        left.map(|call| Ok((self.store.get(call.place)?, call.files.clone())))
-            .collect()
+        let mut left = Vec::new();
+        for calls in known.calls.chunks(READ_AT_ONCE) {
+            let read = self
+                .store
+                .read_all(calls.iter().map(|call| call.brief.kept))?;
+            for call in calls {
+                if is_there(call.brief.key) {
+                    continue;
+                }
+                // Of one whose files nobody can tell any more the same holds.
+                let files = read.kept(call.brief.kept).and_then(|kept| kept.files());
+                let files = files.unwrap_or_default();
+                if files.iter().all(|file| gone(*file)) {
+                    left.push((self.store.get(call.place)?, files));
+                }
+            }
+        }
+        Ok(left)
     }
 }
 
@@ -207,7 +221,7 @@ impl State {
     fn commit_to(&mut self, home: &Home) -> io::Result<()> {
         let mut name = home.store.clone();
         let calls = self.known.calls.iter();
-        let places = calls.flat_map(|call| [call.place, call.sketches, call.texts]);
+        let places = calls.flat_map(|call| [call.place, call.sketches, call.brief.kept]);
         let used: u64 = places.map(Place::bytes).sum();
         if 2 * used + WASTE_BYTES_MAX < self.store.end() {
             let (store, new_name) = new_store(&home.folder)?;
@@ -215,12 +229,13 @@ impl State {
                 call.place = store.put(&self.store.get(call.place)?)?;
                 call.sketches = store.put_sketches(&self.store.get_sketches(call.sketches)?)?;
             }
-            // Side by side, because they are read together.
-            let read = self
-                .store
-                .read_all(self.known.calls.iter().map(|call| call.texts))?;
-            for call in &mut self.known.calls {
-                call.texts = store.put_texts(&read.texts(call.texts)?)?;
+            // Side by side in the order of the list, because they are read together.
+            for calls in self.known.calls.chunks_mut(READ_AT_ONCE) {
+                let places = calls.iter().map(|call| call.brief.kept);
+                let read = self.store.read_all(places)?;
+                for call in calls {
+                    call.brief.kept = store.put_again(&read.kept(call.brief.kept)?)?;
+                }
             }
             (self.store, name) = (store, new_name);
         }
@@ -261,8 +276,10 @@ fn fresh(settings: &Settings<'_>) -> Known {
 /// Why `known` is not to go on with.
 fn doubt(known: &Known, settings: &Settings<'_>) -> Option<&'static str> {
     let is_there = |path: &str| settings.out.join(path).exists();
-    let newest = known.calls.iter().max_by_key(|call| call.summary.span_ms);
-    let page = newest.map(|call| super::data::page_path(&call.summary.id));
+    let page = known.calls.first().and_then(|newest| {
+        let room = known.rooms.get(newest.brief.room as usize)?;
+        Some(super::data::page_path(&newest.brief.key.id(room)))
+    });
     if known.logs != absolute(settings.logs) {
         Some("it was made from other logs")
     } else if known.settings != settings.digest() {

@@ -1,13 +1,14 @@
-//! Calls as they were gathered, the sketches of their readings and what the files that tell of many say of them, one after the other in a file that
+//! Calls as they were gathered, the sketches of their readings and what else is kept of them, one after the other in a file that
 //! is only appended to. What is not in it as it was written is an error, never a wrong call.
 
-use crate::call::{Gathered, Sketch};
+use super::super::page::CutRow;
+use crate::call::{CallSummary, FileNumber, Gathered, Sketch};
 use crate::digest::checksum_on;
 use crate::metric::MetricId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +23,8 @@ const HEAD_BYTES: usize = 8;
 const CALL: u32 = 0;
 /// The sketches of a call.
 const SKETCHES: u32 = 2 << 30;
-/// A call's [`Texts`].
-const TEXTS: u32 = 1 << 30;
+/// A call's [`Kept`].
+const KEPT: u32 = 1 << 30;
 /// Where in a length the kind is.
 const KINDS: u32 = 3 << 30;
 /// What people say in calls is not in there, but who was in them is.
@@ -46,18 +47,24 @@ impl Place {
 /// All readings of all people of a call, of each metric that anybody has, in the order of the table.
 pub(in crate::report) type Sketches = Vec<(MetricId, Sketch)>;
 
-/// What stands of a call in files that tell of all. To make it of all calls anew takes longer than all the rest of a build with little
-/// news.
+/// What is kept of a call besides its readings: what stands of it in files that tell of many, and what else they conclude from. To make
+/// it of all calls anew takes longer than all the rest of a build with little news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::report) struct Texts<'a> {
+pub(in crate::report) struct Kept<'a> {
     /// Its row in tables, as `page::CutRow` cuts it.
     #[serde(borrow)]
     row: [Bytes<'a>; 4],
+    /// What scripts of the overview know of it, as JSON.
+    for_scripts: Bytes<'a>,
     /// Its entry in `data/report.json`.
     entry: Bytes<'a>,
+    /// Its [`CallSummary`], encoded: it is asked for of few.
+    summary: Bytes<'a>,
+    /// Files that its beacons are from, encoded.
+    files: Bytes<'a>,
 }
 
-/// Text that nobody looks into any more.
+/// Bytes that nobody looks into any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 struct Bytes<'a>(&'a [u8]);
 
@@ -67,17 +74,26 @@ impl Serialize for Bytes<'_> {
     }
 }
 
-impl<'a> Texts<'a> {
-    pub(in crate::report) fn new(row: [&'a str; 4], entry: &'a str) -> Texts<'a> {
-        Texts {
-            row: row.map(|part| Bytes(part.as_bytes())),
-            entry: Bytes(entry.as_bytes()),
-        }
-    }
+/// The same of a call that was just written, before it has its place in the store.
+#[derive(Debug)]
+pub(in crate::report) struct ToKeep {
+    pub(in crate::report) row: CutRow,
+    pub(in crate::report) for_scripts: String,
+    pub(in crate::report) entry: String,
+    pub(in crate::report) summary: CallSummary,
+    /// Empty: nobody knows any more, none that is there.
+    pub(in crate::report) files: Vec<FileNumber>,
+}
 
+impl<'a> Kept<'a> {
     /// Its entry in `data/report.json`.
     pub(in crate::report) fn entry(&self) -> &'a [u8] {
         self.entry.0
+    }
+
+    /// What scripts of the overview know of it, as JSON.
+    pub(in crate::report) fn for_scripts(&self) -> &'a [u8] {
+        self.for_scripts.0
     }
 
     /// Its row in the table of all calls, in parts.
@@ -91,9 +107,18 @@ impl<'a> Texts<'a> {
         let [first, _, of_room, others] = self.row.map(|part| part.0);
         [first, of_room, others]
     }
+
+    pub(in crate::report) fn summary(&self) -> io::Result<CallSummary> {
+        postcard::from_bytes(self.summary.0).map_err(|_| damaged())
+    }
+
+    /// Files that its beacons are from. Empty: nobody knows any more, none that is there.
+    pub(in crate::report) fn files(&self) -> io::Result<Vec<FileNumber>> {
+        postcard::from_bytes(self.files.0).map_err(|_| damaged())
+    }
 }
 
-/// Parts of the store, each read at once, in which texts of many calls lie.
+/// Parts of the store, each read at once, in which what is kept of many calls lies.
 #[derive(Debug)]
 pub(in crate::report) struct Read {
     /// Where each begins, ascending.
@@ -102,14 +127,14 @@ pub(in crate::report) struct Read {
 
 impl Read {
     /// Those of one call.
-    pub(in crate::report) fn texts(&self, place: Place) -> io::Result<Texts<'_>> {
+    pub(in crate::report) fn kept(&self, place: Place) -> io::Result<Kept<'_>> {
         let behind = self.parts.partition_point(|(at, _)| *at <= place.at);
         let part = behind.checked_sub(1).and_then(|at| self.parts.get(at));
         let record = part.and_then(|(at, bytes)| {
             let begin = usize::try_from(place.at - at).ok()?;
             bytes.get(begin..begin + place.bytes() as usize)
         });
-        decoded(TEXTS, record.ok_or_else(damaged)?)
+        decoded(KEPT, record.ok_or_else(damaged)?)
     }
 }
 
@@ -180,14 +205,38 @@ impl Store {
         self.take(SKETCHES, place)
     }
 
-    /// Appends what files that tell of many calls say of one.
-    pub(in crate::report) fn put_texts(&self, texts: &Texts<'_>) -> io::Result<Place> {
-        self.append(TEXTS, texts, SMALL_BYTES)
+    /// Appends what is kept of a call.
+    pub(in crate::report) fn put_kept(&self, call: &ToKeep) -> io::Result<Place> {
+        let encode = |result: postcard::Result<Vec<u8>>| result.map_err(io::Error::other);
+        let summary = encode(postcard::to_stdvec(&call.summary))?;
+        let files = encode(postcard::to_stdvec(&call.files))?;
+        self.put_again(&Kept {
+            row: call.row.parts().map(|part| Bytes(part.as_bytes())),
+            for_scripts: Bytes(call.for_scripts.as_bytes()),
+            entry: Bytes(call.entry.as_bytes()),
+            summary: Bytes(&summary),
+            files: Bytes(&files),
+        })
+    }
+
+    /// The same of another store.
+    pub(in crate::report) fn put_again(&self, kept: &Kept<'_>) -> io::Result<Place> {
+        self.append(KEPT, kept, SMALL_BYTES)
+    }
+
+    /// Reads back what is kept of one call in full.
+    pub(in crate::report) fn get_summary(&self, place: Place) -> io::Result<CallSummary> {
+        self.read_all([place].into_iter())?.kept(place)?.summary()
+    }
+
+    /// The files that one call's beacons are from, see [`Kept::files`].
+    pub(in crate::report) fn get_files(&self, place: Place) -> io::Result<Vec<FileNumber>> {
+        self.read_all([place].into_iter())?.kept(place)?.files()
     }
 
     /// Reads the parts in which the records at `places` lie: what lies side by side, at once.
     pub(in crate::report) fn read_all(
-        &mut self,
+        &self,
         places: impl Iterator<Item = Place>,
     ) -> io::Result<Read> {
         let ends = places.map(|place| Ok((place.at, self.end_of(place)?)));
@@ -202,12 +251,8 @@ impl Store {
         });
         let read = |(begin, end): (u64, u64)| {
             let n_bytes = usize::try_from(end - begin).map_err(io::Error::other)?;
-            let mut bytes = Vec::with_capacity(n_bytes);
-            // Unlike a read at a place, which all others are, this one needs no memory that was written to before. It moves the file's
-            // place, which nobody else may do meanwhile.
-            let mut file = &self.file;
-            file.seek(SeekFrom::Start(begin))?;
-            file.take(end - begin).read_to_end(&mut bytes)?;
+            let mut bytes = vec![0; n_bytes];
+            self.file.read_exact_at(&mut bytes, begin)?;
             Ok((begin, bytes))
         };
         let parts = ends.into_iter().map(read).collect::<io::Result<_>>()?;
@@ -323,31 +368,36 @@ mod tests {
     fn what_was_put_is_read_back_and_what_was_not_finished_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calls");
-        let mut store = Store::create(&path).unwrap();
+        let store = Store::create(&path).unwrap();
         let a = store.put(&call("a")).unwrap();
         let sketches = vec![(MetricId::all().next().unwrap(), Sketch::of(&[1.0]).unwrap())];
         let between = store.put_sketches(&sketches).unwrap();
-        fn texts(room: &str) -> Texts<'_> {
-            Texts::new(["<tr>", room, "", "</tr>"], "{}")
+        fn kept(room: &str) -> Kept<'_> {
+            let part = |text| Bytes(str::as_bytes(text));
+            Kept {
+                row: ["<tr>", room, "", "</tr>"].map(part),
+                for_scripts: part("[]"),
+                entry: part("{}"),
+                summary: part(""),
+                files: part(""),
+            }
         }
-        let behind = store.put_texts(&texts("room")).unwrap();
+        let behind = store.put_again(&kept("room")).unwrap();
         let b = store.put(&call("b")).unwrap();
         let end = store.end();
         assert_eq!(store.get(b).unwrap().room, "b");
         assert_eq!(store.get_sketches(between).unwrap(), sketches);
         assert!(store.get(between).is_err() && store.get_sketches(b).is_err());
         let far = "<".repeat(NEAR_BYTES as usize);
-        let far = [&*far, "a", "b"].map(|row| store.put_texts(&texts(row)).unwrap());
+        let far = [&*far, "a", "b"].map(|row| store.put_again(&kept(row)).unwrap());
         let read = store
             .read_all([far[2], behind, far[1]].into_iter())
             .unwrap();
         assert_eq!(read.parts.len(), 2);
-        assert_eq!(read.texts(behind).unwrap(), texts("room"));
-        assert_eq!(read.texts(far[1]).unwrap(), texts("a"));
-        assert_eq!(read.texts(far[2]).unwrap(), texts("b"));
-        assert!(
-            read.texts(far[0]).is_err() && read.texts(a).is_err() && read.texts(between).is_err()
-        );
+        assert_eq!(read.kept(behind).unwrap(), kept("room"));
+        assert_eq!(read.kept(far[1]).unwrap(), kept("a"));
+        assert_eq!(read.kept(far[2]).unwrap(), kept("b"));
+        assert!(read.kept(far[0]).is_err() && read.kept(a).is_err() && read.kept(between).is_err());
         assert!(store.get_sketches(behind).is_err());
         store.put(&call("c")).unwrap();
 

@@ -11,12 +11,14 @@ const { csv } = globalThis.callMetricsExport;
 const DAY_MS = 86_400_000;
 const START = Date.UTC(2026, 10, 23, 9);
 /** Newest first, as the builder writes them. */
-const page = read(JSON.stringify({
-  id: ["a", "b", "c", "d"], room: [1, 0, 3, 2], rooms: ["team 10", "Ärger", "=cmd", "team 9"], start: [START, START - DAY_MS, START - 2 * DAY_MS, null],
-  day: [2, 0, 1, null], days: ["2026-11-22", "2026-11-21", "2026-11-23"], duration: [60_000, 5_000, 60_000, null], people: [2, 3, 4, 1], score: [95, 40, 70, null],
-  quality: ["good", "poor", "fair", "unknown"], loss: [0, 0.2, 0.06, null], rtt: [null, 0.4, 0.1, null], issues: [[], [1, 0], [0], []],
-  trouble: [0, 0.5, 0.1, null], who: [[0], [0, 1], [], []], names: ["Zoë Ångström", "ben"], types: [["jitter", "Jitter"], ["send-packet-loss", "Upload loss"]],
-}));
+const CALLS = [
+  ["a", "Ärger", START, "2026-11-23", 60_000, 2, 95, "good", 0, null, [], 0, ["Zoë Ångström"]],
+  ["b", "team 10", START - DAY_MS, "2026-11-22", 5_000, 3, 40, "poor", 0.2, 0.4, ["send-packet-loss", "jitter"], 0.5, ["Zoë Ångström", "ben"]],
+  ["c", "team 9", START - 2 * DAY_MS, "2026-11-21", 60_000, 4, 70, "fair", 0.06, 0.1, ["jitter"], 0.1, []],
+  ["d", "=cmd", null, null, null, 1, null, "unknown", null, null, [], null, []],
+];
+const TYPES = [["send-packet-loss", "Upload loss"], ["jitter", "Jitter"]];
+const page = read(CALLS, TYPES);
 const ids = (change) => shown(page.calls, { ...initial(), ...change }).map((call) => call.id).join("");
 
 test("a view goes into the address and comes back", () => {
@@ -36,6 +38,13 @@ test("only known words, days and numbers come out of an address", () => {
   }
   assert.equal(parse("text=a%00%0Ab", page).text, "a  b");
   assert.ok(parse("rows=999999", page).rows < 1e6);
+});
+
+test("calls of other files are among all, and those that are missing leave their places", () => {
+  const older = [{ n: 1, calls: [CALLS[1]] }, { n: 2, calls: null }, { n: 1, calls: [CALLS[3]] }];
+  const { calls, rooms, lost } = read([CALLS[0]], TYPES, older);
+  assert.deepEqual(calls.map(({ at, id }) => [at, id]), [[0, "a"], [1, "b"], [4, "d"]]);
+  assert.deepEqual([rooms.length, lost, page.lost], [3, 2, 0]);
 });
 
 test("every column sorts both ways, with what is not known last", () => {
