@@ -626,3 +626,107 @@ fn a_build_that_was_killed_anywhere_leaves_the_next_one_right() {
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(tree(&folder.path("site/data/calls")), expect);
 }
+
+/// A beacon of a meeting of its own.
+fn meeting(room: &str, nth: usize, at_ms: i64) -> String {
+    format!(
+        "{{\"room\":\"{room}\",\"meetingSessionId\":\"m{nth}\",\"sessionId\":\"s{nth}\",\"stats\":{{\"latest\":{{\"timestamp\":{at_ms},\"totalRecvPacketLoss\":0.01}}}}}}\n"
+    )
+}
+
+/// Files of older calls, and what the overview says of them.
+fn older(folder: &Folder, out: &str) -> Vec<String> {
+    let files = tree(&folder.path(out)).into_keys();
+    let files: Vec<String> = files.filter(|name| name.starts_with("older/")).collect();
+    let overview = folder.read(&format!("{out}/index.html"));
+    for name in &files {
+        assert!(overview.contains(&**name), "nothing leads to {name}");
+    }
+    assert_eq!(overview.matches("\"older/").count(), files.len());
+    files
+}
+
+#[test]
+fn older_calls_leave_the_overview_and_only_those_with_news_are_written() {
+    const DAY_MS: i64 = 86_400_000;
+    let folder = Folder::new();
+    let month = |n: usize, from: usize, days: i64| -> String {
+        let of_month = (from..from + n).map(|nth| {
+            let at_ms = T - days * DAY_MS - nth as i64 % 19 * DAY_MS - nth as i64 * 1_000;
+            meeting(["r", "s"][nth % 2], nth, at_ms)
+        });
+        of_month.collect()
+    };
+    // September, October, November.
+    let log = month(420, 2_000, 61) + &month(400, 1_000, 31) + &month(350, 0, 0);
+    folder.write("beacon.log", log);
+    let go_on = |add: &str| {
+        append(&folder.path("beacon.log"), add.as_bytes());
+        build(&folder, &["beacon.log"], "site", |_| ());
+        build(&folder, &["beacon.log"], "whole", |settings| {
+            settings.full = true
+        });
+        assert!(tree(&folder.path("site")) == tree(&folder.path("whole")));
+        (older(&folder, "site"), stamps(&folder, "site"))
+    };
+    let (september, _) = go_on("");
+    let [calls, rows] = &september[..] else {
+        panic!("{september:?}");
+    };
+    assert!(calls.starts_with("older/2026-09-") && rows.starts_with("older/2026-09-rows-"));
+    let script = folder.read(&format!("site/{calls}"));
+    assert!(script.starts_with("callMetricsOlder([\n[\"") && script.ends_with("]\n]);\n"));
+    assert_eq!(script.lines().count(), 420 + 2);
+
+    // News of a call in the page.
+    let (same, first) = go_on(&meeting("r", 0, T + 2_000));
+    assert_eq!(same, september);
+    // More calls than the page holds: October leaves it.
+    let (both, second) = go_on(&month(300, 400, 0));
+    assert_eq!(both.len(), 4);
+    assert!(both[2].starts_with("older/2026-10-") || both[0].starts_with("older/2026-09-"));
+    for name in &september {
+        assert_eq!(first[name], second[name], "left alone");
+    }
+    // A late beacon of a call of September.
+    let late = T - 61 * DAY_MS - 2_000 % 19 * DAY_MS - 2_000 * 1_000;
+    let (after, third) = go_on(&meeting("r", 2_000, late + 2_000));
+    assert!(!after.contains(calls) && !third.contains_key(calls));
+    let october = both
+        .iter()
+        .filter(|name| name.starts_with("older/2026-10-"));
+    for name in october {
+        assert_eq!(second[name], third[name], "left alone");
+    }
+}
+
+#[test]
+fn a_listing_that_somebody_has_changed_is_made_from_what_is_kept() {
+    let folder = Folder::new();
+    folder.write("beacon.log", meeting("r", 0, T) + &meeting("r", 1, T + 1));
+    build(&folder, &["beacon.log"], "site", |_| ());
+    let report = folder.path("site/data/report.json");
+    let whole = fs::read_to_string(&report).unwrap();
+    let changes: [&dyn Fn(); 3] = [
+        &|| fs::write(&report, whole.replace("\"m0\"", "\"m9\"")).unwrap(),
+        &|| fs::write(&report, &whole[..whole.len() / 2]).unwrap(),
+        &|| {
+            fs::remove_file(&report).unwrap();
+            fs::write(&report, "{}").unwrap();
+        },
+    ];
+    for (nth, change) in changes.iter().enumerate() {
+        change();
+        let more = meeting("s", 10 + nth, T + 9);
+        append(&folder.path("beacon.log"), more.as_bytes());
+        let heard = build(&folder, &["beacon.log"], "site", |_| ());
+        assert!(heard.is_empty(), "no reason to start over: {heard:?}");
+        build(&folder, &["beacon.log"], "whole", |settings| {
+            settings.full = true
+        });
+        assert!(
+            tree(&folder.path("site")) == tree(&folder.path("whole")),
+            "{nth}"
+        );
+    }
+}

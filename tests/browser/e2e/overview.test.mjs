@@ -1,7 +1,7 @@
 // The overview as a person uses it: search, sort, filter, a link to the same view, back, saving, keyboard alone, phone.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { join } from "node:path";
 import { after } from "node:test";
@@ -206,6 +206,56 @@ test("a thousand calls weigh no more than their share of what a page may", async
   // Without scripts they are all there.
   const plain = await opened(t, address, { javaScriptEnabled: false });
   assert.equal(await plain.page.locator("table.calls tbody tr").count(), n);
+});
+
+/** A report of 600 calls in November, 500 in October, and some in September: one in each of the rooms of hostile names. */
+function longReport(t) {
+  const texts = HOSTILE.filter((text) => text.trim() !== "");
+  const call = (at, room) => beacon(columns(at, 3), { room, meetingSessionId: `m${at}`, name: room });
+  const many = (n, last, room) => Array.from({ length: n }, (_, nth) => call(last - nth * 3_000_000, room));
+  const beacons = [...many(600, START, "november"), ...many(500, START - 30 * DAY, "october"), ...texts.map((text, nth) => call(START - 60 * DAY - nth * 60_000, text))];
+  return { address: reportOf(t, beacons), n: beacons.length, texts };
+}
+
+test("calls of months ago are found, sorted and shown like those of today", async (t) => {
+  const { address, n } = longReport(t);
+  const files = readdirSync(new URL("older", address));
+  assert.equal(files.length, 4, `${files}`);
+  assert.ok(!readFileSync(new URL(address), "utf8").includes("october</bdi></a></th>"), "they are not in the page");
+  const { page, watched, context } = await opened(t, address);
+  const loaded = () => page.evaluate(() => performance.getEntriesByType("resource").filter((one) => one.name.includes("/older/")).map((one) => one.name.replace(/.*older\//, "")));
+  const grouped = n.toLocaleString("en").replace(",", n < 10_000 ? "" : "\u202f");
+  await until("all calls", async () => (await said(page)).startsWith(`${grouped} calls`));
+  assert.equal((await loaded()).filter((name) => name.includes("rows")).length, 0, "rows are loaded when they are to be shown");
+  await search(page).fill("october");
+  await until("a hundred rows of them", async () => (await rows(page, 1)).length === 100 && (await rows(page, 1)).every((room) => room === "october"));
+  assert.match(await said(page), /^500 of /);
+  await search(page).fill("");
+  await sortBy(page, "Started").click();
+  await until("the oldest first", async () => (await rows(page, 2))[0]?.includes("Sep 2026"));
+  await until("a hundred of them", async () => (await rows(page, 1)).length === 100);
+  await unharmed(page);
+  const first = page.locator("#calls-body th a").first();
+  await first.click();
+  await page.locator("h1").waitFor();
+  // A copied link to them, opened elsewhere.
+  const again = await context.newPage();
+  await again.goto(`${address}#room=october&sort=started&order=up`);
+  await until("the same", async () => (await rows(again, 1))[0] === "october" && (await rows(again, 1)).length === 100);
+  watched.clean();
+});
+
+test("older calls that are not there are told, and without scripts where to find them", async (t) => {
+  const { address, texts } = longReport(t);
+  const gone = readdirSync(new URL("older", address)).filter((name) => name.startsWith("2026-09"));
+  for (const name of gone) rmSync(new URL(`older/${name}`, address));
+  const { page } = await opened(t, address);
+  await until("a word on it", async () => (await page.locator("#calls-lost").textContent()).startsWith(`${texts.length} older calls could not be loaded`));
+  await search(page).fill("october");
+  await until("what is there", async () => (await rows(page, 1)).length === 100);
+  const plain = await opened(t, address, { javaScriptEnabled: false });
+  assert.equal(await plain.page.locator("table.calls tbody tr").count(), 600);
+  await plain.page.getByText(new RegExp(`${500 + texts.length}\\scalls before these`)).waitFor();
 });
 
 /** Nothing ran, nothing was made of a text but text. */
