@@ -17,14 +17,6 @@ pub(super) struct AllCalls {
     sessions: Vec<u64>,
 }
 
-/// What became of a call that was put among all.
-pub(super) enum Put {
-    /// It has this place.
-    New(usize),
-    /// There was one before.
-    Replaced(KnownCall),
-}
-
 /// All calls as they are remembered.
 #[derive(Debug)]
 pub(super) struct Listed {
@@ -90,16 +82,15 @@ impl AllCalls {
     }
 
     /// Puts a call in the place of what was known of it, or behind all others.
-    pub(super) fn put(&mut self, mut call: KnownCall, sessions: Vec<u64>) -> Put {
-        call.sessions = (self.sessions.len() as u32, sessions.len() as u32);
+    pub(super) fn put(&mut self, mut call: KnownCall, sessions: Vec<u64>) {
+        call.first_session = self.sessions.len() as u32;
+        call.n_sessions = sessions.len() as u32;
         self.sessions.extend(sessions);
         match self.places.get(&call.brief.key) {
-            Some(at) => Put::Replaced(std::mem::replace(&mut self.calls[*at], call)),
+            Some(at) => self.calls[*at] = call,
             None => {
-                let at = self.calls.len();
-                self.places.insert(call.brief.key, at);
+                self.places.insert(call.brief.key, self.calls.len());
                 self.calls.push(call);
-                Put::New(at)
             }
         }
     }
@@ -122,7 +113,7 @@ impl AllCalls {
         for call in &mut calls {
             let first = sessions.len() as u32;
             sessions.extend_from_slice(call.sessions(&all));
-            call.sessions.0 = first;
+            call.first_session = first;
         }
         Listed {
             rooms,

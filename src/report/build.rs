@@ -4,7 +4,7 @@
 //! (beacons are numbered through a session), and of those whose page leads to another call than before; then the overview; then what
 //! is to be remembered. Killed in between, the next build goes on from before this one and writes the same.
 
-use super::all_calls::{AllCalls, Put};
+use super::all_calls::AllCalls;
 use super::brief::{Brief, RoomNumber};
 use super::cores;
 use super::days::DayStart;
@@ -181,6 +181,7 @@ impl Build<'_> {
         state.known.rooms = listed_calls.rooms;
         state.known.calls = listed_calls.calls;
         state.known.sessions = listed_calls.sessions;
+        state.known.changed_days = self.changed_days;
         state.known.days = days;
         state.known.listing = Some(listing);
         state.known.older = older;
@@ -294,12 +295,13 @@ impl Build<'_> {
                 starts.remove(&call.brief.key);
                 self.changed_days.insert(call.brief.day);
                 self.changed_rooms.insert(call.brief.room);
-                match self.calls.put(call, sessions) {
-                    Put::New(at) => in_rooms.push(at),
-                    Put::Replaced(before) => {
+                match self.calls.get(call.brief.key) {
+                    Some(before) => {
                         self.changed_days.insert(before.brief.day);
                     }
+                    None => in_rooms.push(self.calls.len()),
                 }
+                self.calls.put(call, sessions);
             }
         }
     }
@@ -469,7 +471,8 @@ impl Build<'_> {
             brief: Brief::of(&keep.summary, key, room, zone),
             place,
             sketches,
-            sessions: (0, 0),
+            first_session: 0,
+            n_sessions: 0,
             trail,
             entry_bytes: u32::try_from(keep.entry.len()).unwrap_or(u32::MAX),
             entry_at: None,

@@ -477,12 +477,13 @@ fn a_state_that_is_not_to_be_trusted_means_a_full_build_and_is_told() {
 
 #[test]
 fn damage_that_shows_only_when_a_call_is_read_back_costs_a_full_build() {
-    // Of the call itself, which comes first, where it goes on; of what the overview says of it, which comes last, in any case.
-    shows_damage(|_| 20, "r");
-    shows_damage(|n_bytes| n_bytes - 1, "another room");
+    // Of the call itself, which comes first, where it goes on; of what every build has of all calls, which comes last, in any case.
+    shows_damage(|_| 20, "r", "what is remembered of it: it is damaged");
+    let at_once = "its calls cannot be read: it is damaged";
+    shows_damage(|n_bytes| n_bytes - 1, "another room", at_once);
 }
 
-fn shows_damage(place: impl Fn(usize) -> usize, room: &str) {
+fn shows_damage(place: impl Fn(usize) -> usize, room: &str, reason: &str) {
     let folder = Folder::new();
     folder.write("beacon.log", beacon("r", "a", T) + "\n");
     build(&folder, &["beacon.log"], "site", |_| ());
@@ -501,7 +502,7 @@ fn shows_damage(place: impl Fn(usize) -> usize, room: &str) {
         (beacon(room, "b", T) + "\n").as_bytes(),
     );
     let heard = build(&folder, &["beacon.log"], "site", |_| ());
-    assert_eq!(heard, ["what is remembered of it: it is damaged"]);
+    assert_eq!(heard, [reason]);
     build(&folder, &["beacon.log"], "fresh", |_| ());
     assert_eq!(tree(&folder.path("site")), tree(&folder.path("fresh")));
 }

@@ -2,16 +2,16 @@
 //! a build that is killed before has not happened.
 
 use super::super::brief::Brief;
-use super::super::days::Days;
+use super::super::days::{DayStart, Days};
 use super::super::listing::Listing;
 use super::super::older::Stretch;
-use super::store::{FILE_MODE, Place, damaged};
+use super::store::{FILE_MODE, Place, Store, damaged};
 use crate::beacon::Refusal;
 use crate::call::{FileNumber, packed};
 use crate::digest::{checksum, fingerprint};
 use crate::log::cursor::Cursor;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,8 +23,6 @@ pub(super) const FORMAT: u32 = 4;
 const BUILD: &str = env!("SOURCES_DIGEST");
 /// How the file begins.
 const MAGIC: &[u8] = b"call-metrics state ";
-/// What a call takes, about.
-const CALL_BYTES: usize = 150;
 
 /// All that is known.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,16 +37,102 @@ pub(in crate::report) struct Known {
     pub(in crate::report) files: Vec<KnownFile>,
     /// Rooms of calls, as beacons have them.
     pub(in crate::report) rooms: Vec<String>,
-    /// Calls, in the order in which they are listed.
+    /// Where the calls are that began on each day, newest first.
+    pub(super) shelves: Vec<Shelf>,
+    /// All of them, in the order in which they are listed.
+    #[serde(skip)]
     pub(in crate::report) calls: Vec<KnownCall>,
     /// [`crate::call::session_key`] of everybody in them.
-    #[serde(with = "packed")]
+    #[serde(skip)]
     pub(in crate::report) sessions: Vec<u64>,
+    /// Days whose calls are others than those on their shelves.
+    #[serde(skip)]
+    pub(in crate::report) changed_days: BTreeSet<DayStart>,
     /// Their readings by day.
     pub(in crate::report) days: Days,
     /// The files of the report that the next build takes parts of, or leaves alone.
     pub(in crate::report) listing: Option<Listing>,
     pub(in crate::report) older: Vec<Stretch>,
+}
+
+/// Where the calls are that began on one day.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Shelf {
+    day: DayStart,
+    n_calls: usize,
+    place: Place,
+}
+
+/// What is on a shelf: the calls, and [`crate::call::session_key`] of everybody in them.
+#[derive(Serialize)]
+pub(super) struct OnShelf<'a> {
+    calls: &'a [KnownCall],
+    #[serde(with = "packed")]
+    sessions: &'a [u64],
+}
+
+/// The same, taken from it.
+#[derive(Deserialize)]
+pub(super) struct OffShelf {
+    calls: Vec<KnownCall>,
+    #[serde(with = "packed")]
+    sessions: Vec<u64>,
+}
+
+impl Known {
+    /// Takes all calls off their shelves.
+    pub(super) fn unpack(&mut self, store: &Store) -> io::Result<()> {
+        let n_calls = self.shelves.iter().map(|shelf| shelf.n_calls).sum();
+        self.calls.reserve_exact(n_calls);
+        for shelf in &self.shelves {
+            let OffShelf { calls, sessions } = store.get_shelf(shelf.place)?;
+            let mut first_session = self.sessions.len() as u32;
+            self.sessions.extend(sessions);
+            self.calls.extend(calls.into_iter().map(|mut call| {
+                call.first_session = first_session;
+                first_session += call.n_sessions;
+                call
+            }));
+        }
+        Ok(())
+    }
+
+    /// Puts the calls of days that have changed on new shelves; all of them, where nothing is on any.
+    pub(super) fn pack(&mut self, store: &Store) -> io::Result<()> {
+        let before = self.shelves.drain(..).map(|shelf| (shelf.day, shelf));
+        let mut before: HashMap<DayStart, Shelf> = before.collect();
+        let mut rest = &self.sessions[..];
+        for calls in self.calls.chunk_by(|a, b| a.brief.day == b.brief.day) {
+            let n_sessions: u32 = calls.iter().map(|call| call.n_sessions).sum();
+            let n_sessions = rest.len().min(n_sessions as usize);
+            let (sessions, others) = rest.split_at(n_sessions);
+            rest = others;
+            let (day, n_calls) = (calls.first().and_then(|call| call.brief.day), calls.len());
+            // Of calls of unknown time there may be two runs, those from beyond all calendars and those without any.
+            let as_before = before.remove(&day).filter(|shelf| {
+                day.is_some() && shelf.n_calls == n_calls && !self.changed_days.contains(&day)
+            });
+            self.shelves.push(match as_before {
+                Some(shelf) => shelf,
+                None => Shelf {
+                    day,
+                    n_calls,
+                    place: store.put_shelf(&OnShelf { calls, sessions })?,
+                },
+            });
+        }
+        Ok(())
+    }
+
+    /// Nothing is on any shelf any more.
+    pub(super) fn forget_shelves(&mut self) {
+        self.shelves.clear();
+    }
+
+    /// Places of all shelves.
+    pub(super) fn shelves(&self) -> impl Iterator<Item = Place> {
+        self.shelves.iter().map(|shelf| shelf.place)
+    }
 }
 
 /// A file of the logs.
@@ -100,8 +184,10 @@ pub(in crate::report) struct KnownCall {
     pub(in crate::report) place: Place,
     /// Where its [`super::Sketches`] are.
     pub(in crate::report) sketches: Place,
-    /// Which of [`Known::sessions`] are of people in it: the first, and how many.
-    pub(in crate::report) sessions: (u32, u32),
+    /// Which of [`Known::sessions`] are of people in it: so many, one behind the other, as the calls are.
+    #[serde(skip)]
+    pub(in crate::report) first_session: u32,
+    pub(in crate::report) n_sessions: u32,
     /// What stands for the calls of its room that its page leads to, see `Neighbours::trail_of`.
     pub(in crate::report) trail: u64,
     /// Bytes of its entry in `data/report.json`.
@@ -114,10 +200,9 @@ pub(in crate::report) struct KnownCall {
 impl KnownCall {
     /// [`crate::call::session_key`] of everybody in it, out of those of all.
     pub(in crate::report) fn sessions<'s>(&self, all: &'s [u64]) -> &'s [u64] {
-        let (first, n) = self.sessions;
         let found = all
-            .get(first as usize..)
-            .and_then(|rest| rest.get(..n as usize));
+            .get(self.first_session as usize..)
+            .and_then(|rest| rest.get(..self.n_sessions as usize));
         found.unwrap_or_default()
     }
 }
@@ -159,9 +244,7 @@ pub(super) fn read(path: &Path) -> Result<Known, Unknown> {
 
 /// Replaces what was known by what is known now. Returns when it is on disk.
 pub(super) fn write(path: &Path, known: &Known) -> io::Result<()> {
-    // Growing from nothing copies it several times.
-    let mut bytes = Vec::with_capacity(CALL_BYTES * (known.calls.len() + 20));
-    bytes.extend_from_slice(MAGIC);
+    let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(BUILD.as_bytes());
     bytes.push(b'\n');
     let head = bytes.len() + size_of::<u32>();

@@ -124,10 +124,10 @@ impl State {
         builder.recursive(true).mode(FOLDER_MODE).create(folder)?;
         let lock = lock(&folder.join(LOCK), tell)?;
         let (known, reason) = match manifest::read(&folder.join(MANIFEST)) {
-            Ok(known) => match doubt(&known, settings) {
-                Some(reason) => (Some(known), Some(reason.to_owned())),
-                None => match Store::open(&folder.join(&known.store.0), known.store.1) {
-                    Ok(store) => {
+            Ok(mut known) => match reopened(folder, &mut known) {
+                Ok(store) => match doubt(&known, settings) {
+                    Some(reason) => (Some(known), Some(reason.to_owned())),
+                    None => {
                         let home = Some(Home {
                             folder: folder.to_owned(),
                             store: known.store.0.clone(),
@@ -140,8 +140,8 @@ impl State {
                             home,
                         });
                     }
-                    Err(cause) => (None, Some(format!("its calls cannot be read: {cause}"))),
                 },
+                Err(cause) => (None, Some(format!("its calls cannot be read: {cause}"))),
             },
             // The first build of this report has nothing to say.
             Err(Unknown::Missing) if !settings.out.join("index.html").exists() => (None, None),
@@ -222,6 +222,7 @@ impl State {
         let mut name = home.store.clone();
         let calls = self.known.calls.iter();
         let places = calls.flat_map(|call| [call.place, call.sketches, call.brief.kept]);
+        let places = places.chain(self.known.shelves());
         let used: u64 = places.map(Place::bytes).sum();
         if 2 * used + WASTE_BYTES_MAX < self.store.end() {
             let (store, new_name) = new_store(&home.folder)?;
@@ -238,7 +239,9 @@ impl State {
                 }
             }
             (self.store, name) = (store, new_name);
+            self.known.forget_shelves();
         }
+        self.known.pack(&self.store)?;
         self.store.sync()?;
         self.known.store = (name, self.store.end());
         manifest::write(&home.folder.join(MANIFEST), &self.known)?;
@@ -254,6 +257,14 @@ impl State {
         forget_others(&home.folder);
         Ok(())
     }
+}
+
+/// The store of `known`, from which its calls are taken.
+fn reopened(folder: &Path, known: &mut Known) -> io::Result<Store> {
+    let (name, end) = &known.store;
+    let store = Store::open(&folder.join(name), *end)?;
+    known.unpack(&store)?;
+    Ok(store)
 }
 
 /// The same logs, wherever the builder was started.

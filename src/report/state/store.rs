@@ -2,6 +2,7 @@
 //! is only appended to. What is not in it as it was written is an error, never a wrong call.
 
 use super::super::page::CutRow;
+use super::manifest::{OffShelf, OnShelf};
 use crate::call::{CallSummary, FileNumber, Gathered, Sketch};
 use crate::digest::checksum_on;
 use crate::metric::MetricId;
@@ -17,6 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const NEAR_BYTES: u64 = 1 << 10;
 /// What most records take that are no calls.
 const SMALL_BYTES: usize = 4 << 10;
+/// What the calls of a day take, where they are some.
+const SHELF_BYTES: usize = 64 << 10;
 /// Before each record: its length with its kind, and its checksum.
 const HEAD_BYTES: usize = 8;
 /// A call as it was gathered.
@@ -25,6 +28,8 @@ const CALL: u32 = 0;
 const SKETCHES: u32 = 2 << 30;
 /// A call's [`Kept`].
 const KEPT: u32 = 1 << 30;
+/// The calls of a day, as builds have them of all days.
+const SHELF: u32 = 3 << 30;
 /// Where in a length the kind is.
 const KINDS: u32 = 3 << 30;
 /// What people say in calls is not in there, but who was in them is.
@@ -203,6 +208,16 @@ impl Store {
     /// Reads the sketches of a call back.
     pub(in crate::report) fn get_sketches(&self, place: Place) -> io::Result<Sketches> {
         self.take(SKETCHES, place)
+    }
+
+    /// Appends what is known of the calls of a day.
+    pub(super) fn put_shelf(&self, shelf: &OnShelf<'_>) -> io::Result<Place> {
+        self.append(SHELF, shelf, SHELF_BYTES)
+    }
+
+    /// Reads it back.
+    pub(super) fn get_shelf(&self, place: Place) -> io::Result<OffShelf> {
+        self.take(SHELF, place)
     }
 
     /// Appends what is kept of a call.
