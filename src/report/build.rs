@@ -9,7 +9,7 @@ use super::brief::{Brief, RoomNumber};
 use super::cores;
 use super::days::DayStart;
 use super::gather::{self, LogStats, Source, Touched, Unread};
-use super::neighbours::{Neighbours, Sides};
+use super::neighbours::{InRoom, Sides, neighbours, trail};
 use super::numbers::Numbers;
 use super::page::Beside;
 use super::publish::{self, Site};
@@ -25,6 +25,7 @@ use crate::call::{
 use crate::digest::checksum;
 use crate::log::opened::{self, Opened};
 use crate::site;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,8 +77,7 @@ struct Task {
     source: Source,
     /// `None`: as it was.
     files: Option<Vec<FileNumber>>,
-    neighbours: Sides,
-    trail: u64,
+    sides: Sides,
 }
 
 /// A call that was written.
@@ -117,8 +117,8 @@ impl Build<'_> {
         }
         let is_news = is_anew || !touched.is_empty() || files != state.known.files;
         if !is_news {
-            let totals = Totals::new(self.calls.iter().map(|call| &call.brief));
-            return Ok(built(&totals, self.calls.len(), log_of(&files)));
+            let totals = Totals::over(self.calls.iter().map(|call| &call.brief));
+            return Ok(built(&totals, log_of(&files)));
         }
         // A state that is new knows nothing of builds before.
         let may_be_left = state.begin() || is_anew;
@@ -133,14 +133,13 @@ impl Build<'_> {
         let listed_calls = std::mem::take(&mut self.calls).listed();
         let briefs: Vec<&Brief> = listed_calls.calls.iter().map(|call| &call.brief).collect();
         let rooms = &listed_calls.rooms;
-        let totals = Totals::new(briefs.iter().copied());
         let log = log_of(&files);
         let numbers = Numbers::new(&briefs, rooms, &days, zone, self.settings.standards);
         let store = &state.store;
         let full = |call: &Brief| store.get_summary(call.kept).map_err(Error::Remembered);
         self.write_rooms(&briefs, &full, &numbers, store)?;
         let now_ms = self.settings.now_ms;
-        let head = data::report(&log, &totals, &numbers, now_ms);
+        let head = data::report(&log, &numbers, now_ms);
         let listing = listing::write(
             &self.site,
             &head,
@@ -167,7 +166,7 @@ impl Build<'_> {
             older: &older,
             full: &full,
         };
-        let overview = page::overview(&log, &all, &totals, &numbers, now_ms)?;
+        let overview = page::overview(&log, &all, &numbers, now_ms)?;
         self.site.put_parts("index.html", &overview)?;
         older::forget(&self.site, &before, &older);
         if may_be_left {
@@ -176,7 +175,7 @@ impl Build<'_> {
         if self.settings.prune {
             self.prune(&briefs, rooms);
         }
-        let built = built(&totals, briefs.len(), log);
+        let built = built(&numbers.all.totals, log);
         state.known.files = files;
         state.known.rooms = listed_calls.rooms;
         state.known.calls = listed_calls.calls;
@@ -264,10 +263,16 @@ impl Build<'_> {
             }
         }
         loop {
-            let neighbours = self.neighbours(&in_rooms, &starts);
-            for call in in_rooms.iter().map(|at| self.calls.at(*at)) {
-                if neighbours.trail_of(call.brief.key) != call.trail {
-                    round.entry(call.brief.key).or_insert_with(|| again(call));
+            let mut sides: HashMap<CallKey, Sides> = HashMap::new();
+            for (call, theirs) in neighbours(self.of_rooms(&in_rooms, &starts)) {
+                let key = call.key.0;
+                if call.trail.is_some_and(|before| before != trail(theirs))
+                    && let Some(known) = self.calls.get(key)
+                {
+                    round.entry(key).or_insert_with(|| again(known));
+                }
+                if round.contains_key(&key) {
+                    sides.insert(key, theirs);
                 }
             }
             if round.is_empty() {
@@ -276,8 +281,7 @@ impl Build<'_> {
             let shared = self.shared(&round, &keys, &in_rooms, store)?;
             let tasks = std::mem::take(&mut round).into_iter();
             let tasks = tasks.map(|(key, (room, source))| Task {
-                neighbours: neighbours.of(key),
-                trail: neighbours.trail_of(key),
+                sides: sides.remove(&key).unwrap_or_default(),
                 files: files.get(&key).cloned(),
                 key,
                 room,
@@ -306,19 +310,27 @@ impl Build<'_> {
         }
     }
 
-    /// The neighbours of all calls of some rooms: those at `in_rooms`, and those in `starts`, which have no summary yet, or an old one.
-    fn neighbours(
+    /// All calls of some rooms: those at `in_rooms`, and those in `starts`, which have no summary yet, or an old one.
+    fn of_rooms(
         &self,
         in_rooms: &[usize],
         starts: &HashMap<CallKey, (RoomNumber, Option<i64>)>,
-    ) -> Neighbours {
-        let known = in_rooms.iter().map(|at| &self.calls.at(*at).brief);
-        let known = known.filter(|call| !starts.contains_key(&call.key));
-        let known = known.map(|call| (call.room, call.start_ms(), call.key));
-        let new = starts
-            .iter()
-            .map(|(key, (room, start))| (*room, *start, *key));
-        Neighbours::new(known.chain(new))
+    ) -> Vec<InRoom> {
+        let known = in_rooms.iter().map(|at| self.calls.at(*at));
+        let known = known.filter(|call| !starts.contains_key(&call.brief.key));
+        let known = known.map(|call| InRoom {
+            room: call.brief.room,
+            start_ms: call.brief.start_ms(),
+            key: Reverse(call.brief.key),
+            trail: Some(call.trail),
+        });
+        let new = starts.iter().map(|(key, (room, start_ms))| InRoom {
+            room: *room,
+            start_ms: *start_ms,
+            key: Reverse(*key),
+            trail: None,
+        });
+        known.chain(new).collect()
     }
 
     /// The accounts of all sessions of the calls in `round` that are in other calls too. `keys`: sessions of those that have news;
@@ -427,8 +439,7 @@ impl Build<'_> {
             room,
             source,
             files,
-            neighbours: (earlier, later),
-            trail,
+            sides,
         } = task;
         let remembered = Error::Remembered;
         let (gathered, place) = match source {
@@ -454,7 +465,7 @@ impl Build<'_> {
         self.site.put_parts(&data::data_path(&call.id), &data)?;
         let id = |key: CallKey| key.id(&call.room);
         let beside = Beside {
-            neighbours: &(earlier.map(id), later.map(id)),
+            neighbours: &(sides.0.map(id), sides.1.map(id)),
             data_sum: checksum(data.iter().map(|part| &**part)),
         };
         let html = page::call(&call, &assessment, zone, &beside)?;
@@ -473,7 +484,7 @@ impl Build<'_> {
             sketches,
             first_session: 0,
             n_sessions: 0,
-            trail,
+            trail: trail(sides),
             entry_bytes: u32::try_from(keep.entry.len()).unwrap_or(u32::MAX),
             entry_at: None,
         };
@@ -485,9 +496,9 @@ impl Build<'_> {
     }
 }
 
-fn built(totals: &Totals, calls: usize, log: LogStats) -> Built {
+fn built(totals: &Totals, log: LogStats) -> Built {
     Built {
-        calls,
+        calls: totals.calls,
         participants: totals.participants,
         samples: totals.samples,
         log,

@@ -3,7 +3,6 @@
 use super::gather::LogStats;
 use super::holes::fill;
 use super::numbers::Numbers;
-use super::totals::Totals;
 use crate::beacon::Number;
 use crate::call::{
     self, Assessment, Call, CallSummary, Cause, Clock, Delivery, Issue, Participant, Person,
@@ -53,12 +52,7 @@ pub(super) fn data_path(call_id: &str) -> String {
 pub(super) const END: &[u8] = b"]}\n";
 
 /// `data/report.json` up to its first call; behind the last one comes [`END`].
-pub(super) fn report(
-    log: &LogStats,
-    totals: &Totals,
-    numbers: &Numbers<'_>,
-    generated_ms: i64,
-) -> Vec<u8> {
+pub(super) fn report(log: &LogStats, numbers: &Numbers<'_>, generated_ms: i64) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Report<'a> {
@@ -110,6 +104,7 @@ pub(super) fn report(
         participants: usize,
         participant_seconds: f64,
     }
+    let totals = &numbers.all.totals;
     let thresholds = |metric: MetricId| {
         let thresholds = numbers.standards.of(metric)?;
         let one = OneThresholds {
@@ -142,9 +137,9 @@ pub(super) fn report(
             },
         },
         totals: OneTotals {
-            calls: numbers.all.calls,
+            calls: totals.calls,
             participants: totals.participants,
-            participant_seconds: totals.participant_ms as f64 / 1e3,
+            participant_seconds: totals.participant_ms() as f64 / 1e3,
         },
         thresholds: MetricId::all().filter_map(thresholds).collect(),
         numbers: OneNumbers::from(numbers),

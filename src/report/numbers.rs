@@ -5,6 +5,7 @@
 use super::brief::Brief;
 use super::days::Days;
 use super::state::Sketches;
+use super::totals::Totals;
 use crate::call::{Quality, Score};
 use crate::metric::Standards;
 use crate::units;
@@ -50,11 +51,7 @@ pub(super) struct Day {
 /// Over some calls.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    pub(super) calls: usize,
-    /// One for each time that somebody joined.
-    pub(super) participants: usize,
-    /// Time that people of each [`Quality`] spent in calls, in the order of its variants.
-    pub(super) quality_ms: [i64; 4],
+    pub(super) totals: Totals,
     /// Of each metric that anybody measured, all readings together, in the order of the table.
     pub(super) metrics: Sketches,
 }
@@ -88,14 +85,18 @@ impl<'a> Numbers<'a> {
         zone: &'a TimeZone,
         standards: &'a Standards,
     ) -> Numbers<'a> {
+        let (totals, by_day) = by_day(calls, days, zone);
         let id = |call: &Brief| call.key.id(&rooms[call.room as usize]);
         let scored = calls.iter().filter_map(|call| Some((call.score?, *call)));
         let worst_calls = least(scored, LISTED_MAX);
         Numbers {
             time_zone: zone,
             standards,
-            all: Sums::over(calls, days.all()),
-            days: by_day(calls, days, zone),
+            all: Sums {
+                totals,
+                metrics: days.all(),
+            },
+            days: by_day,
             room_names: rooms,
             rooms: by_room(calls, rooms),
             worst_calls: worst_calls
@@ -106,22 +107,28 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// The days on which `calls` began, the first one first. `calls`: newest first; `days`: the readings of each.
-pub(super) fn by_day(calls: &[&Brief], days: &Days, zone: &TimeZone) -> Vec<Day> {
-    let day = |calls: &[&Brief]| {
-        let start_ms = calls.first()?.day?;
-        let (date, _) = units::day_of(start_ms, zone)?;
-        let sums = Sums::over(calls, days.of(Some(start_ms)));
-        Some(Day {
-            date,
-            start_ms,
-            sums,
-        })
-    };
-    let runs = calls.chunk_by(|a, b| a.day == b.day);
-    let mut by_day: Vec<Day> = runs.filter_map(day).collect();
+/// Over all of `calls`, newest first, and the days on which they began, the first one first. `days`: the readings of each.
+pub(super) fn by_day(calls: &[&Brief], days: &Days, zone: &TimeZone) -> (Totals, Vec<Day>) {
+    let mut by_day = Vec::new();
+    let mut undated = Totals::default();
+    for calls in calls.chunk_by(|a, b| a.day == b.day) {
+        let totals = Totals::over(calls.iter().copied());
+        let day = calls.first().and_then(|call| call.day);
+        match day.and_then(|start_ms| Some((start_ms, units::day_of(start_ms, zone)?.0))) {
+            Some((start_ms, date)) => by_day.push(Day {
+                date,
+                start_ms,
+                sums: Sums {
+                    totals,
+                    metrics: days.of(day),
+                },
+            }),
+            None => undated = Totals::sum([&undated, &totals].into_iter()),
+        }
+    }
     by_day.reverse();
-    by_day
+    let totals = by_day.iter().map(|day| &day.sums.totals);
+    (Totals::sum(totals.chain([&undated])), by_day)
 }
 
 /// The `n` with the smallest keys, smallest first; of equals those that come first.
@@ -138,36 +145,10 @@ pub(super) fn least<K: Ord + Copy, T>(all: impl Iterator<Item = (K, T)>, n: usiz
 }
 
 impl Sums {
-    /// `metrics`: of all readings of `calls`.
-    pub(super) fn over(calls: &[&Brief], metrics: Sketches) -> Sums {
-        let mut sums = Sums {
-            calls: calls.len(),
-            metrics,
-            ..Sums::default()
-        };
-        for call in calls {
-            sums.participants += call.n_participants;
-            for (sum, ms) in sums.quality_ms.iter_mut().zip(call.quality_ms) {
-                *sum = sum.saturating_add(ms);
-            }
-        }
-        sums
-    }
-
-    /// Time that people of that quality spent in calls.
-    pub(super) fn of_ms(&self, quality: Quality) -> i64 {
-        self.quality_ms[quality as usize]
-    }
-
-    /// Time that all spent in calls.
-    pub(super) fn participant_ms(&self) -> i64 {
-        self.quality_ms.iter().copied().fold(0, i64::saturating_add)
-    }
-
     /// The share of the time that people of that quality spent, 0–1. `None`: nobody spent any.
     pub(super) fn share(&self, quality: Quality) -> Option<f64> {
-        let all_ms = self.participant_ms();
-        (0 < all_ms).then(|| self.of_ms(quality) as f64 / all_ms as f64)
+        let all_ms = self.totals.participant_ms();
+        (0 < all_ms).then(|| self.totals.of_ms(quality) as f64 / all_ms as f64)
     }
 }
 
@@ -261,7 +242,7 @@ mod tests {
                 (
                     day.date.to_string(),
                     (day.start_ms - NOON_MS) / HOUR_MS,
-                    day.sums.calls,
+                    day.sums.totals.calls,
                 )
             })
             .collect()
@@ -296,10 +277,13 @@ mod tests {
             &zone,
             &standards,
         );
-        let minutes = |quality| numbers.all.of_ms(quality) / 60_000;
+        let minutes = |quality| numbers.all.totals.of_ms(quality) / 60_000;
         assert_eq!((minutes(Quality::Good), minutes(Quality::Poor)), (20, 5));
         assert_eq!(numbers.all.share(Quality::Poor), Some(0.2));
-        assert_eq!((numbers.all.calls, numbers.all.participants), (4, 4));
+        assert_eq!(
+            (numbers.all.totals.calls, numbers.all.totals.participants),
+            (4, 4)
+        );
         let rooms = numbers.rooms.iter();
         let rooms: Vec<_> = rooms.map(|room| (room.room, room.calls)).collect();
         assert_eq!(rooms, [("busy", 2), ("lossy", 1), ("timeless", 1)]);

@@ -5,6 +5,7 @@
 
 use super::brief::Brief;
 use super::numbers::{Day, Sums};
+use super::totals::Totals;
 use crate::call::{Quality, Sketch};
 use crate::metric::MetricId;
 use jiff::civil::Date;
@@ -36,6 +37,8 @@ pub(super) struct Period<'a> {
     pub(super) dates: Option<(Date, Date)>,
     /// Newest first.
     pub(super) calls: &'a [&'a Brief],
+    /// Its days on which a call began, the first one first.
+    pub(super) days: &'a [Day],
     pub(super) figures: Figures,
     /// Of as many days before. `None`: the log doesn't reach so far back, or had no call then.
     pub(super) before: Option<Figures>,
@@ -51,14 +54,10 @@ pub(super) struct Step {
     pub(super) figures: Figures,
 }
 
-/// Sums over calls.
+/// Numbers of calls.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Figures {
-    pub(super) calls: usize,
-    /// One for each time that somebody joined.
-    pub(super) participants: usize,
-    /// Time that people of each [`Quality`] spent in calls, in the order of its variants.
-    quality_ms: [i64; 4],
+    pub(super) totals: Totals,
     /// 95th percentile of packet loss, 0–1. `None`: nobody measured it.
     pub(super) loss_p95: Option<f64>,
     /// 95th percentile of the round-trip time, in seconds.
@@ -68,45 +67,30 @@ pub(super) struct Figures {
 impl Figures {
     /// Of all of `sums` together.
     pub(super) fn over<'s>(sums: impl Iterator<Item = &'s Sums> + Clone) -> Figures {
-        let mut figures = Figures::default();
-        for one in sums.clone() {
-            figures.calls += one.calls;
-            figures.participants += one.participants;
-            for (sum_ms, ms) in figures.quality_ms.iter_mut().zip(one.quality_ms) {
-                *sum_ms = sum_ms.saturating_add(ms);
-            }
-        }
         let p95 = |ids: &[MetricId]| {
             let metrics = sums.clone().flat_map(|one| &one.metrics);
             let theirs = metrics.filter(|(metric, _): &&(MetricId, Sketch)| ids.contains(metric));
             let all = Sketch::sum(theirs.map(|(_, sketch)| sketch))?;
             Some(all.quantile(0.95))
         };
-        figures.loss_p95 = p95(LOSS);
-        figures.round_trip_p95_s = p95(ROUND_TRIP);
-        figures
-    }
-
-    /// Time that people of that quality spent in calls.
-    pub(super) fn of_ms(&self, quality: Quality) -> i64 {
-        self.quality_ms[quality as usize]
-    }
-
-    /// Time that all spent in calls.
-    pub(super) fn participant_ms(&self) -> i64 {
-        self.quality_ms.iter().copied().fold(0, i64::saturating_add)
+        Figures {
+            totals: Totals::sum(sums.clone().map(|one| &one.totals)),
+            loss_p95: p95(LOSS),
+            round_trip_p95_s: p95(ROUND_TRIP),
+        }
     }
 
     /// The good share of the time that was measured, 0–1. `None`: none was.
     pub(super) fn good_share(&self) -> Option<f64> {
-        let measured_ms = self.participant_ms() - self.of_ms(Quality::Unknown);
-        (0 < measured_ms).then(|| self.of_ms(Quality::Good) as f64 / measured_ms as f64)
+        let measured_ms = self.totals.participant_ms() - self.totals.of_ms(Quality::Unknown);
+        let good_ms = self.totals.of_ms(Quality::Good);
+        (0 < measured_ms).then(|| good_ms as f64 / measured_ms as f64)
     }
 }
 
 /// All stretches that the log is long enough for, the shortest first, everything last. `calls`: newest first; `all`: of all of
 /// them; `days`: the same by day.
-pub(super) fn periods<'a>(calls: &'a [&'a Brief], all: &Sums, days: &[Day]) -> Vec<Period<'a>> {
+pub(super) fn periods<'a>(calls: &'a [&'a Brief], all: &Sums, days: &'a [Day]) -> Vec<Period<'a>> {
     let mut periods = Vec::new();
     if let [first, .., last] = days {
         for (id, n_days) in STRETCHES {
@@ -118,7 +102,7 @@ pub(super) fn periods<'a>(calls: &'a [&'a Brief], all: &Sums, days: &[Day]) -> V
 }
 
 /// All calls as one stretch.
-pub(super) fn everything<'a>(calls: &'a [&'a Brief], all: &Sums, days: &[Day]) -> Period<'a> {
+pub(super) fn everything<'a>(calls: &'a [&'a Brief], all: &Sums, days: &'a [Day]) -> Period<'a> {
     let dates = days.first().zip(days.last());
     let dates = dates.map(|(first, last)| (first.date, last.date));
     Period {
@@ -126,6 +110,7 @@ pub(super) fn everything<'a>(calls: &'a [&'a Brief], all: &Sums, days: &[Day]) -
         n_days: None,
         dates,
         calls,
+        days,
         figures: Figures::over([all].into_iter()),
         before: None,
         steps: dates.map_or_else(Vec::new, |dates| steps(dates, days)),
@@ -138,7 +123,7 @@ fn stretch<'a>(
     n_days: i64,
     log: (Date, Date),
     calls: &'a [&'a Brief],
-    days: &[Day],
+    days: &'a [Day],
 ) -> Option<Period<'a>> {
     let (log_first, last) = log;
     let first = days_later(last, 1 - n_days).filter(|first| log_first < *first)?;
@@ -155,8 +140,9 @@ fn stretch<'a>(
         n_days: Some(n_days),
         dates: Some((first, last)),
         calls: &calls[..calls.partition_point(is_in)],
+        days: &days[at..],
         figures: figures(&days[at..]),
-        before: before.filter(|before| 0 < before.calls),
+        before: before.filter(|before| 0 < before.totals.calls),
         steps: steps((first, last), &days[at..]),
     })
 }
@@ -205,15 +191,20 @@ fn days_later(date: Date, days: i64) -> Option<Date> {
 mod tests {
     use super::*;
 
+    /// A day with so many calls, of a good minute each, and a minute of which nothing is known.
     fn day(date: &str, calls: usize) -> Day {
+        let brief = |nth: usize| Brief {
+            quality_ms: [if nth == 0 { 60_000 } else { 0 }, 60_000, 0, 0],
+            ..Brief::default()
+        };
+        let briefs: Vec<Brief> = (0..calls).map(brief).collect();
         let date: Date = date.parse().unwrap();
         let start = jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
         Day {
             date,
             start_ms: start.unwrap().as_millisecond(),
             sums: Sums {
-                calls,
-                quality_ms: [60_000, 60_000 * calls as i64, 0, 0],
+                totals: Totals::over(briefs.iter()),
                 ..Sums::default()
             },
         }
@@ -247,11 +238,18 @@ mod tests {
             panic!("{periods:?}");
         };
         assert_eq!(
-            (week.id, week.figures.calls, week.calls.len()),
+            (week.id, week.figures.totals.calls, week.calls.len()),
             ("7", 12, 2)
         );
-        assert_eq!(week.before.as_ref().map(|before| before.calls), Some(9));
-        let steps: Vec<usize> = week.steps.iter().map(|step| step.figures.calls).collect();
+        assert_eq!(
+            week.before.as_ref().map(|before| before.totals.calls),
+            Some(9)
+        );
+        let steps: Vec<usize> = week
+            .steps
+            .iter()
+            .map(|step| step.figures.totals.calls)
+            .collect();
         assert_eq!(steps, [4, 0, 0, 0, 0, 0, 8]);
         assert_eq!(week.figures.good_share(), Some(1.0), "of what was measured");
         assert_eq!((everything.id, everything.calls.len()), (ALL, 5));
@@ -287,7 +285,7 @@ mod tests {
             let days = if first == last { &days[..1] } else { &days };
             let steps = steps((days[0].date, days[days.len() - 1].date), days);
             assert!((1..=STEPS_MAX).contains(&(steps.len() as i64)), "{first}");
-            let calls: usize = steps.iter().map(|step| step.figures.calls).sum();
+            let calls: usize = steps.iter().map(|step| step.figures.totals.calls).sum();
             assert_eq!(calls, days.len());
             assert!(steps.windows(2).all(|two| two[0].last < two[1].first));
         }

@@ -82,11 +82,11 @@ impl ByQuality {
 
 impl<'a> From<&'a Sums> for OneSums<'a> {
     fn from(sums: &'a Sums) -> OneSums<'a> {
-        let minutes = |quality| sums.of_ms(quality) as f64 / MINUTE;
+        let minutes = |quality| sums.totals.of_ms(quality) as f64 / MINUTE;
         OneSums {
-            calls: sums.calls,
-            participants: sums.participants,
-            participant_minutes: sums.participant_ms() as f64 / MINUTE,
+            calls: sums.totals.calls,
+            participants: sums.totals.participants,
+            participant_minutes: sums.totals.participant_ms() as f64 / MINUTE,
             minutes: ByQuality::of(|quality| Some(minutes(quality))),
             shares: ByQuality::of(|quality| sums.share(quality)),
             metrics: Metrics(&sums.metrics),

@@ -77,7 +77,7 @@ fn time(sums: &Sums) -> String {
     }
     format!(
         "Of {} that people spent in calls: {}.",
-        units::duration(sums.participant_ms()),
+        units::duration(sums.totals.participant_ms()),
         parts.join(", ")
     )
 }

@@ -82,11 +82,11 @@ pub(in crate::report) struct AllCalls<'a> {
 pub(in crate::report) fn overview<'a>(
     log: &LogStats,
     all: &AllCalls<'a>,
-    totals: &Totals,
     numbers: &Numbers<'_>,
     generated_ms: i64,
 ) -> Result<Vec<Cow<'a, [u8]>>, Error> {
     let calls = all.briefs;
+    let totals = &numbers.all.totals;
     let zone = numbers.time_zone;
     let (first, more) = all.in_page.split_at(all.in_page.len().min(FIRST));
     let hole = |hole, is_filled| if is_filled { hole } else { "" };
@@ -119,7 +119,7 @@ pub(in crate::report) fn overview<'a>(
         .into(),
         calls_data: CALLS_DATA,
         numbers: over_all(numbers),
-        data: facts(log, totals, calls, zone),
+        data: facts(log, totals, zone),
         arrived: delivery::arrived(totals.delivery, log.beacons),
         arrived_poor: delivery::is_poor(totals.delivery),
         synced: delivery::synced(log.synced),
@@ -177,7 +177,7 @@ fn data<'a>(all: &AllCalls<'a>) -> Vec<Cow<'a, [u8]>> {
     parts
 }
 
-fn facts(log: &LogStats, totals: &Totals, calls: &[&Brief], zone: &TimeZone) -> Vec<Fact> {
+fn facts(log: &LogStats, totals: &Totals, zone: &TimeZone) -> Vec<Fact> {
     let skipped = if log.skipped.is_empty() {
         "none".to_owned()
     } else {
@@ -210,7 +210,7 @@ fn facts(log: &LogStats, totals: &Totals, calls: &[&Brief], zone: &TimeZone) -> 
             "Unknown calls",
             units::count(totals.of(Quality::Unknown) as u64),
         ),
-        fact("Readings from", range(calls, zone)),
+        fact("Readings from", range(totals, zone)),
         fact(
             "Log",
             format!(
@@ -223,11 +223,8 @@ fn facts(log: &LogStats, totals: &Totals, calls: &[&Brief], zone: &TimeZone) -> 
 }
 
 /// From the first reading of the log to the last.
-fn range(calls: &[&Brief], zone: &TimeZone) -> String {
-    let spans = || calls.iter().filter_map(|call| call.span_ms);
-    let first = spans().map(|(start_ms, _)| start_ms).min();
-    let last = spans().map(|(_, end_ms)| end_ms).max();
-    match first.zip(last) {
+fn range(totals: &Totals, zone: &TimeZone) -> String {
+    match totals.span_ms {
         Some((first_ms, last_ms)) => format!(
             "{} to {}",
             units::day_and_clock_in(first_ms, zone),

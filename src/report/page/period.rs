@@ -5,11 +5,11 @@ use super::super::Error;
 use super::super::brief::Brief;
 use super::super::numbers::least;
 use super::super::periods::{Period, Step};
-use super::super::totals::Totals;
+use super::super::totals::{Totals, Troubled};
 use super::plot::{self, Plot};
 use super::tiles::{Tile, tiles};
 use super::{Verdict, verdict};
-use crate::call::{CallSummary, IssueType, Quality};
+use crate::call::{CallSummary, Quality};
 use crate::metric::{Standards, Unit};
 use crate::report::data;
 use crate::units::{self, NBSP, counted};
@@ -86,15 +86,14 @@ pub(super) fn shown(
     let worst: Vec<CallSummary> = bad
         .map(|(_, call)| full(call))
         .collect::<Result<_, Error>>()?;
-    let issues = by_issue(period.calls);
-    let totals = Totals::new(period.calls.iter().copied());
+    let totals = &period.figures.totals;
+    let issues = by_issue(totals);
     let Said {
         headline,
         why,
         detail,
-    } = sentences(period, &totals, &issues, &worst, zone);
-    let scores = period.calls.iter().filter_map(|call| call.score);
-    let scores: Vec<u8> = scores.map(|score| score.value()).collect();
+    } = sentences(period, &issues, &worst);
+    let scores: Vec<(u8, usize)> = totals.scores().collect();
     Ok(Shown {
         id: period.id,
         label: period
@@ -107,7 +106,7 @@ pub(super) fn shown(
         headline,
         why,
         detail,
-        known: period.calls.iter().any(|call| call.score.is_some()),
+        known: !scores.is_empty(),
         tiles: tiles(period, standards),
         minutes: plot::minutes(&period.steps),
         minutes_by: minutes_by(&period.steps),
@@ -125,13 +124,8 @@ struct Said {
     detail: String,
 }
 
-fn sentences(
-    period: &Period<'_>,
-    totals: &Totals,
-    issues: &[Troubled],
-    worst: &[CallSummary],
-    zone: &TimeZone,
-) -> Said {
+fn sentences(period: &Period<'_>, issues: &[Troubled], worst: &[CallSummary]) -> Said {
+    let totals = &period.figures.totals;
     let of = |quality| totals.of(quality);
     let (good, unknown) = (of(Quality::Good), of(Quality::Unknown));
     let (fair, poor) = (of(Quality::Fair), of(Quality::Poor));
@@ -166,12 +160,12 @@ fn sentences(
         }
     };
     // Why comes with how, unless all was well.
-    let mut most = most(period, issues, zone);
+    let mut most = most(period, issues);
     let why = most.take_if(|_| good < known);
     let why = why.map_or_else(String::new, |why| format!("{why}."));
     let mut sentences = Vec::new();
     if let Some(share) = period.figures.good_share() {
-        let measured_ms = period.figures.participant_ms() - period.figures.of_ms(Quality::Unknown);
+        let measured_ms = totals.participant_ms() - totals.of_ms(Quality::Unknown);
         sentences.push(format!(
             "{} of {} were good",
             units::quantity(Unit::Ratio, share),
@@ -238,25 +232,20 @@ fn number(n: usize) -> String {
 }
 
 /// What went wrong in most calls, and the day if it was mostly one.
-fn most(period: &Period<'_>, issues: &[Troubled], zone: &TimeZone) -> Option<String> {
+fn most(period: &Period<'_>, issues: &[Troubled]) -> Option<String> {
     let most = issues.first().filter(|most| 2 <= most.calls)?;
     let mut said = format!(
         "Most common trouble: {}, in {}",
         most.issue_type.title().to_lowercase(),
         counted(most.calls as u64, "call", "calls")
     );
-    let had = |call: &&&Brief| {
-        let mut each = call.troubles.each();
-        each.any(|(issue_type, _)| issue_type == most.issue_type)
-    };
-    let days = period.calls.chunk_by(|a, b| a.day == b.day);
-    let by_day =
-        days.filter_map(|calls| Some((calls.first()?.day?, calls.iter().filter(had).count())));
+    let by_day = period.days.iter();
+    let by_day = by_day.map(|day| (day.sums.totals.troubled(most.issue_type), day.date));
     // Of days with as many, the last one.
-    let busiest = by_day.max_by_key(|(day_ms, n)| (*n, *day_ms));
-    if let Some((day_ms, n)) = busiest.filter(|(_, n)| 2 < *n && most.calls < 2 * *n)
+    if let Some((n, date)) = by_day.max()
+        && 2 < n
+        && most.calls < 2 * n
         && 1 < period.steps.len()
-        && let Some((date, _)) = units::day_of(day_ms, zone)
     {
         let date = date.strftime("%A,\u{a0}%-d\u{a0}%b");
         said += &match n == most.calls {
@@ -267,32 +256,11 @@ fn most(period: &Period<'_>, issues: &[Troubled], zone: &TimeZone) -> Option<Str
     Some(said)
 }
 
-/// An issue, the calls that had it, and those of them in which it was bad.
-#[derive(Debug, PartialEq)]
-struct Troubled {
-    issue_type: IssueType,
-    calls: usize,
-    bad: usize,
-}
-
-/// Each issue that any of `calls` had; the one that most had first.
-fn by_issue(calls: &[&Brief]) -> Vec<Troubled> {
-    let mut by_issue = IssueType::ALL.map(|issue_type| Troubled {
-        issue_type,
-        calls: 0,
-        bad: 0,
-    });
-    for call in calls {
-        for (issue_type, is_bad) in call.troubles.each() {
-            let troubled = &mut by_issue[issue_type as usize];
-            troubled.calls += 1;
-            troubled.bad += usize::from(is_bad);
-        }
-    }
-    let had = by_issue.into_iter().filter(|troubled| 0 < troubled.calls);
-    let mut had: Vec<Troubled> = had.collect();
-    had.sort_by_key(|troubled| Reverse((troubled.calls, troubled.bad)));
-    had
+/// Each issue that any call had; the one that most had first.
+fn by_issue(totals: &Totals) -> Vec<Troubled> {
+    let mut by_issue: Vec<Troubled> = totals.troubles().collect();
+    by_issue.sort_by_key(|troubled| Reverse((troubled.calls, troubled.bad)));
+    by_issue
 }
 
 fn troubles(period: &Period<'_>, issues: &[Troubled]) -> Vec<Trouble> {
@@ -338,14 +306,16 @@ fn one_of_worst(call: &CallSummary, zone: &TimeZone) -> Worst {
     }
 }
 
-fn scored(scores: &[u8]) -> String {
-    let mut sorted = scores.to_vec();
-    sorted.sort_unstable();
-    match sorted.get(sorted.len() / 2) {
-        Some(median) => format!(
-            "{}, median {median}",
-            counted(scores.len() as u64, "call", "calls")
-        ),
+/// How many calls have a score, and the one in the middle. `scores`: the lowest first, each with how many have it.
+fn scored(scores: &[(u8, usize)]) -> String {
+    let all = scores.iter().map(|(_, n)| n).sum::<usize>();
+    let mut below = 0;
+    let median = scores.iter().find(|(_, n)| {
+        below += n;
+        all / 2 < below
+    });
+    match median {
+        Some((median, _)) => format!("{}, median {median}", counted(all as u64, "call", "calls")),
         None => String::new(),
     }
 }
@@ -363,7 +333,7 @@ fn minutes_by(steps: &[Step]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{CallKey, Severity, Spell};
+    use crate::call::{CallKey, IssueType, Severity, Spell};
 
     fn call(issue_type: IssueType, severity: Severity) -> Brief {
         let spell = Spell {
@@ -389,7 +359,7 @@ mod tests {
             call(IssueType::SendPacketLoss, Severity::Warning),
             Brief::default(),
         ];
-        let by_issue = by_issue(&calls.iter().collect::<Vec<_>>());
+        let by_issue = by_issue(&Totals::over(calls.iter()));
         let told: Vec<_> = by_issue
             .iter()
             .map(|one| (one.issue_type.id(), one.calls, one.bad))
@@ -400,9 +370,11 @@ mod tests {
     #[test]
     fn the_middle_score_is_told() {
         assert_eq!(
-            scored(&[10, 90, 50]).replace(NBSP, " "),
+            scored(&[(10, 1), (50, 1), (90, 1)]).replace(NBSP, " "),
             "3 calls, median 50"
         );
+        let pair = scored(&[(10, 1), (50, 1)]);
+        assert_eq!(pair.replace(NBSP, " "), "2 calls, median 50");
         assert_eq!(scored(&[]), "");
     }
 }

@@ -103,7 +103,10 @@ pub(super) struct Point {
 
 /// What [`minutes`] says, in a sentence.
 fn told(steps: &[Step]) -> String {
-    let sum_ms: i64 = steps.iter().map(|step| step.figures.participant_ms()).sum();
+    let sum_ms: i64 = steps
+        .iter()
+        .map(|step| step.figures.totals.participant_ms())
+        .sum();
     let mut told = format!(
         "{} by day, by how they were",
         counted(
@@ -137,10 +140,10 @@ fn minutes_row(step: &Step) -> Vec<String> {
     ];
     let mut row = vec![
         days(step.first, step.last),
-        units::count(figures.calls as u64),
+        units::count(figures.totals.calls as u64),
     ];
-    row.push(minutes(figures.participant_ms()));
-    row.extend(qualities.map(|quality| minutes(figures.of_ms(quality))));
+    row.push(minutes(figures.totals.participant_ms()));
+    row.extend(qualities.map(|quality| minutes(figures.totals.of_ms(quality))));
     row.push(figures.good_share().map_or_else(
         || units::MISSING.to_owned(),
         |share| units::quantity(Unit::Ratio, share),
@@ -152,7 +155,7 @@ fn minutes_row(step: &Step) -> Vec<String> {
 pub(super) fn minutes(steps: &[Step]) -> Option<Plot> {
     let longest_ms = steps
         .iter()
-        .map(|step| step.figures.participant_ms())
+        .map(|step| step.figures.totals.participant_ms())
         .max()?;
     if steps.len() < 2 || longest_ms <= 0 {
         return None;
@@ -170,7 +173,7 @@ pub(super) fn minutes(steps: &[Step]) -> Option<Plot> {
             (Quality::Unknown, "unknown"),
             (Quality::Good, "good"),
         ] {
-            let minutes = figures.of_ms(quality) as f64 / 60_000.0;
+            let minutes = figures.totals.of_ms(quality) as f64 / 60_000.0;
             if 0.0 < minutes {
                 let height = (minutes / top * (BASE - TOP)).max(PART_MIN);
                 y -= height;
@@ -183,21 +186,21 @@ pub(super) fn minutes(steps: &[Step]) -> Option<Plot> {
         }
         let good = figures.good_share();
         let good = good.map(|share| units::quantity(Unit::Ratio, share));
-        let minutes = units::minutes(figures.participant_ms());
+        let minutes = units::minutes(figures.totals.participant_ms());
         let mut about = format!(
             "{}: {}, {}",
             days(step.first, step.last),
-            counted(figures.calls as u64, "call", "calls"),
+            counted(figures.totals.calls as u64, "call", "calls"),
             counted(minutes, "participant-minute", "participant-minutes"),
         );
-        let unknown_ms = figures.of_ms(Quality::Unknown);
-        let measured_ms = figures.participant_ms() - unknown_ms;
+        let unknown_ms = figures.totals.of_ms(Quality::Unknown);
+        let measured_ms = figures.totals.participant_ms() - unknown_ms;
         for (quality, word) in [
             (Quality::Good, "good"),
             (Quality::Fair, "fair"),
             (Quality::Poor, "poor"),
         ] {
-            let share = figures.of_ms(quality) as f64 / measured_ms.max(1) as f64;
+            let share = figures.totals.of_ms(quality) as f64 / measured_ms.max(1) as f64;
             if 0.0 < share {
                 about += &format!(", {} {word}", units::quantity(Unit::Ratio, share));
             }
@@ -255,15 +258,16 @@ pub(super) fn minutes(steps: &[Step]) -> Option<Plot> {
     })
 }
 
-/// How many calls had which score. `None`: fewer than two calls have one.
-pub(super) fn scores(scores: &[u8]) -> Option<Plot> {
-    if scores.len() < 2 {
+/// How many calls had which score. `None`: fewer than two calls have one. `scores`: each with how many have it.
+pub(super) fn scores(scores: &[(u8, usize)]) -> Option<Plot> {
+    let all = scores.iter().map(|(_, n)| *n as u64).sum::<u64>();
+    if all < 2 {
         return None;
     }
     let n_bars = 100 / SCORE_STEP;
     let mut counts = vec![0_u64; usize::from(n_bars)];
-    for score in scores {
-        counts[usize::from((score / SCORE_STEP).min(n_bars - 1))] += 1;
+    for (score, n) in scores {
+        counts[usize::from((score / SCORE_STEP).min(n_bars - 1))] += *n as u64;
     }
     let most = counts.iter().copied().max().unwrap_or(0) as f64;
     // Half of it is a whole number of calls too.
@@ -309,7 +313,7 @@ pub(super) fn scores(scores: &[u8]) -> Option<Plot> {
     Some(Plot {
         about: format!(
             "Scores of {}, from 0, the worst, to 100",
-            counted(scores.len() as u64, "call", "calls")
+            counted(all, "call", "calls")
         ),
         heads: vec!["Score", "Calls"],
         rows: (0..n_bars)
@@ -486,7 +490,7 @@ mod tests {
 
     #[test]
     fn scores_are_counted_by_fives_and_100_is_among_the_best() {
-        let plot = scores(&[100, 99, 80, 79, 60, 59, 0]).unwrap();
+        let plot = scores(&[100, 99, 80, 79, 60, 59, 0].map(|score| (score, 1))).unwrap();
         let bars: Vec<_> = plot
             .bars
             .iter()
@@ -498,7 +502,7 @@ mod tests {
         let (last, before) = (&bars[bars.len() - 1], &bars[bars.len() - 2]);
         assert_eq!(*last, ("good", "Score 95 to 100: 2 calls".to_owned()));
         assert_eq!(before.0, "good");
-        assert!(scores(&[50]).is_none());
+        assert!(scores(&[(50, 1)]).is_none());
     }
 
     #[test]

@@ -66,8 +66,11 @@ pub(in crate::report) fn room<'a>(
     numbers: &Numbers<'_>,
 ) -> Result<Vec<Cow<'a, [u8]>>, Error> {
     let (zone, standards) = (numbers.time_zone, numbers.standards);
-    let sums = Sums::over(calls, Vec::new());
-    let days = by_day(calls, &Days::default(), zone);
+    let (totals, days) = by_day(calls, &Days::default(), zone);
+    let sums = Sums {
+        totals,
+        metrics: Vec::new(),
+    };
     let period = everything(calls, &sums, &days);
     let mut shown = period::shown(&period, full, standards, zone)?;
     // Percentiles over all readings are kept by day, not by room; a typical call says more here anyway.

@@ -161,9 +161,9 @@ pub(super) fn tiles(period: &Period<'_>, standards: &Standards) -> Vec<Tile> {
             )
         }
     };
-    let participants = |figures: &Figures| figures.participants as u64;
-    let calls = |figures: &Figures| figures.calls as u64;
-    let time = |figures: &Figures| units::minutes(figures.participant_ms());
+    let participants = |figures: &Figures| figures.totals.participants as u64;
+    let calls = |figures: &Figures| figures.totals.calls as u64;
+    let time = |figures: &Figures| units::minutes(figures.totals.participant_ms());
     let counts = |title, about: &str, of: &dyn Fn(&Figures) -> u64| Tile {
         change: before.map(|before| of_counts(of(now), of(before))),
         spark: spark(&|figures| Some(of(figures) as f64)),

@@ -188,7 +188,7 @@ pub(in crate::report) struct KnownCall {
     #[serde(skip)]
     pub(in crate::report) first_session: u32,
     pub(in crate::report) n_sessions: u32,
-    /// What stands for the calls of its room that its page leads to, see `Neighbours::trail_of`.
+    /// What stands for the calls of its room that its page leads to, see `neighbours::trail`.
     pub(in crate::report) trail: u64,
     /// Bytes of its entry in `data/report.json`.
     pub(in crate::report) entry_bytes: u32,
