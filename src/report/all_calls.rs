@@ -12,7 +12,7 @@ pub(super) struct AllCalls {
     rooms: Vec<String>,
     room_numbers: HashMap<String, RoomNumber>,
     calls: Vec<KnownCall>,
-    places: HashMap<CallKey, usize>,
+    places: HashMap<CallKey, u32>,
     /// See [`KnownCall::sessions`].
     sessions: Vec<u64>,
 }
@@ -31,7 +31,9 @@ impl AllCalls {
         let places = calls.iter().enumerate();
         AllCalls {
             room_numbers: rooms.iter().cloned().zip(0..).collect(),
-            places: places.map(|(at, call)| (call.brief.key, at)).collect(),
+            places: places
+                .map(|(at, call)| (call.brief.key, at as u32))
+                .collect(),
             rooms,
             calls,
             sessions,
@@ -58,7 +60,7 @@ impl AllCalls {
     }
 
     pub(super) fn get(&self, key: CallKey) -> Option<&KnownCall> {
-        self.calls.get(*self.places.get(&key)?)
+        self.calls.get(*self.places.get(&key)? as usize)
     }
 
     pub(super) fn at(&self, place: usize) -> &KnownCall {
@@ -87,9 +89,9 @@ impl AllCalls {
         call.n_sessions = sessions.len() as u32;
         self.sessions.extend(sessions);
         match self.places.get(&call.brief.key) {
-            Some(at) => self.calls[*at] = call,
+            Some(at) => self.calls[*at as usize] = call,
             None => {
-                self.places.insert(call.brief.key, self.calls.len());
+                self.places.insert(call.brief.key, self.calls.len() as u32);
                 self.calls.push(call);
             }
         }

@@ -210,7 +210,7 @@ impl Build<'_> {
                 source: io::Error::from(io::ErrorKind::NotFound),
             })?;
             let path = format!("assets/{}/{name}", site::assets_digest());
-            self.site.put(&path, asset.bytes)?;
+            self.site.put_named_by_content(&path, asset.bytes)?;
         }
         Ok(())
     }

@@ -50,6 +50,16 @@ impl Site<'_> {
         })
     }
 
+    /// The same of a file whose name changes with what is in it: where one of its length is there, it is the one.
+    pub(super) fn put_named_by_content(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+        let there = fs::metadata(self.out.join(path));
+        if self.rewrite == Rewrite::Changed && there.is_ok_and(|it| it.len() == bytes.len() as u64)
+        {
+            return Ok(());
+        }
+        self.put(path, bytes)
+    }
+
     /// The same of a file that is never as it was: `fill` writes it.
     pub(super) fn put_with(
         &self,

@@ -13,7 +13,7 @@ use super::period::{self, Full, Shown};
 use super::plot::{self, Plot, Point};
 use super::tiles::Tile;
 use crate::call::{CallSummary, FAIR_MIN, GOOD_MIN, room_name};
-use crate::digest::fingerprint;
+use crate::digest::checksum;
 use crate::metric::{MetricId, Standards, Unit};
 use crate::site;
 use crate::units::{self, NBSP, counted};
@@ -113,7 +113,7 @@ pub(in crate::report) fn room<'a>(
     };
     let words = data::json(&page);
     let all = rows.iter().copied().chain([words.as_bytes()]);
-    page.digest = fingerprint(all);
+    page.digest = format!("{:08x}", checksum(all));
     let page = site::render("report-room.html", page)?;
     Ok(fill(
         &page,

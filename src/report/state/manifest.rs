@@ -71,29 +71,38 @@ pub(super) struct OnShelf<'a> {
     sessions: &'a [u64],
 }
 
-/// The same, taken from it.
+/// What is behind the calls on a shelf.
 #[derive(Deserialize)]
-pub(super) struct OffShelf {
-    calls: Vec<KnownCall>,
-    #[serde(with = "packed")]
-    sessions: Vec<u64>,
-}
+struct Sessions(#[serde(with = "packed")] Vec<u64>);
 
 impl Known {
     /// Takes all calls off their shelves.
     pub(super) fn unpack(&mut self, store: &Store) -> io::Result<()> {
         let n_calls = self.shelves.iter().map(|shelf| shelf.n_calls).sum();
         self.calls.reserve_exact(n_calls);
-        for shelf in &self.shelves {
-            let OffShelf { calls, sessions } = store.get_shelf(shelf.place)?;
-            let mut first_session = self.sessions.len() as u32;
-            self.sessions.extend(sessions);
-            self.calls.extend(calls.into_iter().map(|mut call| {
-                call.first_session = first_session;
-                first_session += call.n_sessions;
-                call
-            }));
+        for shelf in self.shelves.clone() {
+            let record = store.get_shelf(shelf.place)?;
+            self.take_from(&record).map_err(|_| damaged())?;
         }
+        Ok(())
+    }
+
+    /// Takes what [`OnShelf`] has put there; each call at once to where it stays.
+    fn take_from(&mut self, shelf: &[u8]) -> postcard::Result<()> {
+        let mut first_session = self.sessions.len() as u32;
+        let (n_calls, mut rest): (usize, _) = postcard::take_from_bytes(shelf)?;
+        for _ in 0..n_calls {
+            let (call, others) = postcard::take_from_bytes(rest)?;
+            rest = others;
+            let call = KnownCall {
+                first_session,
+                ..call
+            };
+            first_session += call.n_sessions;
+            self.calls.push(call);
+        }
+        let Sessions(sessions) = postcard::from_bytes(rest)?;
+        self.sessions.extend(sessions);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! is only appended to. What is not in it as it was written is an error, never a wrong call.
 
 use super::super::page::CutRow;
-use super::manifest::{OffShelf, OnShelf};
+use super::manifest::OnShelf;
 use crate::call::{CallSummary, FileNumber, Gathered, Sketch};
 use crate::digest::checksum_on;
 use crate::metric::MetricId;
@@ -38,11 +38,21 @@ pub(super) const FILE_MODE: u32 = 0o600;
 /// Where a record lies in the store.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::report) struct Place {
-    at: u64,
+    /// In halves: of tens of thousands of calls there are several each, which whole numbers of eight bytes would set further apart.
+    at: (u32, u32),
     n_bytes: u32,
 }
 
 impl Place {
+    fn new(at: u64, n_bytes: u32) -> Place {
+        let at = ((at >> 32) as u32, at as u32);
+        Place { at, n_bytes }
+    }
+
+    fn at(self) -> u64 {
+        u64::from(self.at.0) << 32 | u64::from(self.at.1)
+    }
+
     /// Bytes that it takes.
     pub(super) fn bytes(self) -> u64 {
         u64::from(self.n_bytes) + HEAD_BYTES as u64
@@ -133,10 +143,10 @@ pub(in crate::report) struct Read {
 impl Read {
     /// Those of one call.
     pub(in crate::report) fn kept(&self, place: Place) -> io::Result<Kept<'_>> {
-        let behind = self.parts.partition_point(|(at, _)| *at <= place.at);
+        let behind = self.parts.partition_point(|(at, _)| *at <= place.at());
         let part = behind.checked_sub(1).and_then(|at| self.parts.get(at));
         let record = part.and_then(|(at, bytes)| {
-            let begin = usize::try_from(place.at - at).ok()?;
+            let begin = usize::try_from(place.at() - at).ok()?;
             bytes.get(begin..begin + place.bytes() as usize)
         });
         decoded(KEPT, record.ok_or_else(damaged)?)
@@ -215,9 +225,12 @@ impl Store {
         self.append(SHELF, shelf, SHELF_BYTES)
     }
 
-    /// Reads it back.
-    pub(super) fn get_shelf(&self, place: Place) -> io::Result<OffShelf> {
-        self.take(SHELF, place)
+    /// Reads it back, still encoded.
+    pub(super) fn get_shelf(&self, place: Place) -> io::Result<Vec<u8>> {
+        let mut record = self.record(place)?;
+        body_of(SHELF, &record)?;
+        record.drain(..HEAD_BYTES);
+        Ok(record)
     }
 
     /// Appends what is kept of a call.
@@ -254,7 +267,7 @@ impl Store {
         &self,
         places: impl Iterator<Item = Place>,
     ) -> io::Result<Read> {
-        let ends = places.map(|place| Ok((place.at, self.end_of(place)?)));
+        let ends = places.map(|place| Ok((place.at(), self.end_of(place)?)));
         let mut ends = ends.collect::<io::Result<Vec<(u64, u64)>>>()?;
         ends.sort_unstable();
         ends.dedup_by(|(next, end), (_, end_before)| {
@@ -288,19 +301,24 @@ impl Store {
         let n_all = bytes.len() as u64;
         let at = self.end.fetch_add(n_all, Ordering::AcqRel);
         self.file.write_all_at(&bytes, at)?;
-        Ok(Place { at, n_bytes })
+        Ok(Place::new(at, n_bytes))
     }
 
     fn take<T: DeserializeOwned>(&self, kind: u32, place: Place) -> io::Result<T> {
+        decoded(kind, &self.record(place)?)
+    }
+
+    /// A record with its head.
+    fn record(&self, place: Place) -> io::Result<Vec<u8>> {
         self.end_of(place)?;
         let mut bytes = vec![0; HEAD_BYTES + place.n_bytes as usize];
-        self.file.read_exact_at(&mut bytes, place.at)?;
-        decoded(kind, &bytes)
+        self.file.read_exact_at(&mut bytes, place.at())?;
+        Ok(bytes)
     }
 
     /// Where a record ends, which must be in the store.
     fn end_of(&self, place: Place) -> io::Result<u64> {
-        let end = place.at.checked_add(place.bytes());
+        let end = place.at().checked_add(place.bytes());
         end.filter(|end| *end <= self.end()).ok_or_else(damaged)
     }
 
@@ -319,7 +337,7 @@ impl Store {
         if head != head_of(kind, &bytes, n_bytes) {
             return Err(damaged());
         }
-        let place = Place { at, n_bytes };
+        let place = Place::new(at, n_bytes);
         Ok(Record { kind, bytes, place })
     }
 
@@ -346,11 +364,16 @@ impl Store {
 
 /// What a record with its head says. An error: it is of another kind, or damaged.
 fn decoded<'a, T: Deserialize<'a>>(kind: u32, record: &'a [u8]) -> io::Result<T> {
+    postcard::from_bytes(body_of(kind, record)?).map_err(|_| damaged())
+}
+
+/// What is behind a record's head. An error: it is of another kind, or damaged.
+fn body_of(kind: u32, record: &[u8]) -> io::Result<&[u8]> {
     let (head, body) = record.split_at_checked(HEAD_BYTES).ok_or_else(damaged)?;
-    if *head != head_of(kind, body, body.len() as u32) {
-        return Err(damaged());
+    match *head == head_of(kind, body, body.len() as u32) {
+        true => Ok(body),
+        false => Err(damaged()),
     }
-    postcard::from_bytes(body).map_err(|_| damaged())
 }
 
 /// What stands before a record.
@@ -421,7 +444,7 @@ mod tests {
         let rooms: Vec<_> = store.all().map(|(call, _)| call.room).collect();
         assert_eq!(rooms, ["a", "b"]);
         let d = store.put(&call("d")).unwrap();
-        assert_eq!((d.at, store.get(d).unwrap().room.as_str()), (end, "d"));
+        assert_eq!((d.at(), store.get(d).unwrap().room.as_str()), (end, "d"));
         assert!(Store::open(&path, store.end() + 1).is_err());
     }
 
