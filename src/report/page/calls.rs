@@ -18,7 +18,7 @@ use serde::Serialize;
 const NAMES_IN_ROW_MAX: usize = 3;
 
 #[derive(Serialize)]
-struct Row {
+struct Row<'a> {
     page: String,
     room: String,
     verdict: Verdict,
@@ -26,7 +26,9 @@ struct Row {
     started_iso: String,
     duration: String,
     people: usize,
-    who: String,
+    /// Names of some who gave one, and how many there are besides, in words; empty for none.
+    names: &'a [String],
+    others: String,
     loss: Cell,
     round_trip: Cell,
     issue: String,
@@ -63,9 +65,10 @@ struct Data<'a>(
 );
 
 /// `zone`: whose clock tells when it began.
-fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) -> Row {
+fn row<'a>(call: &'a CallSummary, standards: &Standards, zone: &TimeZone) -> Row<'a> {
     let span = call.span_ms;
     let missing = || units::MISSING.to_owned();
+    let (names, others) = who(call);
     Row {
         page: data::page_path(&call.id),
         room: call.room_name(),
@@ -76,7 +79,8 @@ fn row(call: &CallSummary, standards: &Standards, zone: &TimeZone) -> Row {
             .unwrap_or_default(),
         duration: span.map_or_else(missing, |(start, end)| units::duration(end - start)),
         people: call.n_participants,
-        who: who(call),
+        names,
+        others,
         loss: cell(call, LOSS, standards),
         round_trip: cell(call, ROUND_TRIP, standards),
         issue: match (call.worst_issue, call.score) {
@@ -119,19 +123,16 @@ pub(in crate::report) fn table_row(
     Ok(CutRow { html })
 }
 
-/// Some names of a call, and how many people besides.
-fn who(call: &CallSummary) -> String {
-    let named: Vec<&str> = call
-        .names
-        .iter()
-        .take(NAMES_IN_ROW_MAX)
-        .map(String::as_str)
-        .collect();
-    match (named.len(), call.n_participants.saturating_sub(named.len())) {
-        (0, n) => counted(n as u64, "person", "people"),
-        (_, 0) => named.join(", "),
-        (_, n) => format!("{}, {n} more", named.join(", ")),
-    }
+/// Some names of a call, and how many people besides, in words.
+fn who(call: &CallSummary) -> (&[String], String) {
+    let names = &call.names[..call.names.len().min(NAMES_IN_ROW_MAX)];
+    let n_others = call.n_participants.saturating_sub(names.len());
+    let others = match (names, n_others) {
+        ([], n) => counted(n as u64, "person", "people"),
+        (_, 0) => String::new(),
+        (_, n) => format!("{n} more"),
+    };
+    (names, others)
 }
 
 /// What scripts know of a call, as JSON that can stand inside a `<script>`. `zone`: where days begin.
@@ -295,11 +296,13 @@ mod tests {
                 n_participants,
                 ..CallSummary::default()
             };
-            who(&call).replace(units::NBSP, " ")
+            let (names, others) = who(&call);
+            (names.join(" "), others.replace(units::NBSP, " "))
         };
-        assert_eq!(said(&[], 1), "1 person");
-        assert_eq!(said(&["Ana"], 1), "Ana");
-        assert_eq!(said(&["A", "B", "C", "D"], 6), "A, B, C, 3 more");
+        let expect = |names: &str, others: &str| (names.to_owned(), others.to_owned());
+        assert_eq!(said(&[], 1), expect("", "1 person"));
+        assert_eq!(said(&["Ana"], 1), expect("Ana", ""));
+        assert_eq!(said(&["A", "B", "C", "D"], 6), expect("A B C", "3 more"));
     }
 
     #[test]
