@@ -147,7 +147,11 @@ impl Build<'_> {
             listed.as_ref(),
             store,
         )?;
-        let before = std::mem::take(&mut state.known.older);
+        let mut before = std::mem::take(&mut state.known.older);
+        if may_be_left {
+            // A build that was killed may have removed some of them.
+            before.clear();
+        }
         let (in_page, older) = older::write(
             &self.site,
             &briefs,
