@@ -28,7 +28,7 @@
   let state;
   /** Rows in the order of all calls; as text what was not on show yet, nothing where it is not loaded. @type {(HTMLTableRowElement | string | undefined)[]} */
   let rows = [];
-  /** Stretches of time before the calls of the page: places of their calls in `rows`, and the script that holds these. @type {{from: number, n: number, rows: string}[]} */
+  /** Stretches of time before the calls of the page: places of their calls in `rows`, the script that holds these, and whether it is there or never will be. @type {{from: number, n: number, rows: string, isSettled: boolean}[]} */
   let older = [];
   /** Scripts that were asked for, and what they handed over; null for those that are not there. @type {Map<string, Promise<any[] | null>>} */
   const loads = new Map();
@@ -122,7 +122,7 @@
     const body = by("calls-body");
     const now = ++drawing;
     const asked = found.slice(0, state.rows);
-    const missing = older.filter((stretch) => asked.some((call) => stretch.from <= call.at && call.at < stretch.from + stretch.n) && !loads.has(stretch.rows));
+    const missing = older.filter((stretch) => !stretch.isSettled && asked.some((call) => stretch.from <= call.at && call.at < stretch.from + stretch.n));
     if (missing.length > 0) {
       Promise.all(missing.map(loadRows)).then(() => {
         if (now === drawing) draw(first);
@@ -145,11 +145,12 @@
     by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
   };
 
-  /** Puts the rows of a stretch among all. @param {{from: number, n: number, rows: string}} stretch */
+  /** Puts the rows of a stretch among all. @param {{from: number, n: number, rows: string, isSettled: boolean}} stretch */
   const loadRows = async (stretch) => {
     const [texts, into] = [await load(stretch.rows), rows];
-    // Of a page that is on show no more, nothing.
-    if (into !== rows) return;
+    // Of a page that is on show no more, nothing; nor what another drawing asked for too.
+    if (into !== rows || stretch.isSettled) return;
+    stretch.isSettled = true;
     for (const [nth, text] of (texts ?? []).entries()) rows[stretch.from + nth] ??= text;
     if (!texts) lost(stretch.n);
   };
@@ -388,10 +389,8 @@
     let from = data.calls.length;
     older = data.older.map(({ n, rows: script }) => {
       from += n;
-      return { from: from - n, n, rows: script };
+      return { from: from - n, n, rows: script, isSettled: false };
     });
-    // What an older build of the page has loaded stays loaded.
-    for (const stretch of older) if (loads.has(stretch.rows)) loadRows(stretch);
     if (page.lost > 0) lost(page.lost);
     // What was chosen stays when a newer build takes the place of the page; typing may be ahead of the address.
     const isAgain = state !== undefined;

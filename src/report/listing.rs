@@ -10,6 +10,8 @@ use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt;
 
 const PATH: &str = "data/report.json";
+/// Tells one start of the system from the next, where there is such a file.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Bytes between two entries.
 const BETWEEN: &[u8] = b",";
 
@@ -22,12 +24,14 @@ pub(super) struct Listing {
 }
 
 /// What tells that a file is still the one that was written: whoever writes into it or puts another in its place changes one of these.
+/// After the system has gone down nothing is sure of a file that was not synced.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Mark {
     inode: u64,
     n_bytes: u64,
     modified_s_ns: (i64, i64),
     changed_s_ns: (i64, i64),
+    boot: String,
 }
 
 impl Mark {
@@ -37,6 +41,7 @@ impl Mark {
             n_bytes: file.len(),
             modified_s_ns: (file.mtime(), file.mtime_nsec()),
             changed_s_ns: (file.ctime(), file.ctime_nsec()),
+            boot: fs::read_to_string(BOOT_ID).unwrap_or_default(),
         }
     }
 }
