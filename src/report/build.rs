@@ -128,8 +128,7 @@ impl Build<'_> {
         self.write_calls(touched, &order, &state.store, tell)?;
         let zone = self.settings.zone;
         let mut days = std::mem::take(&mut state.known.days);
-        days.renew(&self.changed_days, self.calls.iter(), &state.store)
-            .map_err(Error::Remembered)?;
+        days.renew(&self.changed_days, self.calls.iter(), &state.store)?;
         let listed_calls = std::mem::take(&mut self.calls).listed();
         let briefs: Vec<&Brief> = listed_calls.calls.iter().map(|call| &call.brief).collect();
         let rooms = &listed_calls.rooms;

@@ -1,6 +1,7 @@
 //! The readings of all calls that began on one day, added up: a build adds up anew the days of calls that changed, and no others.
 
-use super::state::{KnownCall, Sketches, Store};
+use super::state::{KnownCall, Place, Sketches, Store};
+use super::{Error, cores};
 use crate::call::{CallSummary, Sketch};
 use crate::metric::MetricId;
 use crate::units;
@@ -23,27 +24,30 @@ pub(super) fn day_of(call: &CallSummary, zone: &TimeZone) -> DayStart {
 }
 
 impl Days {
-    /// Adds up anew the days `changed`, from all calls there are.
+    /// Adds up anew the days `changed`, from all calls there are, on all cores.
     pub(super) fn renew<'a>(
         &mut self,
         changed: &BTreeSet<DayStart>,
         calls: impl Iterator<Item = &'a KnownCall>,
         store: &Store,
-    ) -> io::Result<()> {
-        let mut by_day: BTreeMap<DayStart, Vec<Sketches>> = BTreeMap::new();
+    ) -> Result<(), Error> {
+        let mut by_day: BTreeMap<DayStart, Vec<Place>> = BTreeMap::new();
         for call in calls {
             let day = call.brief.day;
             if changed.contains(&day) {
-                let sketches = store.get_sketches(call.sketches)?;
-                by_day.entry(day).or_default().push(sketches);
+                by_day.entry(day).or_default().push(call.sketches);
             }
         }
         for day in changed {
             self.0.remove(day);
         }
-        for (day, sketches) in by_day {
-            self.0.insert(day, sum(sketches.iter()));
-        }
+        let add_up = |(day, places): (DayStart, Vec<Place>)| {
+            let sketches = places.into_iter().map(|place| store.get_sketches(place));
+            let sketches = sketches.collect::<io::Result<Vec<Sketches>>>();
+            Ok((day, sum(sketches.map_err(Error::Remembered)?.iter())))
+        };
+        let days = cores::on_all(by_day.into_iter().collect(), add_up)?;
+        self.0.extend(days);
         Ok(())
     }
 
