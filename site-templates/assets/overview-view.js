@@ -34,6 +34,12 @@
   const loads = new Map();
   /** @type {WeakMap<Element, any[]>} */
   const handed = new WeakMap();
+  /** What has come of them. @type {Map<string, any[] | null>} */
+  const inHand = new Map();
+  /** Whether older calls are on their way. */
+  let isLoading = false;
+  /** Calls whose rows could not be loaded. */
+  let lostRows = 0;
   const mould = document.createElement("template");
   /** Calls on show. @type {any[]} */
   let found = [];
@@ -61,6 +67,7 @@
       const script = document.createElement("script");
       const done = () => {
         script.remove();
+        inHand.set(path, handed.get(script) ?? null);
         resolve(handed.get(script) ?? null);
       };
       script.addEventListener("load", done);
@@ -70,6 +77,11 @@
     });
     loads.set(path, loading);
     return loading;
+  };
+  /** @param {string} path */
+  const forget = (path) => {
+    loads.delete(path);
+    inHand.delete(path);
   };
 
   /** A new choice: shown, and kept in the address. @param {any} change @param {boolean} [settle] one of a quick series: the last one counts */
@@ -126,6 +138,7 @@
     if (missing.length > 0) {
       Promise.all(missing.map(loadRows)).then(() => {
         if (now === drawing) draw(first);
+        lost();
       });
     }
     const wanted = asked.flatMap((call) => {
@@ -145,20 +158,31 @@
     by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
   };
 
-  /** Puts the rows of a stretch among all. @param {{from: number, n: number, rows: string, isSettled: boolean}} stretch */
+  /** @param {{from: number, n: number, rows: string, isSettled: boolean}} stretch */
   const loadRows = async (stretch) => {
-    const [texts, into] = [await load(stretch.rows), rows];
-    // Of a page that is on show no more, nothing; nor what another drawing asked for too.
-    if (into !== rows || stretch.isSettled) return;
-    stretch.isSettled = true;
-    for (const [nth, text] of (texts ?? []).entries()) rows[stretch.from + nth] ??= text;
-    if (!texts) lost(stretch.n);
+    await load(stretch.rows);
+    // Of a page that is on show no more, nothing.
+    if (older.includes(stretch)) putRows(stretch);
   };
 
-  /** @param {number} n calls that are not there */
-  const lost = (n) => {
-    by("calls-lost").hidden = n === 0;
-    if (n > 0) by("calls-lost").textContent = `${n} older ${n === 1 ? "call" : "calls"} could not be loaded. If the report was built anew meanwhile, reload the page; if it was copied, copy its folder "older" too.`;
+  /** Puts the rows of a stretch among all. @param {{from: number, n: number, rows: string, isSettled: boolean}} stretch */
+  const putRows = (stretch) => {
+    if (stretch.isSettled) return;
+    stretch.isSettled = true;
+    const texts = inHand.get(stretch.rows);
+    for (const [nth, text] of (texts ?? []).entries()) rows[stretch.from + nth] ??= text;
+    if (!texts) lostRows += stretch.n;
+  };
+
+  /** Says how many calls could not be loaded. */
+  const lost = () => {
+    const element = document.getElementById("calls-lost");
+    const n = isLoading ? 0 : page.lost + lostRows;
+    const text = n === 0 ? "" : `${n} older ${n === 1 ? "call" : "calls"} could not be loaded. If the report was built anew meanwhile, reload the page; if it was copied, copy its folder "older" too.`;
+    if (!element || element.textContent === text) return;
+    element.hidden = text === "";
+    element.textContent = text;
+    by("find-told").textContent = text;
   };
 
   /** @param {number} at @returns {HTMLTableRowElement | undefined} */
@@ -206,7 +230,8 @@
 
   const controls = () => {
     clocks();
-    const said = states.told(found.length, page.calls.length);
+    lost();
+    const said = states.told(found.length, page.calls.length) + (isLoading ? ", older ones are being loaded" : "");
     if (by("calls-said").textContent !== said) by("calls-said").textContent = said;
     const set = (/** @type {string} */ id, /** @type {string} */ value) => {
       const control = /** @type {HTMLInputElement} */ (by(id));
@@ -252,7 +277,7 @@
   /** An option holds text alone: invisible marks keep a name's direction to itself. @param {string} room @param {number} at */
   const roomOption = (room, at) => option(String(at + 1), room.trim() === "" ? "(no name)" : `\u2068${room}\u2069`);
 
-  /** Heads become buttons, lists get their entries. */
+  /** Heads become buttons, what needs scripts is shown. */
   const furnish = () => {
     const sort = by("find-sort");
     for (const head of /** @type {HTMLElement[]} */ (all("th[data-sort]"))) {
@@ -264,11 +289,16 @@
       head.append(button);
       sort.append(option(head.dataset.sort ?? "", head.textContent?.trim() ?? ""));
     }
-    const found = new Set(page.calls.flatMap((/** @type {any} */ call) => call.issues));
-    for (const [id, title] of page.types) if (found.has(id)) by("find-issue").append(option(id, title));
-    by("find-issue").append(option("none", "no issue"));
-    by("find-room").append(...page.rooms.slice(0, ROOMS_MAX).map(roomOption));
     for (const control of all(".only-script")) control.removeAttribute("hidden");
+  };
+
+  /** What can be picked: the first entry of each list is the template's. */
+  const lists = () => {
+    const issues = new Set(page.calls.flatMap((/** @type {any} */ call) => call.issues));
+    const types = page.types.filter((/** @type {[string, string]} */ [id]) => issues.has(id));
+    for (const id of ["find-issue", "find-room"]) by(id).replaceChildren(...[...by(id).children].slice(0, 1));
+    by("find-issue").append(...types.map((/** @type {[string, string]} */ [id, title]) => option(id, title)), option("none", "no issue"));
+    by("find-room").append(...page.rooms.slice(0, ROOMS_MAX).map(roomOption));
   };
 
   /** On a phone filters lie behind a button. @param {HTMLElement} button */
@@ -371,34 +401,48 @@
   const start = () => {
     const source = document.getElementById("calls-data");
     if (!source?.textContent) return;
-    /** @type {{calls: any[][], types: [string, string][], older: {n: number, calls: string, rows: string}[]}} */
+    /** @type {Data} */
     const data = JSON.parse(source.textContent);
     const paths = new Set(data.older.flatMap((stretch) => [stretch.calls, stretch.rows]));
-    for (const path of [...loads.keys()]) if (!paths.has(path)) loads.delete(path);
-    if (data.older.length === 0) return begin(data, []);
-    // A newer build may take the place of the page meanwhile.
-    Promise.all(data.older.map((stretch) => load(stretch.calls))).then((calls) => {
-      if (source.isConnected) begin(data, calls);
-    });
-  };
-
-  /** @param {{calls: any[][], types: [string, string][], older: {n: number, calls: string, rows: string}[]}} data @param {(any[][] | null)[]} olderCalls */
-  const begin = (data, olderCalls) => {
-    page = states.read(data.calls, data.types, data.older.map(({ n }, nth) => ({ n, calls: olderCalls[nth] })));
+    // What was not there may be by now.
+    for (const path of [...loads.keys()]) if (!paths.has(path) || inHand.get(path) === null) forget(path);
+    // The page at once, with what an older build of it has loaded; the rest when it comes.
+    const isAgain = state !== undefined;
+    const awaited = data.older.filter((stretch) => !inHand.has(stretch.calls));
+    understand(data, awaited.length > 0);
     rows = [.../** @type {HTMLTableRowElement[]} */ (all("#calls-body tr")), ...furtherRows()];
     let from = data.calls.length;
     older = data.older.map(({ n, rows: script }) => {
       from += n;
       return { from: from - n, n, rows: script, isSettled: false };
     });
-    if (page.lost > 0) lost(page.lost);
+    lostRows = 0;
+    for (const stretch of older) if (inHand.has(stretch.rows)) putRows(stretch);
     // What was chosen stays when a newer build takes the place of the page; typing may be ahead of the address.
-    const isAgain = state !== undefined;
     state = states.parse(isAgain ? states.format(state) : location.hash, page);
     furnish();
+    lists();
     opened(by("find-more"));
     show(isAgain ? SLICE_AGAIN : SLICE);
     by("calls-scroll").scrollLeft = scrolledLeft;
+    if (awaited.length === 0) return;
+    const before = states.format(state);
+    Promise.all(awaited.map((stretch) => load(stretch.calls))).then(() => {
+      if (!source.isConnected) return;
+      understand(data, false);
+      // A link may name a room that was not known yet; what somebody has chosen meanwhile counts.
+      const isAsBefore = states.format(state) === before && !isAgain;
+      state = states.parse(isAsBefore ? location.hash : states.format(state), page);
+      lists();
+      show();
+    });
+  };
+
+  /** @typedef {{calls: any[][], types: [string, string][], older: {n: number, calls: string, rows: string}[]}} Data */
+  /** Takes the calls of the page and of what is in hand. @param {Data} data @param {boolean} isWaiting for more */
+  const understand = (data, isWaiting) => {
+    page = states.read(data.calls, data.types, data.older.map(({ n, calls }) => ({ n, calls: inHand.get(calls) ?? null })));
+    isLoading = isWaiting;
   };
 
   addEventListener("hashchange", recall);

@@ -11,6 +11,7 @@ use super::days::DayStart;
 use super::gather::{self, LogStats, Source, Touched, Unread};
 use super::neighbours::{InRoom, Sides, neighbours, trail};
 use super::numbers::Numbers;
+use super::older::Stretch;
 use super::page::Beside;
 use super::publish::{self, Site};
 use super::state::{
@@ -137,8 +138,7 @@ impl Build<'_> {
         let store = &state.store;
         let full = |call: &Brief| store.get_summary(call.kept).map_err(Error::Remembered);
         self.write_rooms(&briefs, &full, &numbers, store)?;
-        let now_ms = self.settings.now_ms;
-        let head = data::report(&log, &numbers, now_ms);
+        let head = data::report(&log, &numbers, self.settings.now_ms);
         let listing = listing::write(
             &self.site,
             &head,
@@ -146,32 +146,8 @@ impl Build<'_> {
             listed.as_ref(),
             store,
         )?;
-        let mut before = std::mem::take(&mut state.known.older);
-        if may_be_left {
-            // A build that was killed may have removed some of them.
-            before.clear();
-        }
-        let (in_page, older) = older::write(
-            &self.site,
-            &briefs,
-            &self.changed_days,
-            &before,
-            zone,
-            store,
-        )?;
-        let places = briefs[..in_page].iter().map(|call| call.kept);
-        let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
-        let kept = places.map(|place| read.kept(place));
-        let kept: Vec<Kept<'_>> = kept.collect::<Result<_, _>>().map_err(Error::Remembered)?;
-        let all = page::AllCalls {
-            briefs: &briefs,
-            in_page: &kept,
-            older: &older,
-            full: &full,
-        };
-        let overview = page::overview(&log, &all, &numbers, now_ms)?;
-        self.site.put_parts("index.html", &overview)?;
-        older::forget(&self.site, &before, &older);
+        let before = std::mem::take(&mut state.known.older);
+        let older = self.write_overview(&briefs, &before, &log, &numbers, &full, store)?;
         if may_be_left {
             older::prune(&self.site, &older);
         }
@@ -189,6 +165,35 @@ impl Build<'_> {
         state.known.older = older;
         state.commit(is_swept, tell);
         Ok(built)
+    }
+
+    /// Writes the overview and the files of calls that it does not hold. `calls`: newest first; `before`: the files that are there. Gives
+    /// those that are there now.
+    fn write_overview(
+        &self,
+        calls: &[&Brief],
+        before: &[Stretch],
+        log: &LogStats,
+        numbers: &Numbers<'_>,
+        full: &page::Full<'_>,
+        store: &Store,
+    ) -> Result<Vec<Stretch>, Error> {
+        let (days, zone) = (&self.changed_days, self.settings.zone);
+        let (in_page, older) = older::write(&self.site, calls, days, before, zone, store)?;
+        let places = calls[..in_page].iter().map(|call| call.kept);
+        let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
+        let kept = places.map(|place| read.kept(place));
+        let kept: Vec<Kept<'_>> = kept.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+        let all = page::AllCalls {
+            briefs: calls,
+            in_page: &kept,
+            older: &older,
+            full,
+        };
+        let overview = page::overview(log, &all, numbers, self.settings.now_ms)?;
+        self.site.put_parts("index.html", &overview)?;
+        older::forget(&self.site, before, &older);
+        Ok(older)
     }
 
     /// Removes pages of calls and rooms that are not there any more.

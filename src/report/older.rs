@@ -6,7 +6,7 @@
 
 use super::brief::Brief;
 use super::days::DayStart;
-use super::publish::{self, Site};
+use super::publish::{self, Site, TEMPORARY};
 use super::state::{Kept, Store};
 use super::{Error, data};
 use crate::digest::fingerprint;
@@ -31,9 +31,24 @@ pub(super) struct Stretch {
     /// Such as `2026-11`, `2026-11-23`, `2026-11-23-q1` (a quarter of the day) or `2026-11-23-h7` (an hour).
     name: String,
     pub(super) n_calls: usize,
-    /// Paths of what scripts know of the calls, and of their rows.
-    pub(super) calls: String,
-    pub(super) rows: String,
+    /// What scripts know of the calls, and their rows.
+    pub(super) calls: Script,
+    pub(super) rows: Script,
+}
+
+/// A file of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Script {
+    /// From the report's folder.
+    pub(super) path: String,
+    n_bytes: u64,
+}
+
+impl Script {
+    /// Whether it is there and whole: others may have removed it, a build that was killed too, and a crash of the system have cut it.
+    fn is_there(&self, site: &Site<'_>) -> bool {
+        site.holds_bytes(&self.path, self.n_bytes)
+    }
 }
 
 /// Calls that are listed one after the other.
@@ -155,9 +170,10 @@ pub(super) fn write(
     let before: HashMap<&str, &Stretch> = before.collect();
     let mut older = Vec::with_capacity(parts.len());
     for Part { name, calls: range } in parts {
-        let known = before
-            .get(&*name)
-            .filter(|stretch| stretch.n_calls == range.len());
+        let known = before.get(&*name).filter(|stretch| {
+            let is_there = |script: &Script| script.is_there(site);
+            stretch.n_calls == range.len() && is_there(&stretch.calls) && is_there(&stretch.rows)
+        });
         let is_as_before = !changed.iter().any(|day| has(&name, *day));
         older.push(match known.filter(|_| is_as_before) {
             Some(known) => (*known).clone(),
@@ -193,8 +209,8 @@ fn write_one(
     })
 }
 
-/// Writes a script that hands over `items`, which are JSON; gives its path.
-fn put(site: &Site<'_>, name: &str, items: impl Iterator<Item = Vec<u8>>) -> Result<String, Error> {
+/// Writes a script that hands over `items`, which are JSON.
+fn put(site: &Site<'_>, name: &str, items: impl Iterator<Item = Vec<u8>>) -> Result<Script, Error> {
     let mut script = b"callMetricsOlder([\n".to_vec();
     for (nth, item) in items.enumerate() {
         if 0 < nth {
@@ -205,7 +221,8 @@ fn put(site: &Site<'_>, name: &str, items: impl Iterator<Item = Vec<u8>>) -> Res
     script.extend_from_slice(b"\n]);\n");
     let path = format!("{FOLDER}/{name}-{}.js", fingerprint([&script[..]]));
     site.put(&path, &script)?;
-    Ok(path)
+    let n_bytes = script.len() as u64;
+    Ok(Script { path, n_bytes })
 }
 
 /// Removes files that the overview does not lead to any more. `now`: those that it leads to.
@@ -220,12 +237,15 @@ pub(super) fn forget(site: &Site<'_>, before: &[Stretch], now: &[Stretch]) {
 pub(super) fn prune(site: &Site<'_>, now: &[Stretch]) {
     let now = paths(now);
     publish::prune(site.out, &[(FOLDER, "")], |name| {
-        now.contains(&*format!("{FOLDER}/{name}"))
+        // What is not whole yet is of a build that may be at work.
+        name.starts_with(TEMPORARY) || now.contains(&*format!("{FOLDER}/{name}"))
     });
 }
 
 fn paths(stretches: &[Stretch]) -> HashSet<&str> {
-    let paths = stretches.iter().flat_map(|one| [&*one.calls, &*one.rows]);
+    let paths = stretches
+        .iter()
+        .flat_map(|one| [&*one.calls.path, &*one.rows.path]);
     paths.collect()
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How names of files begin that are not whole yet.
-const TEMPORARY: &str = ".new-";
+pub(super) const TEMPORARY: &str = ".new-";
 /// No file takes this long to be written.
 const ABANDONED: Duration = Duration::from_secs(3_600);
 /// What is compared at once.
@@ -52,9 +52,7 @@ impl Site<'_> {
 
     /// The same of a file whose name changes with what is in it: where one of its length is there, it is the one.
     pub(super) fn put_named_by_content(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
-        let there = fs::metadata(self.out.join(path));
-        if self.rewrite == Rewrite::Changed && there.is_ok_and(|it| it.len() == bytes.len() as u64)
-        {
+        if self.rewrite == Rewrite::Changed && self.holds_bytes(path, bytes.len() as u64) {
             return Ok(());
         }
         self.put(path, bytes)
@@ -71,6 +69,12 @@ impl Site<'_> {
             path: target,
             source,
         })
+    }
+
+    /// Whether a file is there and so long.
+    pub(super) fn holds_bytes(&self, path: &str, n_bytes: u64) -> bool {
+        let there = fs::metadata(self.out.join(path));
+        there.is_ok_and(|file| file.len() == n_bytes)
     }
 
     /// Removes a file that nothing leads to any more. What cannot be removed harms nobody.

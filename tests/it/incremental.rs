@@ -731,3 +731,62 @@ fn a_listing_that_somebody_has_changed_is_made_from_what_is_kept() {
         );
     }
 }
+
+#[test]
+fn files_of_older_calls_that_somebody_has_removed_come_back() {
+    let folder = Folder::new();
+    let of_day = |n: usize, days: i64| -> String {
+        let calls = (0..n).map(|nth| meeting("r", nth, T - days * 86_400_000 - nth as i64 * 1_000));
+        calls.collect()
+    };
+    let log = of_day(1_001, 0) + &of_day(9, 60).replace("\"m", "\"old");
+    folder.write("beacon.log", log);
+    build(&folder, &["beacon.log"], "site", |_| ());
+    let before = older(&folder, "site");
+    assert!(!before.is_empty());
+    for harm in [
+        &|path: &Path| fs::remove_file(path).unwrap() as (),
+        &|path: &Path| fs::write(path, "").unwrap(),
+    ] as [&dyn Fn(&Path); 2]
+    {
+        before
+            .iter()
+            .for_each(|name| harm(&folder.path("site").join(name)));
+        append(
+            &folder.path("beacon.log"),
+            meeting("r", 0, T + 2_000).as_bytes(),
+        );
+        build(&folder, &["beacon.log"], "site", |_| ());
+        build(&folder, &["beacon.log"], "whole", |settings| {
+            settings.full = true
+        });
+        assert!(tree(&folder.path("site")) == tree(&folder.path("whole")));
+    }
+}
+
+#[test]
+fn what_a_killed_build_from_the_beginning_left_is_not_taken_for_what_is_remembered() {
+    let folder = Folder::new();
+    folder.write("beacon.log", beacon("r", "a", T) + "\n");
+    build(&folder, &["beacon.log"], "site", |_| ());
+    let state = folder.path("beacon.log.state");
+    let store = tree(&state)
+        .into_keys()
+        .find(|name| name.contains("calls-"));
+    let store = state.join(store.unwrap());
+    let later = store.display().to_string();
+    let (stem, number) = later.rsplit_once('-').unwrap();
+    let later = format!("{stem}-{}", number.parse::<u64>().unwrap() + 1);
+    for settings in [true, false] {
+        fs::write(&later, "").unwrap();
+        let heard = build(&folder, &["beacon.log"], "site", |change| match settings {
+            true => change.full = true,
+            false => {
+                change.zone = TOKYO.get_or_init(|| jiff::tz::TimeZone::fixed(jiff::tz::offset(9)))
+            }
+        });
+        assert!(heard.len() < 2, "{heard:?}");
+    }
+}
+
+static TOKYO: std::sync::OnceLock<jiff::tz::TimeZone> = std::sync::OnceLock::new();

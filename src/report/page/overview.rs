@@ -157,8 +157,8 @@ fn data<'a>(all: &AllCalls<'a>) -> Vec<Cow<'a, [u8]>> {
     }
     let older = all.older.iter().map(|stretch| Files {
         n: stretch.n_calls,
-        calls: &stretch.calls,
-        rows: &stretch.rows,
+        calls: &stretch.calls.path,
+        rows: &stretch.rows.path,
     });
     let older: Vec<Files<'_>> = older.collect();
     let mut parts: Vec<Cow<'_, [u8]>> = vec![Cow::from(&b"{\"calls\":["[..])];

@@ -108,19 +108,30 @@ impl Known {
 
     /// Puts the calls of days that have changed on new shelves; all of them, where nothing is on any.
     pub(super) fn pack(&mut self, store: &Store) -> io::Result<()> {
-        let before = self.shelves.drain(..).map(|shelf| (shelf.day, shelf));
-        let mut before: HashMap<DayStart, Shelf> = before.collect();
+        // A day can be on two shelves: one of calls from beyond all calendars and those of unknown time, and one whose last hour a clock
+        // that was set back across midnight showed twice.
+        let mut before: HashMap<DayStart, Vec<Shelf>> = HashMap::new();
+        for shelf in self.shelves.drain(..) {
+            before.entry(shelf.day).or_default().push(shelf);
+        }
+        let runs = || self.calls.chunk_by(|a, b| a.brief.day == b.brief.day);
+        let mut n_runs: HashMap<DayStart, usize> = HashMap::new();
+        for day in runs().filter_map(|calls| Some(calls.first()?.brief.day)) {
+            *n_runs.entry(day).or_default() += 1;
+        }
         let mut rest = &self.sessions[..];
-        for calls in self.calls.chunk_by(|a, b| a.brief.day == b.brief.day) {
+        for calls in runs() {
             let n_sessions: u32 = calls.iter().map(|call| call.n_sessions).sum();
             let n_sessions = rest.len().min(n_sessions as usize);
             let (sessions, others) = rest.split_at(n_sessions);
             rest = others;
             let (day, n_calls) = (calls.first().and_then(|call| call.brief.day), calls.len());
-            // Of calls of unknown time there may be two runs, those from beyond all calendars and those without any.
-            let as_before = before.remove(&day).filter(|shelf| {
-                day.is_some() && shelf.n_calls == n_calls && !self.changed_days.contains(&day)
-            });
+            let as_before = match before.get(&day).map(Vec::as_slice) {
+                Some([only]) if n_runs.get(&day) == Some(&1) => Some(*only),
+                _ => None,
+            };
+            let as_before = as_before
+                .filter(|shelf| shelf.n_calls == n_calls && !self.changed_days.contains(&day));
             self.shelves.push(match as_before {
                 Some(shelf) => shelf,
                 None => Shelf {

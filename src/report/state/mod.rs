@@ -63,15 +63,14 @@ impl Old {
             let left: BTreeMap<_, _> = all.filter(|(key, _)| !is_there(*key)).collect();
             return Ok(left.into_values().map(|call| (call, Vec::new())).collect());
         };
+        let gone_calls = known.calls.iter().filter(|call| !is_there(call.brief.key));
+        let gone_calls: Vec<&KnownCall> = gone_calls.collect();
         let mut left = Vec::new();
-        for calls in known.calls.chunks(READ_AT_ONCE) {
+        for calls in gone_calls.chunks(READ_AT_ONCE) {
             let read = self
                 .store
                 .read_all(calls.iter().map(|call| call.brief.kept))?;
             for call in calls {
-                if is_there(call.brief.key) {
-                    continue;
-                }
                 // Of one whose files nobody can tell any more the same holds.
                 let files = read.kept(call.brief.kept).and_then(|kept| kept.files());
                 let files = files.unwrap_or_default();
@@ -171,10 +170,16 @@ impl State {
         known: Option<Known>,
         settings: &Settings<'_>,
     ) -> io::Result<State> {
-        let last = stores(&folder)?.into_iter().max();
-        let old = last.and_then(|(_, path)| {
-            let bytes = fs::metadata(&path).ok()?.len();
-            let store = Store::open(&path, bytes).ok()?;
+        let before = match &known {
+            // A build that was killed may have left a later one, in which there is less.
+            Some(known) => Some((folder.join(&known.store.0), known.store.1)),
+            None => stores(&folder)?.into_iter().max().and_then(|(_, path)| {
+                let bytes = fs::metadata(&path).ok()?.len();
+                Some((path, bytes))
+            }),
+        };
+        let old = before.and_then(|(path, end)| {
+            let store = Store::open(&path, end).ok()?;
             Some(Old { known, store })
         });
         let (store, name) = new_store(&folder)?;
