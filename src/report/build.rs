@@ -15,8 +15,8 @@ use super::older::Stretch;
 use super::page::Beside;
 use super::publish::{self, Site};
 use super::state::{
-    Kept, KnownCall, KnownFile, Old, Place, Recognised, State, Store, ToKeep, absolute,
-    path_digest, recognised,
+    KnownCall, KnownFile, Old, Place, Recognised, State, Store, ToKeep, absolute, path_digest,
+    recognised,
 };
 use super::totals::Totals;
 use super::{ASSETS, Built, Error, Note, Progress, Settings, data, listing, older, page};
@@ -182,8 +182,7 @@ impl Build<'_> {
         let (in_page, older) = older::write(&self.site, calls, days, before, zone, store)?;
         let places = calls[..in_page].iter().map(|call| call.kept);
         let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
-        let kept = places.map(|place| read.kept(place));
-        let kept: Vec<Kept<'_>> = kept.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+        let kept = read.each(places).map_err(Error::Remembered)?;
         let all = page::AllCalls {
             briefs: calls,
             in_page: &kept,
@@ -403,9 +402,7 @@ impl Build<'_> {
                 .take(page::ROOM_CALLS_MAX)
                 .map(|call| call.kept);
             let read = store.read_all(drawn.clone()).map_err(Error::Remembered)?;
-            let drawn = drawn.map(|place| read.kept(place));
-            let drawn: Vec<Kept<'_>> =
-                drawn.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+            let drawn = read.each(drawn).map_err(Error::Remembered)?;
             let parts = page::room(room, &calls, &drawn, full, numbers)?;
             self.site.put_parts(&data::room_path(room), &parts)?;
         }

@@ -7,7 +7,7 @@
 use super::brief::Brief;
 use super::days::DayStart;
 use super::publish::{self, Site, TEMPORARY};
-use super::state::{Kept, Store};
+use super::state::Store;
 use super::{Error, data};
 use crate::digest::fingerprint;
 use crate::units;
@@ -189,10 +189,9 @@ fn write_one(
     calls: &[&Brief],
     store: &Store,
 ) -> Result<Stretch, Error> {
-    let read = store.read_all(calls.iter().map(|call| call.kept));
-    let read = read.map_err(Error::Remembered)?;
-    let kept = calls.iter().map(|call| read.kept(call.kept));
-    let kept: Vec<Kept<'_>> = kept.collect::<Result<_, _>>().map_err(Error::Remembered)?;
+    let places = calls.iter().map(|call| call.kept);
+    let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
+    let kept = read.each(places).map_err(Error::Remembered)?;
     let rows = kept.iter().map(|one| {
         let row = one.row_of_all().concat();
         data::json(&String::from_utf8_lossy(&row)).into_bytes()

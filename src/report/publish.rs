@@ -44,10 +44,7 @@ impl Site<'_> {
         if self.rewrite == Rewrite::Changed && holds(&target, parts) {
             return Ok(());
         }
-        replace(&target, |file| write(file, parts)).map_err(|source| Error::Write {
-            path: target,
-            source,
-        })
+        self.put_with(path, |file| write(file, parts))
     }
 
     /// The same of a file whose name changes with what is in it: where one of its length is there, it is the one.

@@ -141,7 +141,15 @@ pub(in crate::report) struct Read {
 }
 
 impl Read {
-    /// Those of one call.
+    /// What is kept of each of many calls.
+    pub(in crate::report) fn each(
+        &self,
+        places: impl Iterator<Item = Place>,
+    ) -> io::Result<Vec<Kept<'_>>> {
+        places.map(|place| self.kept(place)).collect()
+    }
+
+    /// What is kept of one call.
     pub(in crate::report) fn kept(&self, place: Place) -> io::Result<Kept<'_>> {
         let behind = self.parts.partition_point(|(at, _)| *at <= place.at());
         let part = behind.checked_sub(1).and_then(|at| self.parts.get(at));
