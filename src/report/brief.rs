@@ -63,11 +63,6 @@ impl Brief {
         self.span_ms.map(|(start_ms, _)| start_ms)
     }
 
-    /// Time that people spent in it, in all.
-    pub(super) fn participant_ms(&self) -> i64 {
-        self.quality_ms.iter().copied().fold(0, i64::saturating_add)
-    }
-
     /// The score in a word.
     pub(super) fn quality(&self) -> Quality {
         Quality::of(self.score)

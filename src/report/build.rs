@@ -4,19 +4,17 @@
 //! (beacons are numbered through a session), and of those whose page leads to another call than before; then the overview; then what
 //! is to be remembered. Killed in between, the next build goes on from before this one and writes the same.
 
-use super::all_calls::AllCalls;
 use super::brief::{Brief, RoomNumber};
 use super::cores;
-use super::days::DayStart;
+use super::days::{DayStart, Days};
 use super::gather::{self, LogStats, Source, Touched, Unread};
+use super::lists::Lists;
 use super::neighbours::{InRoom, Sides, neighbours, trail};
-use super::numbers::Numbers;
-use super::older::Stretch;
 use super::page::Beside;
 use super::publish::{self, Site};
 use super::state::{
-    KnownCall, KnownFile, Old, Place, Recognised, State, Store, ToKeep, absolute, path_digest,
-    recognised,
+    Encoded, KnownCall, KnownCalls, KnownFile, Old, Recognised, State, Store, ToKeep, absolute,
+    path_digest, recognised,
 };
 use super::totals::Totals;
 use super::{ASSETS, Built, Error, Note, Progress, Settings, data, listing, older, page};
@@ -54,7 +52,7 @@ fn build_once(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<B
             out: settings.out,
             rewrite: settings.rewrite(),
         },
-        calls: AllCalls::default(),
+        calls: KnownCalls::default(),
         changed_days: BTreeSet::new(),
         changed_rooms: HashSet::new(),
     }
@@ -64,16 +62,20 @@ fn build_once(settings: &Settings<'_>, tell: &(dyn Fn(Note) + Sync)) -> Result<B
 struct Build<'a> {
     settings: &'a Settings<'a>,
     site: Site<'a>,
-    calls: AllCalls,
+    calls: KnownCalls,
     /// Days on which a call begins, or began until now, whose readings have changed.
     changed_days: BTreeSet<DayStart>,
     /// Rooms of calls that have changed.
     changed_rooms: HashSet<RoomNumber>,
 }
 
+/// Calls that are written before what is kept of them is put into the store.
+const WRITTEN_AT_ONCE: usize = 1_000;
+
 /// A call to be written.
 struct Task {
     key: CallKey,
+    start_ms: Option<i64>,
     room: RoomNumber,
     source: Source,
     /// `None`: as it was.
@@ -83,9 +85,10 @@ struct Task {
 
 /// A call that was written.
 struct Written {
-    /// What is to be remembered of it, but for where the rest of it is kept.
+    /// What is to be remembered of it, but for where the rest of it is.
     call: KnownCall,
-    keep: ToKeep,
+    kept: Encoded,
+    sketches: Encoded,
     /// [`crate::call::session_key`] of everybody in it.
     sessions: Vec<u64>,
 }
@@ -102,24 +105,20 @@ impl Build<'_> {
         if let Some(old) = &state.old {
             state.known.files = self.gone(old, opened)?;
         }
-        let mut known = std::mem::take(&mut state.known.calls);
+        self.calls = std::mem::take(&mut state.known.calls);
+        let mut days = std::mem::take(&mut state.known.days);
         let listing = state.known.listing.take();
-        let listed = listing.and_then(|listing| listing.open(&self.site, &mut known));
-        self.calls = AllCalls::new(
-            std::mem::take(&mut state.known.rooms),
-            known,
-            std::mem::take(&mut state.known.sessions),
-        );
-        let before = |key| self.calls.get(key).map(|call| call.place);
+        let listed = listing.and_then(|listing| listing.open(&self.site, &self.calls));
+        let store = &state.store;
         let known = &state.known.files;
-        let (files, mut touched) = read(known, opened, found, &state.store, &before, tell)?;
-        if let Some(old) = state.old.as_ref().filter(|_| !self.settings.prune) {
-            keep(&mut touched, old, &state.known.files, &state.store)?;
+        let (files, mut touched) = read(known, opened, found, store, &mut self.calls, tell)?;
+        if let Some(old) = state.old.as_mut().filter(|_| !self.settings.prune) {
+            keep(&mut touched, old, known, store)?;
         }
         let is_news = is_anew || !touched.is_empty() || files != state.known.files;
+        let log = log_of(&files);
         if !is_news {
-            let totals = Totals::over(self.calls.iter().map(|call| &call.brief));
-            return Ok(built(&totals, log_of(&files)));
+            return Ok(built(&days.totals(), log));
         }
         // A state that is new knows nothing of builds before.
         let may_be_left = state.begin() || is_anew;
@@ -127,83 +126,75 @@ impl Build<'_> {
         self.assets()?;
         let order: FileOrder = files.iter().map(|file| file.number).collect();
         self.write_calls(touched, &order, &state.store, tell)?;
-        let zone = self.settings.zone;
-        let mut days = std::mem::take(&mut state.known.days);
-        days.renew(&self.changed_days, self.calls.iter(), &state.store)?;
-        let listed_calls = std::mem::take(&mut self.calls).listed();
-        let briefs: Vec<&Brief> = listed_calls.calls.iter().map(|call| &call.brief).collect();
-        let rooms = &listed_calls.rooms;
-        let log = log_of(&files);
-        let numbers = Numbers::new(&briefs, rooms, &days, zone, self.settings.standards);
-        let store = &state.store;
-        let full = |call: &Brief| store.get_summary(call.kept).map_err(Error::Remembered);
-        self.write_rooms(&briefs, &full, &numbers, store)?;
-        let head = data::report(&log, &numbers, self.settings.now_ms);
-        let listing = listing::write(
-            &self.site,
-            &head,
-            &listed_calls.calls,
-            listed.as_ref(),
-            store,
-        )?;
-        let before = std::mem::take(&mut state.known.older);
-        let older = self.write_overview(&briefs, &before, &log, &numbers, &full, store)?;
+        self.renew_days(&mut days, listed.as_ref(), &state.store)?;
+        self.calls.renew_rooms(&self.changed_rooms);
+        let lists = Lists {
+            settings: self.settings,
+            site: &self.site,
+            log: &log,
+            days: &days,
+            changed_days: &self.changed_days,
+            changed_rooms: &self.changed_rooms,
+            store: &state.store,
+        };
+        let before = (listed.as_ref(), &*state.known.older);
+        let (listing, older) = lists.write(&mut self.calls, before)?;
         if may_be_left {
             older::prune(&self.site, &older);
         }
         if self.settings.prune {
-            self.prune(&briefs, rooms);
+            self.prune();
         }
-        let built = built(&numbers.all.totals, log);
+        let totals = days.totals();
         state.known.files = files;
-        state.known.rooms = listed_calls.rooms;
-        state.known.calls = listed_calls.calls;
-        state.known.sessions = listed_calls.sessions;
-        state.known.changed_days = self.changed_days;
+        state.known.page = self.newest(&days).map_err(Error::Remembered)?;
+        state.known.calls = self.calls;
         state.known.days = days;
         state.known.listing = Some(listing);
         state.known.older = older;
         state.commit(is_swept, tell);
-        Ok(built)
+        Ok(built(&totals, log))
     }
 
-    /// Writes the overview and the files of calls that it does not hold. `calls`: newest first; `before`: the files that are there. Gives
-    /// those that are there now.
-    fn write_overview(
-        &self,
-        calls: &[&Brief],
-        before: &[Stretch],
-        log: &LogStats,
-        numbers: &Numbers<'_>,
-        full: &page::Full<'_>,
+    /// Adds up anew the days that have changed. Takes out their calls, and those of days that the file `listed` does not have.
+    fn renew_days(
+        &mut self,
+        days: &mut Days,
+        listed: Option<&listing::Before>,
         store: &Store,
-    ) -> Result<Vec<Stretch>, Error> {
-        let (days, zone) = (&self.changed_days, self.settings.zone);
-        let (in_page, older) = older::write(&self.site, calls, days, before, zone, store)?;
-        let places = calls[..in_page].iter().map(|call| call.kept);
-        let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
-        let kept = read.each(places).map_err(Error::Remembered)?;
-        let all = page::AllCalls {
-            briefs: calls,
-            in_page: &kept,
-            older: &older,
-            full,
-        };
-        let overview = page::overview(log, &all, numbers, self.settings.now_ms)?;
-        self.site.put_parts("index.html", &overview)?;
-        older::forget(&self.site, before, &older);
-        Ok(older)
+    ) -> Result<(), Error> {
+        let changed = &self.changed_days;
+        let is_listed = |day| listed.is_some_and(|listed| listed.has(day));
+        self.calls
+            .take_out_days(|day| changed.contains(&day) || !is_listed(day), store)
+            .map_err(Error::Remembered)?;
+        let calls = changed.iter().map(|day| {
+            let calls = self.calls.of_days(&(*day..=*day));
+            Ok((*day, calls.map_err(Error::Remembered)?))
+        });
+        let calls = calls.collect::<Result<Vec<(DayStart, Vec<&KnownCall>)>, Error>>()?;
+        days.renew(calls, store)
     }
 
-    /// Removes pages of calls and rooms that are not there any more.
-    fn prune(&self, calls: &[&Brief], rooms: &[String]) {
-        let ids = calls
-            .iter()
-            .map(|call| call.key.id(&rooms[call.room as usize]));
+    /// The page of the newest call, which is in the overview.
+    fn newest(&self, days: &Days) -> io::Result<Option<String>> {
+        let Some((day, _)) = days.newest_first().next() else {
+            return Ok(None);
+        };
+        let of_day = self.calls.of_days(&(day..=day))?;
+        let page = |call: &&KnownCall| data::page_path(&self.calls.id(&call.brief));
+        Ok(of_day.first().map(page))
+    }
+
+    /// Removes pages of calls and rooms that are not there any more. All calls are new: see [`Settings::starts_over`].
+    fn prune(&self) {
+        let calls = &self.calls;
+        let ids = calls.iter().map(|call| calls.id(&call.brief));
         let ids: HashSet<String> = ids.collect();
         let folders = [("calls", ".html"), ("data/calls", ".json")];
         publish::prune(self.settings.out, &folders, |id| ids.contains(id));
-        let rooms = rooms.iter().map(|room| data::room_path(room));
+        let rooms = calls.rooms().iter();
+        let rooms = rooms.map(|room| data::room_path(&room.name));
         let rooms: HashSet<String> = rooms.collect();
         publish::prune(self.settings.out, &[("rooms", "")], |name| {
             name == page::ROOMS_FILE || rooms.contains(&format!("rooms/{name}"))
@@ -258,20 +249,19 @@ impl Build<'_> {
         }
         // In all other rooms everything is as before.
         let rooms: HashSet<RoomNumber> = starts.values().map(|(room, _)| *room).collect();
-        let mut in_rooms = self.calls.in_rooms(&rooms);
         // Their account of beacons may be another now.
         let mut news: Vec<u64> = keys.values().flatten().copied().collect();
         news.sort_unstable();
         let again = |call: &KnownCall| (call.brief.room, Source::Stored(call.place));
-        for call in in_rooms.iter().map(|at| self.calls.at(*at)) {
+        for call in self.calls.in_rooms(&rooms) {
             let mut theirs = self.calls.sessions_of(call).iter();
             if theirs.any(|key| news.binary_search(key).is_ok()) {
                 round.entry(call.brief.key).or_insert_with(|| again(call));
             }
         }
         loop {
-            let mut sides: HashMap<CallKey, Sides> = HashMap::new();
-            for (call, theirs) in neighbours(self.of_rooms(&in_rooms, &starts)) {
+            let mut sides: HashMap<CallKey, (Option<i64>, Sides)> = HashMap::new();
+            for (call, theirs) in neighbours(self.of_rooms(&rooms, &starts)) {
                 let key = call.key.0;
                 if call.trail.is_some_and(|before| before != trail(theirs))
                     && let Some(known) = self.calls.get(key)
@@ -279,51 +269,41 @@ impl Build<'_> {
                     round.entry(key).or_insert_with(|| again(known));
                 }
                 if round.contains_key(&key) {
-                    sides.insert(key, theirs);
+                    sides.insert(key, (call.start_ms, theirs));
                 }
             }
             if round.is_empty() {
                 return Ok(());
             }
-            let shared = self.shared(&round, &keys, &in_rooms, store)?;
+            let shared = self.shared(&round, &keys, &rooms, store)?;
             let tasks = std::mem::take(&mut round).into_iter();
-            let tasks = tasks.map(|(key, (room, source))| Task {
-                sides: sides.remove(&key).unwrap_or_default(),
-                files: files.get(&key).cloned(),
-                key,
-                room,
-                source,
-            });
-            let written = self.write_all(tasks.collect(), &shared, order, store, tell)?;
-            for written in written {
-                let Written {
-                    mut call,
-                    keep,
-                    sessions,
-                } = written;
-                // One after the other: they are read together.
-                call.brief.kept = store.put_kept(&keep).map_err(Error::Remembered)?;
-                starts.remove(&call.brief.key);
-                self.changed_days.insert(call.brief.day);
-                self.changed_rooms.insert(call.brief.room);
-                match self.calls.get(call.brief.key) {
-                    Some(before) => {
-                        self.changed_days.insert(before.brief.day);
-                    }
-                    None => in_rooms.push(self.calls.len()),
+            let tasks = tasks.map(|(key, (room, source))| {
+                let (start_ms, sides) = sides.remove(&key).unwrap_or_default();
+                Task {
+                    key,
+                    start_ms,
+                    room,
+                    source,
+                    files: files.get(&key).cloned(),
+                    sides,
                 }
-                self.calls.put(call, sessions);
-            }
+            });
+            let mut tasks: Vec<Task> = tasks.collect();
+            // As they are listed: what is read together lies side by side.
+            tasks.sort_by_key(|task| Reverse(task.start_ms));
+            self.write_all(tasks, &shared, order, store, tell)?;
+            // All of them have a summary now.
+            starts.clear();
         }
     }
 
-    /// All calls of some rooms: those at `in_rooms`, and those in `starts`, which have no summary yet, or an old one.
+    /// All calls of `rooms`: those that are known, and those in `starts`, which have no summary yet, or an old one.
     fn of_rooms(
         &self,
-        in_rooms: &[usize],
+        rooms: &HashSet<RoomNumber>,
         starts: &HashMap<CallKey, (RoomNumber, Option<i64>)>,
     ) -> Vec<InRoom> {
-        let known = in_rooms.iter().map(|at| self.calls.at(*at));
+        let known = self.calls.in_rooms(rooms);
         let known = known.filter(|call| !starts.contains_key(&call.brief.key));
         let known = known.map(|call| InRoom {
             room: call.brief.room,
@@ -341,12 +321,12 @@ impl Build<'_> {
     }
 
     /// The accounts of all sessions of the calls in `round` that are in other calls too. `keys`: sessions of those that have news;
-    /// `in_rooms`: all calls of their rooms, beyond which no session goes.
+    /// `rooms`: theirs, beyond which no session goes.
     fn shared(
         &self,
         round: &BTreeMap<CallKey, (RoomNumber, Source)>,
         keys: &HashMap<CallKey, Vec<u64>>,
-        in_rooms: &[usize],
+        rooms: &HashSet<RoomNumber>,
         store: &Store,
     ) -> Result<Shared, Error> {
         let keys_of = |key: CallKey| -> &[u64] {
@@ -359,7 +339,7 @@ impl Build<'_> {
         let mut theirs: Vec<u64> = own.copied().collect();
         theirs.sort_unstable();
         let others = || {
-            let all = in_rooms.iter().map(|at| self.calls.at(*at));
+            let all = self.calls.in_rooms(rooms);
             all.filter(|call| !round.contains_key(&call.brief.key))
         };
         let others_keys = others().map(|call| call.brief.key);
@@ -381,54 +361,54 @@ impl Build<'_> {
         Ok(accounts.settle())
     }
 
-    /// Writes the pages of rooms that have news, and the list of all. `calls`: newest first.
-    fn write_rooms(
-        &self,
-        calls: &[&Brief],
-        full: &page::Full<'_>,
-        numbers: &Numbers<'_>,
-        store: &Store,
-    ) -> Result<(), Error> {
-        let mut by_room: HashMap<RoomNumber, Vec<&Brief>> = HashMap::new();
-        for call in calls {
-            if self.changed_rooms.contains(&call.room) {
-                by_room.entry(call.room).or_default().push(call);
-            }
-        }
-        for (room, calls) in by_room {
-            let room = numbers.room_names[room as usize].as_str();
-            let drawn = calls
-                .iter()
-                .take(page::ROOM_CALLS_MAX)
-                .map(|call| call.kept);
-            let read = store.read_all(drawn.clone()).map_err(Error::Remembered)?;
-            let drawn = read.each(drawn).map_err(Error::Remembered)?;
-            let parts = page::room(room, &calls, &drawn, full, numbers)?;
-            self.site.put_parts(&data::room_path(room), &parts)?;
-        }
-        let html = page::rooms(numbers)?;
-        let path = format!("rooms/{}", page::ROOMS_FILE);
-        self.site.put(&path, html.as_bytes())
-    }
-
     /// Writes data and pages on all cores.
     fn write_all(
-        &self,
+        &mut self,
         tasks: Vec<Task>,
         shared: &Shared,
         order: &FileOrder,
         store: &Store,
         tell: &(dyn Fn(Note) + Sync),
-    ) -> Result<Vec<Written>, Error> {
+    ) -> Result<(), Error> {
         let of = tasks.len();
         let n_written = AtomicUsize::new(0);
-        let write = |task| {
-            let written = self.write(task, shared, order, store);
-            let calls = n_written.fetch_add(1, Ordering::Relaxed) + 1;
-            tell(Note::Progress(Progress::Written { calls, of }));
-            written
-        };
-        cores::on_all(tasks, write)
+        let mut tasks = tasks.into_iter();
+        while 0 < tasks.len() {
+            let write = |task| {
+                let written = self.write(task, shared, order, store);
+                let calls = n_written.fetch_add(1, Ordering::Relaxed) + 1;
+                tell(Note::Progress(Progress::Written { calls, of }));
+                written
+            };
+            let some = tasks.by_ref().take(WRITTEN_AT_ONCE).collect();
+            let written = cores::on_all(some, write)?;
+            self.put_all(written, store).map_err(Error::Remembered)?;
+        }
+        Ok(())
+    }
+
+    /// Puts calls that were written to those that are known.
+    fn put_all(&mut self, written: Vec<Written>, store: &Store) -> io::Result<()> {
+        let mut calls = Vec::with_capacity(written.len());
+        let (mut kept, mut sketches) = (Vec::new(), Vec::new());
+        for one in written {
+            calls.push((one.call, one.sessions));
+            kept.push(one.kept);
+            sketches.push(one.sketches);
+        }
+        let kept = store.put_all(&kept)?;
+        let sketches = store.put_all(&sketches)?;
+        for (((mut call, sessions), kept), sketches) in calls.into_iter().zip(kept).zip(sketches) {
+            call.brief.kept = kept;
+            call.sketches = sketches;
+            self.changed_days.insert(call.brief.day);
+            self.changed_rooms.insert(call.brief.room);
+            if let Some(before) = self.calls.get(call.brief.key) {
+                self.changed_days.insert(before.brief.day);
+            }
+            self.calls.put(call, &sessions);
+        }
+        Ok(())
     }
 
     /// Writes data and page of one call.
@@ -445,6 +425,7 @@ impl Build<'_> {
             source,
             files,
             sides,
+            ..
         } = task;
         let remembered = Error::Remembered;
         let (gathered, place) = match source {
@@ -461,9 +442,7 @@ impl Build<'_> {
         };
         let sessions = gathered.session_keys().collect();
         let call: Call = gathered.finish(shared, order);
-        let sketches = store
-            .put_sketches(&call::sketches(&call))
-            .map_err(remembered)?;
+        let sketches = Encoded::sketches(&call::sketches(&call)).map_err(remembered)?;
         let (standards, zone) = (self.settings.standards, self.settings.zone);
         let assessment = call::assess(&call, standards);
         let data = data::call(&call, &assessment);
@@ -483,19 +462,15 @@ impl Build<'_> {
             files,
             summary,
         };
-        let call = KnownCall {
-            brief: Brief::of(&keep.summary, key, room, zone),
-            place,
-            sketches,
-            first_session: 0,
-            n_sessions: 0,
-            trail: trail(sides),
-            entry_bytes: u32::try_from(keep.entry.len()).unwrap_or(u32::MAX),
-            entry_at: None,
-        };
         Ok(Written {
-            call,
-            keep,
+            call: KnownCall::new(
+                Brief::of(&keep.summary, key, room, zone),
+                place,
+                trail(sides),
+                u32::try_from(keep.entry.len()).unwrap_or(u32::MAX),
+            ),
+            kept: Encoded::kept(&keep).map_err(remembered)?,
+            sketches,
             sessions,
         })
     }
@@ -519,7 +494,7 @@ fn log_of(files: &[KnownFile]) -> LogStats {
 /// Takes over calls that builds before have seen and no log holds any more.
 fn keep(
     touched: &mut BTreeMap<CallKey, Touched>,
-    old: &Old,
+    old: &mut Old,
     gone: &[KnownFile],
     store: &Store,
 ) -> Result<(), Error> {
@@ -542,7 +517,7 @@ fn read(
     opened: &[Opened],
     found: &[Option<usize>],
     store: &Store,
-    before: &dyn Fn(CallKey) -> Option<Place>,
+    calls: &mut KnownCalls,
     tell: &(dyn Fn(Note) + Sync),
 ) -> Result<(Vec<KnownFile>, BTreeMap<CallKey, Touched>), Error> {
     let is_here: BTreeSet<usize> = found.iter().flatten().copied().collect();
@@ -579,7 +554,7 @@ fn read(
             });
         }
     }
-    let (read, touched) = gather::read(&unread, store, before, tell)?;
+    let (read, touched) = gather::read(&unread, store, calls, tell)?;
     let mut read = read.into_iter();
     files.extend(
         here.into_iter()

@@ -1,21 +1,66 @@
-//! The readings of all calls that began on one day, added up: a build adds up anew the days of calls that changed, and no others.
+//! What the calls that began on one day come to: a build adds up anew the days of calls that changed, and no others.
 
-use super::state::{KnownCall, Place, Sketches, Store};
+use super::brief::{Brief, RoomNumber};
+use super::state::{KnownCall, KnownCalls, Place, Sketches, Store};
+use super::totals::Totals;
 use super::{Error, cores};
-use crate::call::{CallSummary, Sketch};
+use crate::call::{CallKey, CallSummary, Quality, Score, Sketch};
 use crate::metric::MetricId;
 use crate::units;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 
 /// When the day of a call began, ms since the epoch. `None`: its time is not known.
 pub(super) type DayStart = Option<i64>;
 
+/// Calls that are known as the worst ones.
+pub(super) const WORST_MAX: usize = 10;
+const HOUR_MS: i64 = 3_600_000;
+
 /// Each day on which a call began.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Days(BTreeMap<DayStart, Sketches>);
+pub(super) struct Days(BTreeMap<DayStart, OfDay>);
+
+/// Calls that began on one day.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct OfDay {
+    pub(super) sums: Sums,
+    /// How many began within each hour that has passed of it, as far as any did. Empty, where their time is not known.
+    pub(super) by_hour: Vec<usize>,
+}
+
+/// Over some calls.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Sums {
+    pub(super) totals: Totals,
+    /// Those with the lowest scores, the worst first, the newer one before the older.
+    pub(super) worst: Vec<Scored>,
+    /// Of each metric that anybody measured, all readings together, in the order of the table.
+    pub(super) metrics: Sketches,
+}
+
+/// A call that has a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Scored {
+    pub(super) score: Score,
+    pub(super) key: CallKey,
+    pub(super) room: RoomNumber,
+    /// Where the rest of it is kept.
+    pub(super) kept: Place,
+}
+
+impl Scored {
+    fn of(call: &Brief) -> Option<Scored> {
+        Some(Scored {
+            score: call.score?,
+            key: call.key,
+            room: call.room,
+            kept: call.kept,
+        })
+    }
+}
 
 /// The day of a call, where days begin as `zone` says.
 pub(super) fn day_of(call: &CallSummary, zone: &TimeZone) -> DayStart {
@@ -23,46 +68,125 @@ pub(super) fn day_of(call: &CallSummary, zone: &TimeZone) -> DayStart {
     units::day_of(start_ms, zone).map(|(_, day_start_ms)| day_start_ms)
 }
 
+/// How many hours had passed of its day when a call began. Where a clock was set back the day has more than are on its face.
+pub(super) fn hour_of(call: &Brief) -> Option<usize> {
+    usize::try_from((call.start_ms()? - call.day?) / HOUR_MS).ok()
+}
+
+impl OfDay {
+    /// `calls`: newest first.
+    fn over(calls: &[&Brief]) -> OfDay {
+        let mut by_hour = Vec::new();
+        for hour in calls.iter().filter_map(|call| hour_of(call)) {
+            by_hour.resize(by_hour.len().max(hour + 1), 0);
+            by_hour[hour] += 1;
+        }
+        OfDay {
+            sums: Sums {
+                totals: Totals::over(calls.iter().copied()),
+                worst: least(calls.iter().filter_map(|call| Scored::of(call))),
+                metrics: Vec::new(),
+            },
+            by_hour,
+        }
+    }
+}
+
+impl Sums {
+    /// Over all of `parts` together, the newest first.
+    pub(super) fn of<'s>(parts: impl Iterator<Item = &'s Sums> + Clone) -> Sums {
+        let metrics = parts.clone().map(|part| &part.metrics);
+        Sums {
+            totals: Totals::sum(parts.clone().map(|part| &part.totals)),
+            worst: worst(parts.clone().map(|part| &part.worst)),
+            metrics: together(metrics),
+        }
+    }
+
+    /// The share of the time that people of that quality spent, 0–1. `None`: nobody spent any.
+    pub(super) fn share(&self, quality: Quality) -> Option<f64> {
+        let all_ms = self.totals.participant_ms();
+        (0 < all_ms).then(|| self.totals.of_ms(quality) as f64 / all_ms as f64)
+    }
+}
+
 impl Days {
-    /// Adds up anew the days `changed`, from all calls there are, on all cores.
-    pub(super) fn renew<'a>(
+    /// Of `calls`, listed newest first, without their readings.
+    pub(super) fn over(calls: &[&Brief]) -> Days {
+        let days = calls.chunk_by(|a, b| a.day == b.day);
+        let days = days.filter_map(|calls| Some((calls.first()?.day, OfDay::over(calls))));
+        Days(days.collect())
+    }
+
+    /// Adds up anew the days `changed`, each from all of its calls, newest first, on all cores.
+    pub(super) fn renew(
         &mut self,
-        changed: &BTreeSet<DayStart>,
-        calls: impl Iterator<Item = &'a KnownCall>,
+        changed: Vec<(DayStart, Vec<&KnownCall>)>,
         store: &Store,
     ) -> Result<(), Error> {
-        let mut by_day: BTreeMap<DayStart, Vec<Place>> = BTreeMap::new();
-        for call in calls {
-            let day = call.brief.day;
-            if changed.contains(&day) {
-                by_day.entry(day).or_default().push(call.sketches);
-            }
-        }
-        for day in changed {
+        for (day, _) in &changed {
             self.0.remove(day);
         }
-        let add_up = |(day, places): (DayStart, Vec<Place>)| {
-            let sketches = places.into_iter().map(|place| store.get_sketches(place));
+        let add_up = |(day, calls): (DayStart, Vec<&KnownCall>)| {
+            let places = calls.iter().map(|call| call.sketches);
+            let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
+            let sketches = places.map(|place| read.sketches(place));
             let sketches = sketches.collect::<io::Result<Vec<Sketches>>>();
-            Ok((day, sum(sketches.map_err(Error::Remembered)?.iter())))
+            let briefs: Vec<&Brief> = calls.iter().map(|call| &call.brief).collect();
+            let mut of_day = OfDay::over(&briefs);
+            of_day.sums.metrics = together(sketches.map_err(Error::Remembered)?.iter());
+            Ok((day, of_day))
         };
-        let days = cores::on_all(by_day.into_iter().collect(), add_up)?;
+        let are_some = |(_, calls): &(DayStart, Vec<&KnownCall>)| !calls.is_empty();
+        let days = cores::on_all(changed.into_iter().filter(are_some).collect(), add_up)?;
         self.0.extend(days);
         Ok(())
     }
 
-    /// Of the calls of one day.
-    pub(super) fn of(&self, day: DayStart) -> Sketches {
-        self.0.get(&day).cloned().unwrap_or_default()
+    /// Over all calls.
+    pub(super) fn totals(&self) -> Totals {
+        Totals::sum(self.0.values().map(|of_day| &of_day.sums.totals))
     }
 
-    /// Of all calls.
-    pub(super) fn all(&self) -> Sketches {
-        sum(self.0.values())
+    /// Where calls are kept, after all of them were moved.
+    pub(super) fn renew_places(&mut self, calls: &KnownCalls) {
+        for call in self
+            .0
+            .values_mut()
+            .flat_map(|of_day| &mut of_day.sums.worst)
+        {
+            if let Some(known) = calls.get(call.key) {
+                call.kept = known.brief.kept;
+            }
+        }
+    }
+
+    /// The newest first, that of calls whose time is not known last.
+    pub(super) fn newest_first(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (DayStart, &OfDay)> + Clone {
+        self.0.iter().rev().map(|(day, of_day)| (*day, of_day))
     }
 }
 
-fn sum<'a>(all: impl Iterator<Item = &'a Sketches>) -> Sketches {
+/// The worst of all; of equals those that come first.
+pub(super) fn worst<'s>(all: impl Iterator<Item = &'s Vec<Scored>>) -> Vec<Scored> {
+    least(all.flatten().copied())
+}
+
+fn least(calls: impl Iterator<Item = Scored>) -> Vec<Scored> {
+    let mut worst: Vec<Scored> = Vec::with_capacity(WORST_MAX + 1);
+    for call in calls {
+        let at = worst.partition_point(|other| other.score <= call.score);
+        if at < WORST_MAX {
+            worst.insert(at, call);
+            worst.truncate(WORST_MAX);
+        }
+    }
+    worst
+}
+
+fn together<'a>(all: impl Iterator<Item = &'a Sketches>) -> Sketches {
     let mut by_metric: BTreeMap<MetricId, Vec<&Sketch>> = BTreeMap::new();
     for (metric, sketch) in all.flatten() {
         by_metric.entry(*metric).or_default().push(sketch);
@@ -72,17 +196,15 @@ fn sum<'a>(all: impl Iterator<Item = &'a Sketches>) -> Sketches {
 }
 
 #[cfg(test)]
-use super::brief::Brief;
-
-#[cfg(test)]
 impl Days {
-    /// Of calls with their sketches.
-    pub(super) fn over(calls: &[(Brief, Sketches)]) -> Days {
-        let mut by_day: BTreeMap<DayStart, Vec<&Sketches>> = BTreeMap::new();
-        for (call, sketches) in calls {
-            by_day.entry(call.day).or_default().push(sketches);
+    /// Of calls with their readings, newest first.
+    pub(super) fn with_readings(calls: &[(Brief, Sketches)]) -> Days {
+        let briefs: Vec<&Brief> = calls.iter().map(|(call, _)| call).collect();
+        let mut days = Days::over(&briefs);
+        for (day, of_day) in &mut days.0 {
+            let theirs = calls.iter().filter(|(call, _)| call.day == *day);
+            of_day.sums.metrics = together(theirs.map(|(_, sketches)| sketches));
         }
-        let days = by_day.into_iter();
-        Days(days.map(|(day, all)| (day, sum(all.into_iter()))).collect())
+        days
     }
 }

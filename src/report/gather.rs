@@ -3,7 +3,7 @@
 mod reading;
 mod share;
 
-use super::state::{Account, KnownFile, Place, Store};
+use super::state::{Account, KnownCalls, KnownFile, Place, Store};
 use super::{Error, Note, cores};
 use crate::beacon::{Beacon, Refusal, Scanner};
 use crate::call::{Accounts, Call, CallKey, FileNumber, FileOrder, Gathered, in_several_calls};
@@ -112,7 +112,7 @@ fn gather_once<T: Send>(
     };
     let unread: Vec<Unread<'_>> = opened.iter().zip(0..).map(unread).collect();
     let store = Store::temporary().map_err(Error::Remembered)?;
-    let (files, touched) = read(&unread, &store, &|_| None, &|_| ())?;
+    let (files, touched) = read(&unread, &store, &mut KnownCalls::default(), &|_| ())?;
     let several = in_several_calls(touched.values().flat_map(|one| &one.sessions).copied());
     let mut accounts = Accounts::default();
     for one in touched.values() {
@@ -274,18 +274,18 @@ impl Unread<'_> {
     }
 }
 
-/// Reads what is new in `files`, in the order of the logs, on all cores where it is much. `before`: where the calls of builds before
-/// are. Gives the files, and the calls that had a beacon.
+/// Reads what is new in `files`, in the order of the logs, on all cores where it is much. `known`: the calls of builds before, of which
+/// those of the rooms that are read of are taken out. Gives the files, and the calls that had a beacon.
 pub(super) fn read(
     files: &[Unread<'_>],
     store: &Store,
-    before: &dyn Fn(CallKey) -> Option<Place>,
+    known: &mut KnownCalls,
     tell: &(dyn Fn(Note) + Sync),
 ) -> Result<(Vec<KnownFile>, BTreeMap<CallKey, Touched>), Error> {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let shares = share::divide(files, n_threads, share::BYTES_MIN).map_err(Error::Remembered)?;
     let bytes = MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX;
-    reading::read(files, shares, bytes, store, before, tell)
+    reading::read(files, shares, bytes, store, known, tell)
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! `data/report.json` names every call there is. Most entries are as they were, so their bytes are taken over from the file of the build
 //! before, by the kernel and in long runs; only if it is that very file.
 
+use super::days::DayStart;
 use super::publish::Site;
-use super::state::{KnownCall, READ_AT_ONCE, Store};
+use super::state::{KnownCall, KnownCalls, READ_AT_ONCE, Store};
 use super::{Error, data};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
 const PATH: &str = "data/report.json";
@@ -48,21 +52,34 @@ impl Mark {
 
 /// The file of the build before, still as it was written.
 #[derive(Debug)]
-pub(super) struct Before(File);
+pub(super) struct Before {
+    file: File,
+    /// Where in it the entries of the calls stand that began on each day.
+    days: BTreeMap<Reverse<DayStart>, Range<u64>>,
+}
+
+impl Before {
+    pub(super) fn has(&self, day: DayStart) -> bool {
+        self.days.contains_key(&Reverse(day))
+    }
+}
 
 impl Listing {
-    /// Opens the file; `None` where it is another one. Notes where in it the entries of `calls` stand, which are listed as they are in it.
-    pub(super) fn open(&self, site: &Site<'_>, calls: &mut [KnownCall]) -> Option<Before> {
+    /// Opens the file, which lists `calls`; `None` where it is another one.
+    pub(super) fn open(&self, site: &Site<'_>, calls: &KnownCalls) -> Option<Before> {
         let file = File::open(site.out.join(PATH)).ok()?;
         if Mark::of(&file.metadata().ok()?) != self.mark {
             return None;
         }
-        let mut at = self.begin;
-        for call in calls {
-            call.entry_at = Some(at);
-            at += u64::from(call.entry_bytes) + BETWEEN.len() as u64;
+        let between = BETWEEN.len() as u64;
+        let mut next = self.begin;
+        let mut days = BTreeMap::new();
+        for (day, entries) in calls.entries() {
+            let begin = next;
+            next += entries.n_bytes + entries.n * between;
+            days.insert(day, begin..next - between);
         }
-        Some(Before(file))
+        Some(Before { file, days })
     }
 }
 
@@ -70,40 +87,46 @@ impl Listing {
 #[derive(Debug, PartialEq)]
 enum Part {
     Bytes(Vec<u8>),
-    /// So many bytes of the file of the build before, from there on.
-    Before {
-        begin: u64,
-        n_bytes: u64,
-    },
+    /// These bytes of the file of the build before.
+    Before(Range<u64>),
 }
 
-/// The entries of `calls`, in as few parts as there can be.
-fn parts(calls: &[KnownCall], store: &Store) -> io::Result<Vec<Part>> {
-    let end = |call: &KnownCall| Some(call.entry_at? + u64::from(call.entry_bytes));
-    let goes_on = |a: &KnownCall, b: &KnownCall| match (end(a), b.entry_at) {
-        (Some(end), Some(begin)) => end + BETWEEN.len() as u64 == begin,
-        (None, None) => true,
-        _ => false,
-    };
-    let mut parts = Vec::new();
-    for run in calls.chunk_by(goes_on) {
-        if !parts.is_empty() {
-            parts.push(Part::Bytes(BETWEEN.to_vec()));
+/// The entries of all calls, in as few parts as there can be.
+fn parts(
+    calls: &KnownCalls,
+    changed: &BTreeSet<DayStart>,
+    before: Option<&Before>,
+    store: &Store,
+) -> io::Result<Vec<Part>> {
+    let between = BETWEEN.len() as u64;
+    let mut parts: Vec<Part> = Vec::new();
+    for day in calls.days() {
+        let as_before = before.and_then(|before| before.days.get(&Reverse(day)));
+        let part = match as_before.filter(|_| !changed.contains(&day)) {
+            Some(range) => Part::Before(range.clone()),
+            None => Part::Bytes(kept(&calls.of_days(&(day..=day))?, store)?),
+        };
+        match (parts.last_mut(), part) {
+            // It has no calls any more.
+            (_, Part::Bytes(bytes)) if bytes.is_empty() => {}
+            (Some(Part::Before(last)), Part::Before(range))
+                if last.end + between == range.start =>
+            {
+                last.end = range.end;
+            }
+            (last, part) => {
+                if last.is_some() {
+                    parts.push(Part::Bytes(BETWEEN.to_vec()));
+                }
+                parts.push(part);
+            }
         }
-        let begin = run.first().and_then(|first| first.entry_at);
-        parts.push(match begin.zip(run.last().and_then(end)) {
-            Some((begin, end)) => Part::Before {
-                begin,
-                n_bytes: end - begin,
-            },
-            None => Part::Bytes(kept(run, store)?),
-        });
     }
     Ok(parts)
 }
 
 /// The entries of `calls` as the store has them.
-fn kept(calls: &[KnownCall], store: &Store) -> io::Result<Vec<u8>> {
+fn kept(calls: &[&KnownCall], store: &Store) -> io::Result<Vec<u8>> {
     let n_bytes = calls
         .iter()
         .map(|call| call.entry_bytes as usize + BETWEEN.len());
@@ -120,29 +143,32 @@ fn kept(calls: &[KnownCall], store: &Store) -> io::Result<Vec<u8>> {
     Ok(entries)
 }
 
-/// Writes the file. `head`: all that comes before the first entry.
+/// Writes the file. `head`: all that comes before the first entry; `calls`: of days that have `changed`, and of those that are not in the
+/// file `before`, all were taken out.
 pub(super) fn write(
     site: &Site<'_>,
     head: &[u8],
-    calls: &[KnownCall],
+    calls: &KnownCalls,
+    changed: &BTreeSet<DayStart>,
     before: Option<&Before>,
     store: &Store,
 ) -> Result<Listing, Error> {
-    let parts = parts(calls, store).map_err(Error::Remembered)?;
+    let parts = parts(calls, changed, before, store).map_err(Error::Remembered)?;
     site.put_with(PATH, |file| {
         let mut out = BufWriter::new(file);
         out.write_all(head)?;
         for part in &parts {
             match (part, before) {
                 (Part::Bytes(bytes), _) => out.write_all(bytes)?,
-                (Part::Before { begin, n_bytes }, Some(Before(before))) => {
-                    let mut before = before;
-                    before.seek(SeekFrom::Start(*begin))?;
-                    if io::copy(&mut before.take(*n_bytes), &mut out)? != *n_bytes {
+                (Part::Before(range), Some(Before { file, .. })) => {
+                    let mut file = file;
+                    file.seek(SeekFrom::Start(range.start))?;
+                    let n_bytes = range.end - range.start;
+                    if io::copy(&mut file.take(n_bytes), &mut out)? != n_bytes {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                 }
-                (Part::Before { .. }, None) => return Err(io::ErrorKind::NotFound.into()),
+                (Part::Before(_), None) => return Err(io::ErrorKind::NotFound.into()),
             }
         }
         out.write_all(data::END)?;

@@ -3,7 +3,6 @@
 //! What is measured and concluded comes from [`crate::call`]; in here it is only shown. Data files first, pages after them,
 //! the overview last: whoever follows a link finds what it leads to.
 
-mod all_calls;
 mod brief;
 mod build;
 mod charts;
@@ -13,12 +12,14 @@ mod days;
 mod gather;
 mod holes;
 mod listing;
+mod lists;
 mod neighbours;
 mod numbers;
 mod older;
 mod page;
 mod periods;
 mod publish;
+mod rooms;
 mod single;
 mod state;
 mod thin;

@@ -4,10 +4,9 @@
 //! They are scripts, because a page that is opened from disk can load nothing else, and scripts can be loaded by pages of other sites:
 //! each is named by a fingerprint of what is in it, which nobody can guess who may not read the overview.
 
-use super::brief::Brief;
-use super::days::DayStart;
+use super::days::{DayStart, OfDay, hour_of};
 use super::publish::{self, Site, TEMPORARY};
-use super::state::Store;
+use super::state::{KnownCall, KnownCalls, Place, Store};
 use super::{Error, data};
 use crate::digest::fingerprint;
 use crate::units;
@@ -15,13 +14,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::Range;
+use std::io;
+use std::ops::{Range, RangeInclusive};
 
 /// Where they lie, from the report's folder.
 pub(super) const FOLDER: &str = "older";
 /// Calls in one of them, unless more begin within an hour; and in the page, unless more are in its newest stretch.
 const CALLS_MAX: usize = 1_000;
-const HOUR_MS: i64 = 3_600_000;
 /// The stretch of calls whose time nobody knows.
 const UNKNOWN: &str = "unknown";
 
@@ -51,91 +50,101 @@ impl Script {
     }
 }
 
-/// Calls that are listed one after the other.
+/// Calls that are listed one after the other: of some days, or of some hours of a day.
 #[derive(Debug, PartialEq)]
 struct Part {
     name: String,
-    calls: Range<usize>,
+    n_calls: usize,
+    days: RangeInclusive<DayStart>,
+    /// By the time that has passed of the day. `None`: all of it.
+    hours: Option<Range<usize>>,
 }
 
-/// Cuts `calls`, newest first, into stretches of at most `max`, if hours allow for that: how many are in the page itself, and the others.
-fn divide(calls: &[&Brief], zone: &TimeZone, max: usize) -> (usize, Vec<Part>) {
-    let mut days: Vec<(Option<Date>, Range<usize>)> = Vec::new();
-    for of_day in ranges(0, calls, |a, b| a.day == b.day) {
-        days.push((date(calls[of_day.start].day, zone), of_day));
+impl Part {
+    /// Its calls, as they are listed, all of which were taken out.
+    fn of<'c>(&self, calls: &'c KnownCalls) -> io::Result<Vec<&'c KnownCall>> {
+        let mut theirs = calls.of_days(&self.days)?;
+        if let Some(hours) = &self.hours {
+            theirs.retain(|call| hour_of(&call.brief).is_some_and(|hour| hours.contains(&hour)));
+        }
+        Ok(theirs)
     }
+}
+
+/// The stretches of all calls, at most `max` in each, if hours allow for that, and those that are in the page itself: the newest. `days`:
+/// newest first.
+fn divide<'d>(
+    days: impl Iterator<Item = (DayStart, &'d OfDay)>,
+    zone: &TimeZone,
+    max: usize,
+) -> (Vec<Part>, Vec<Part>) {
+    let days: Vec<(Option<Date>, DayStart, &OfDay)> = days
+        .map(|(day, of_day)| (date(day, zone), day, of_day))
+        .collect();
     let month = |day: Option<Date>| day.map(|day| (day.year(), day.month()));
     let mut parts = Vec::new();
-    for days in days.chunk_by(|(a, _), (b, _)| month(*a) == month(*b)) {
-        let n_calls: usize = days.iter().map(|(_, calls)| calls.len()).sum();
-        match days {
-            [(None, range), ..] => parts.push(Part {
-                name: UNKNOWN.to_owned(),
-                calls: range.start..range.start + n_calls,
-            }),
-            [(Some(first), range), ..] if n_calls <= max => parts.push(Part {
-                name: month_name(*first),
-                calls: range.start..range.start + n_calls,
-            }),
-            days => {
-                for (day, range) in days {
-                    let day = day.map_or_else(|| UNKNOWN.to_owned(), |day| day.to_string());
-                    parts.extend(cut(&day, day.clone(), calls, range.clone(), max, &CUTS));
+    for days in days.chunk_by(|(a, ..), (b, ..)| month(*a) == month(*b)) {
+        let n_calls = days.iter().map(|(_, _, day)| day.sums.totals.calls).sum();
+        let ([(date, last, _), ..], Some((_, first, _))) = (days, days.last()) else {
+            continue;
+        };
+        match date {
+            Some(_) if max < n_calls => {
+                for (date, day, of_day) in days {
+                    let date = date.map_or_else(|| UNKNOWN.to_owned(), |date| date.to_string());
+                    let part = Part {
+                        name: date.clone(),
+                        n_calls: of_day.sums.totals.calls,
+                        days: *day..=*day,
+                        hours: None,
+                    };
+                    parts.extend(cut(part, &date, &of_day.by_hour, max, &CUTS));
                 }
             }
+            date => parts.push(Part {
+                name: date.map_or_else(|| UNKNOWN.to_owned(), month_name),
+                n_calls,
+                days: *first..=*last,
+                hours: None,
+            }),
         }
     }
     let mut in_page = 0;
-    let fits = |part: &Part| part.calls.start == 0 || part.calls.end <= max;
-    let n_parts = parts.iter().take_while(|part| fits(part)).count();
-    for part in parts.drain(..n_parts) {
-        in_page = part.calls.end;
-    }
-    (in_page, parts)
-}
-
-/// How a day is cut whose calls are too many for one stretch: what the parts are called, and how long they are.
-const CUTS: [(&str, i64); 2] = [("q", 6 * HOUR_MS), ("h", HOUR_MS)];
-
-/// The calls in `range`, all of the `day`, or of a part of it: together, or cut as often as `cuts` allow where they are more than `max`.
-fn cut(
-    day: &str,
-    name: String,
-    calls: &[&Brief],
-    range: Range<usize>,
-    max: usize,
-    cuts: &[(&str, i64)],
-) -> Vec<Part> {
-    let [(letter, length_ms), finer @ ..] = cuts else {
-        let calls = range;
-        return vec![Part { name, calls }];
+    let fits = |part: &&Part| {
+        in_page += part.n_calls;
+        in_page == part.n_calls || in_page <= max
     };
-    if range.len() <= max {
-        let calls = range;
-        return vec![Part { name, calls }];
-    }
-    // By the time that has passed of the day: a clock that is set back shows some hours twice.
-    let nth = |call: &Brief| Some((call.start_ms()? - call.day?) / length_ms);
-    let runs = ranges(range.start, &calls[range], |a, b| nth(a) == nth(b));
-    runs.flat_map(|run| {
-        let name = format!("{day}-{letter}{}", nth(calls[run.start]).unwrap_or(0));
-        cut(day, name, calls, run, max, finer)
-    })
-    .collect()
+    let n_parts = parts.iter().take_while(fits).count();
+    let older = parts.split_off(n_parts);
+    (parts, older)
 }
 
-/// Runs of what is the same, as places in a list of which `these` begin at `begin`.
-fn ranges(
-    begin: usize,
-    these: &[&Brief],
-    are_same: impl Fn(&Brief, &Brief) -> bool,
-) -> impl Iterator<Item = Range<usize>> {
-    let mut end = begin;
-    these.chunk_by(move |a, b| are_same(a, b)).map(move |run| {
-        let begin = end;
-        end += run.len();
-        begin..end
-    })
+/// How a day is cut whose calls are too many for one stretch: what the parts are called, and the hours that they last.
+const CUTS: [(&str, usize); 2] = [("q", 6), ("h", 1)];
+
+/// `part` of the day `date`: together, or cut as often as `cuts` allow where it has more than `max`, the newest first.
+fn cut(part: Part, date: &str, by_hour: &[usize], max: usize, cuts: &[(&str, usize)]) -> Vec<Part> {
+    let [(letter, n_hours), finer @ ..] = cuts else {
+        return vec![part];
+    };
+    if part.n_calls <= max {
+        return vec![part];
+    }
+    let of_part = part.hours.unwrap_or(0..by_hour.len());
+    let nths = (of_part.start / n_hours..of_part.end.div_ceil(*n_hours)).rev();
+    let parts = nths.map(|nth| {
+        let hours = nth * n_hours..((nth + 1) * n_hours).min(of_part.end);
+        Part {
+            name: format!("{date}-{letter}{nth}"),
+            n_calls: by_hour[hours.clone()].iter().sum(),
+            days: part.days.clone(),
+            hours: Some(hours),
+        }
+    });
+    let parts = parts.filter(|part| 0 < part.n_calls);
+    parts
+        .flat_map(|part| cut(part, date, by_hour, max, finer))
+        .collect()
 }
 
 fn date(day: DayStart, zone: &TimeZone) -> Option<Date> {
@@ -146,50 +155,57 @@ fn month_name(day: Date) -> String {
     day.strftime("%Y-%m").to_string()
 }
 
-/// Whether a stretch may have calls that began on `day`, or had one until now.
-fn has(name: &str, day: Option<Date>) -> bool {
-    match day {
-        None => name == UNKNOWN,
-        Some(day) => name == month_name(day) || name.starts_with(&day.to_string()),
-    }
-}
-
-/// Writes the stretches that have news: those with calls of the days `changed`, and those that are not in `before`. Gives how many of
-/// `calls`, newest first, the page holds itself, and all stretches.
-pub(super) fn write(
+/// The calls that the page holds itself, newest first, and the stretches of all others; of these are written those that have news: with
+/// calls of the days `changed`, and those that are not in `before`. `days`: newest first.
+pub(super) fn write<'d>(
     site: &Site<'_>,
-    calls: &[&Brief],
+    calls: &mut KnownCalls,
+    days: impl Iterator<Item = (DayStart, &'d OfDay)>,
     changed: &BTreeSet<DayStart>,
     before: &[Stretch],
     zone: &TimeZone,
     store: &Store,
-) -> Result<(usize, Vec<Stretch>), Error> {
-    let (in_page, parts) = divide(calls, zone, CALLS_MAX);
-    let changed: Vec<Option<Date>> = changed.iter().map(|day| date(*day, zone)).collect();
+) -> Result<(Vec<Place>, Vec<Stretch>), Error> {
+    let (in_page, parts) = divide(days, zone, CALLS_MAX);
     let before = before.iter().map(|stretch| (&*stretch.name, stretch));
     let before: HashMap<&str, &Stretch> = before.collect();
-    let mut older = Vec::with_capacity(parts.len());
-    for Part { name, calls: range } in parts {
-        let known = before.get(&*name).filter(|stretch| {
+    let as_before = |part: &Part| {
+        let known = before.get(&*part.name).filter(|stretch| {
             let is_there = |script: &Script| script.is_there(site);
-            stretch.n_calls == range.len() && is_there(&stretch.calls) && is_there(&stretch.rows)
+            stretch.n_calls == part.n_calls && is_there(&stretch.calls) && is_there(&stretch.rows)
         });
-        let is_as_before = !changed.iter().any(|day| has(&name, *day));
-        older.push(match known.filter(|_| is_as_before) {
-            Some(known) => (*known).clone(),
-            None => write_one(site, name, &calls[range], store)?,
-        });
-    }
-    Ok((in_page, older))
+        let is_changed = changed.iter().any(|day| part.days.contains(day));
+        known.filter(|_| !is_changed)
+    };
+    let older = parts.iter().map(|part| (part, as_before(part)));
+    let older: Vec<(&Part, Option<&&Stretch>)> = older.collect();
+    let news = older.iter().filter(|(_, known)| known.is_none());
+    let news = in_page.iter().chain(news.map(|(part, _)| *part));
+    let days: Vec<_> = news.map(|part| &part.days).collect();
+    let is_one = |day| days.iter().any(|days| days.contains(&day));
+    calls
+        .take_out_days(is_one, store)
+        .map_err(Error::Remembered)?;
+    let kept = |part: &Part| {
+        let theirs = part.of(calls).map_err(Error::Remembered)?;
+        Ok(theirs.into_iter().map(|call| call.brief.kept).collect())
+    };
+    let in_page = in_page.iter().map(kept);
+    let in_page = in_page.collect::<Result<Vec<Vec<Place>>, Error>>()?;
+    let older = older.into_iter().map(|(part, known)| match known {
+        Some(known) => Ok((**known).clone()),
+        None => write_one(site, part.name.clone(), &kept(part)?, store),
+    });
+    Ok((in_page.concat(), older.collect::<Result<_, Error>>()?))
 }
 
 fn write_one(
     site: &Site<'_>,
     name: String,
-    calls: &[&Brief],
+    places: &[Place],
     store: &Store,
 ) -> Result<Stretch, Error> {
-    let places = calls.iter().map(|call| call.kept);
+    let places = places.iter().copied();
     let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
     let kept = read.each(places).map_err(Error::Remembered)?;
     let rows = kept.iter().map(|one| {
@@ -197,7 +213,7 @@ fn write_one(
         data::json(&String::from_utf8_lossy(&row)).into_bytes()
     });
     Ok(Stretch {
-        n_calls: calls.len(),
+        n_calls: kept.len(),
         calls: put(
             site,
             &name,
@@ -250,10 +266,14 @@ fn paths(stretches: &[Stretch]) -> HashSet<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::brief::Brief;
+    use super::super::days::Days;
     use super::*;
 
-    /// Calls that began so many hours after a midnight, newest first.
-    fn calls(hours: &[i64]) -> Vec<Brief> {
+    const HOUR_MS: i64 = 3_600_000;
+
+    /// Calls that began so many hours after a midnight, newest first; and so many whose time nobody knows.
+    fn calls(hours: &[i64], n_unknown: usize) -> Days {
         let call = |hours: &i64| {
             let start_ms = 1_795_392_000_000 + hours * HOUR_MS;
             let day = units::day_of(start_ms, &TimeZone::UTC).map(|(_, day_ms)| day_ms);
@@ -263,55 +283,47 @@ mod tests {
                 ..Brief::default()
             }
         };
-        hours.iter().map(call).collect()
+        let unknown = std::iter::repeat_n(Brief::default(), n_unknown);
+        let calls: Vec<Brief> = hours.iter().map(call).chain(unknown).collect();
+        Days::over(&calls.iter().collect::<Vec<_>>())
     }
 
-    fn divided(calls: &[Brief], max: usize) -> (usize, Vec<(String, Range<usize>)>) {
-        let (in_page, parts) = divide(&calls.iter().collect::<Vec<_>>(), &TimeZone::UTC, max);
-        let parts = parts.into_iter().map(|part| (part.name, part.calls));
-        (in_page, parts.collect())
+    fn divided(days: &Days, max: usize) -> (usize, Vec<(String, usize)>) {
+        let (in_page, older) = divide(days.newest_first(), &TimeZone::UTC, max);
+        let in_page = in_page.iter().map(|part| part.n_calls).sum();
+        let older = older.into_iter().map(|part| (part.name, part.n_calls));
+        (in_page, older.collect())
     }
 
     #[test]
     fn the_newest_calls_are_in_the_page_and_others_by_month_day_or_hour() {
         // 23 and 22 November, and three days of October.
-        let mut all = calls(&[9, 8, 7, 7, 0, -3, -24 * 30, -24 * 31, -24 * 31, -24 * 33]);
-        all.push(Brief::default());
-        let of = |name: &str, calls| (name.to_owned(), calls);
+        let hours = [9, 8, 7, 7, 0, -3, -24 * 30, -24 * 31, -24 * 31, -24 * 33];
+        let all = calls(&hours, 1);
+        let of = |name: &str, n_calls| (name.to_owned(), n_calls);
         assert_eq!(divided(&all, 11), (11, vec![]));
-        assert_eq!(divided(&all, 10), (10, vec![of("unknown", 10..11)]));
-        let october = of("2026-10", 6..10);
-        assert_eq!(divided(&all, 9), (6, vec![october, of("unknown", 10..11)]));
+        assert_eq!(divided(&all, 10), (10, vec![of("unknown", 1)]));
+        let october = of("2026-10", 4);
+        assert_eq!(divided(&all, 9), (6, vec![october, of("unknown", 1)]));
         let (in_page, parts) = divided(&all, 2);
         assert_eq!(in_page, 2, "hours of the newest day");
         let expected = [
-            of("2026-11-23-h7", 2..4),
-            of("2026-11-23-q0", 4..5),
-            of("2026-11-22", 5..6),
-            of("2026-10-24", 6..7),
-            of("2026-10-23", 7..9),
-            of("2026-10-21", 9..10),
-            of("unknown", 10..11),
+            of("2026-11-23-h7", 2),
+            of("2026-11-23-q0", 1),
+            of("2026-11-22", 1),
+            of("2026-10-24", 1),
+            of("2026-10-23", 2),
+            of("2026-10-21", 1),
+            of("unknown", 1),
         ];
         assert_eq!(parts, expected);
         let (in_page, parts) = divided(&all, 1);
-        assert_eq!((in_page, &parts[0]), (1, &of("2026-11-23-h8", 1..2)));
+        assert_eq!((in_page, &parts[0]), (1, &of("2026-11-23-h8", 1)));
         assert!(
-            parts.contains(&of("2026-11-23-h7", 2..4)),
+            parts.contains(&of("2026-11-23-h7", 2)),
             "no less than an hour"
         );
-        assert_eq!(divided(&[], 1), (0, vec![]));
-    }
-
-    #[test]
-    fn a_stretch_knows_its_days() {
-        let day: Date = "2026-11-23".parse().unwrap();
-        for name in ["2026-11", "2026-11-23", "2026-11-23-q1", "2026-11-23-h7"] {
-            assert!(has(name, Some(day)) && !has(name, None), "{name}");
-        }
-        for name in ["2026-10", "2026-11-22", "2026-11-02-h23", UNKNOWN] {
-            assert!(!has(name, Some(day)), "{name}");
-        }
-        assert!(has(UNKNOWN, None));
+        assert_eq!(divided(&calls(&[], 3), 1), (3, vec![]), "nor than that");
+        assert_eq!(divided(&calls(&[], 0), 1), (0, vec![]));
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! They end with the newest day of the log, not with today: a report of an old log says as much as one of a live log.
 
-use super::brief::Brief;
-use super::numbers::{Day, Sums};
+use super::days::{Scored, Sums, worst};
+use super::numbers::Day;
 use super::totals::Totals;
 use crate::call::{Quality, Sketch};
 use crate::metric::MetricId;
@@ -35,11 +35,11 @@ pub(super) struct Period<'a> {
     pub(super) n_days: Option<i64>,
     /// Its first day and its last. `None`: nobody knows when a call was.
     pub(super) dates: Option<(Date, Date)>,
-    /// Newest first.
-    pub(super) calls: &'a [&'a Brief],
     /// Its days on which a call began, the first one first.
-    pub(super) days: &'a [Day],
+    pub(super) days: &'a [Day<'a>],
     pub(super) figures: Figures,
+    /// As [`Sums::worst`].
+    pub(super) worst: Vec<Scored>,
     /// Of as many days before. `None`: the log doesn't reach so far back, or had no call then.
     pub(super) before: Option<Figures>,
     /// Without gaps, the first one first.
@@ -88,30 +88,29 @@ impl Figures {
     }
 }
 
-/// All stretches that the log is long enough for, the shortest first, everything last. `calls`: newest first; `all`: of all of
-/// them; `days`: the same by day.
-pub(super) fn periods<'a>(calls: &'a [&'a Brief], all: &Sums, days: &'a [Day]) -> Vec<Period<'a>> {
+/// All stretches that the log is long enough for, the shortest first, everything last. `all`: over all calls; `days`: the same by day.
+pub(super) fn periods<'a>(all: &Sums, days: &'a [Day<'a>]) -> Vec<Period<'a>> {
     let mut periods = Vec::new();
     if let [first, .., last] = days {
         for (id, n_days) in STRETCHES {
-            periods.extend(stretch(id, n_days, (first.date, last.date), calls, days));
+            periods.extend(stretch(id, n_days, (first.date, last.date), days));
         }
     }
-    periods.push(everything(calls, all, days));
+    periods.push(everything(all, days));
     periods
 }
 
 /// All calls as one stretch.
-pub(super) fn everything<'a>(calls: &'a [&'a Brief], all: &Sums, days: &'a [Day]) -> Period<'a> {
+pub(super) fn everything<'a>(all: &Sums, days: &'a [Day<'a>]) -> Period<'a> {
     let dates = days.first().zip(days.last());
     let dates = dates.map(|(first, last)| (first.date, last.date));
     Period {
         id: ALL,
         n_days: None,
         dates,
-        calls,
         days,
         figures: Figures::over([all].into_iter()),
+        worst: all.worst.clone(),
         before: None,
         steps: dates.map_or_else(Vec::new, |dates| steps(dates, days)),
     }
@@ -122,14 +121,11 @@ fn stretch<'a>(
     id: &'static str,
     n_days: i64,
     log: (Date, Date),
-    calls: &'a [&'a Brief],
-    days: &'a [Day],
+    days: &'a [Day<'a>],
 ) -> Option<Period<'a>> {
     let (log_first, last) = log;
     let first = days_later(last, 1 - n_days).filter(|first| log_first < *first)?;
     let at = days.partition_point(|day| day.date < first);
-    let start_ms = days.get(at)?.start_ms;
-    let is_in = |call: &&Brief| call.start_ms().is_some_and(|call_ms| start_ms <= call_ms);
     let before = days_later(first, -n_days).filter(|before| log_first <= *before);
     let before = before.map(|before| {
         let from = days.partition_point(|day| day.date < before);
@@ -139,19 +135,19 @@ fn stretch<'a>(
         id,
         n_days: Some(n_days),
         dates: Some((first, last)),
-        calls: &calls[..calls.partition_point(is_in)],
         days: &days[at..],
         figures: figures(&days[at..]),
+        worst: worst(days[at..].iter().rev().map(|day| &day.sums.worst)),
         before: before.filter(|before| 0 < before.totals.calls),
         steps: steps((first, last), &days[at..]),
     })
 }
 
-fn figures(days: &[Day]) -> Figures {
-    Figures::over(days.iter().map(|day| &day.sums))
+fn figures(days: &[Day<'_>]) -> Figures {
+    Figures::over(days.iter().map(|day| day.sums))
 }
 
-fn steps((first, last): (Date, Date), days: &[Day]) -> Vec<Step> {
+fn steps((first, last): (Date, Date), days: &[Day<'_>]) -> Vec<Step> {
     let n_days = days_between(first, last) + 1;
     let fits = |width: &i64| div_ceil(n_days, *width) <= STEPS_MAX;
     let width = STEP_DAYS.into_iter().find(fits);
@@ -189,58 +185,49 @@ fn days_later(date: Date, days: i64) -> Option<Date> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::brief::Brief;
+    use super::super::days::Days;
+    use super::super::numbers::dated;
     use super::*;
+    use jiff::tz::TimeZone;
 
-    /// A day with so many calls, of a good minute each, and a minute of which nothing is known.
-    fn day(date: &str, calls: usize) -> Day {
-        let brief = |nth: usize| Brief {
-            quality_ms: [if nth == 0 { 60_000 } else { 0 }, 60_000, 0, 0],
-            ..Brief::default()
+    /// Days with so many calls, with a good minute on each day, and a minute of each call of which nothing is known.
+    fn log(days: &[(&str, usize)]) -> Days {
+        let brief = |(date, nth): (&str, usize)| {
+            let date: Date = date.parse().unwrap();
+            let start = TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
+            let start_ms = start.unwrap().as_millisecond();
+            Brief {
+                span_ms: Some((start_ms, start_ms)),
+                day: Some(start_ms),
+                quality_ms: [if nth == 0 { 60_000 } else { 0 }, 60_000, 0, 0],
+                ..Brief::default()
+            }
         };
-        let briefs: Vec<Brief> = (0..calls).map(brief).collect();
-        let date: Date = date.parse().unwrap();
-        let start = jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
-        Day {
-            date,
-            start_ms: start.unwrap().as_millisecond(),
-            sums: Sums {
-                totals: Totals::over(briefs.iter()),
-                ..Sums::default()
-            },
-        }
+        let days = days.iter().rev();
+        let calls = days.flat_map(|(date, calls)| (0..*calls).map(move |nth| (*date, nth)));
+        let calls: Vec<Brief> = calls.map(brief).collect();
+        Days::over(&calls.iter().collect::<Vec<_>>())
     }
 
-    fn call(day: &Day) -> Brief {
-        Brief {
-            span_ms: Some((day.start_ms + 5, day.start_ms + 9)),
-            ..Brief::default()
-        }
-    }
-
-    fn of(days: &[Day]) -> (Vec<Brief>, Sums) {
-        let mut calls: Vec<Brief> = days.iter().rev().map(call).collect();
-        calls.push(Brief::default());
-        (calls, Sums::default())
+    fn all(log: &Days) -> Sums {
+        Sums::of(log.newest_first().map(|(_, of_day)| &of_day.sums))
     }
 
     #[test]
     fn a_week_stands_beside_the_week_before_it() {
-        let days = [
-            day("2026-11-10", 7),
-            day("2026-11-16", 2),
-            day("2026-11-17", 4),
-            day("2026-11-23", 8),
-        ];
-        let (calls, all) = of(&days);
-        let calls: Vec<_> = calls.iter().collect();
-        let periods = periods(&calls, &all, &days);
+        let log = log(&[
+            ("2026-11-10", 7),
+            ("2026-11-16", 2),
+            ("2026-11-17", 4),
+            ("2026-11-23", 8),
+        ]);
+        let days = dated(&log, &TimeZone::UTC);
+        let periods = periods(&all(&log), &days);
         let [week, everything] = &periods[..] else {
             panic!("{periods:?}");
         };
-        assert_eq!(
-            (week.id, week.figures.totals.calls, week.calls.len()),
-            ("7", 12, 2)
-        );
+        assert_eq!((week.id, week.figures.totals.calls), ("7", 12));
         assert_eq!(
             week.before.as_ref().map(|before| before.totals.calls),
             Some(9)
@@ -252,25 +239,23 @@ mod tests {
             .collect();
         assert_eq!(steps, [4, 0, 0, 0, 0, 0, 8]);
         assert_eq!(week.figures.good_share(), Some(1.0), "of what was measured");
-        assert_eq!((everything.id, everything.calls.len()), (ALL, 5));
+        assert_eq!((everything.id, everything.figures.totals.calls), (ALL, 21));
         assert_eq!(everything.before, None);
     }
 
     #[test]
     fn nothing_is_compared_with_days_before_the_log() {
-        let days = [day("2026-11-12", 1), day("2026-11-23", 1)];
-        let (calls, all) = of(&days);
-        let calls: Vec<_> = calls.iter().collect();
-        let periods = periods(&calls, &all, &days);
-        assert_eq!((periods[0].id, periods[0].before.is_none()), ("7", true));
-        let days = [day("2026-11-17", 1), day("2026-11-23", 1)];
-        let (calls, all) = of(&days);
-        let calls: Vec<_> = calls.iter().collect();
+        let log_12 = log(&[("2026-11-12", 1), ("2026-11-23", 1)]);
+        let days = dated(&log_12, &TimeZone::UTC);
+        let stretches = periods(&all(&log_12), &days);
         assert_eq!(
-            super::periods(&calls, &all, &days).len(),
-            1,
-            "no longer than a week"
+            (stretches[0].id, stretches[0].before.is_none()),
+            ("7", true)
         );
+        let log_7 = log(&[("2026-11-17", 1), ("2026-11-23", 1)]);
+        let days = dated(&log_7, &TimeZone::UTC);
+        let stretches = periods(&all(&log_7), &days);
+        assert_eq!(stretches.len(), 1, "no longer than a week");
     }
 
     #[test]
@@ -281,19 +266,19 @@ mod tests {
             ("1970-01-01", "2026-11-23"),
             ("-009998-01-01", "9999-12-01"),
         ] {
-            let days = [day(first, 1), day(last, 1)];
-            let days = if first == last { &days[..1] } else { &days };
-            let steps = steps((days[0].date, days[days.len() - 1].date), days);
+            let log = log(&[(first, 1), (last, 1)]);
+            let days = dated(&log, &TimeZone::UTC);
+            let steps = steps((days[0].date, days[days.len() - 1].date), &days);
             assert!((1..=STEPS_MAX).contains(&(steps.len() as i64)), "{first}");
             let calls: usize = steps.iter().map(|step| step.figures.totals.calls).sum();
-            assert_eq!(calls, days.len());
+            assert_eq!(calls, 2);
             assert!(steps.windows(2).all(|two| two[0].last < two[1].first));
         }
     }
 
     #[test]
     fn of_no_calls_there_is_one_empty_stretch() {
-        let periods = periods(&[], &Sums::default(), &[]);
+        let periods = periods(&Sums::default(), &[]);
         assert_eq!(periods.len(), 1);
         assert!(periods[0].steps.is_empty() && periods[0].dates.is_none());
         assert_eq!(periods[0].figures.good_share(), None);

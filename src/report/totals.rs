@@ -1,13 +1,14 @@
 //! Sums over calls: of a day, of a stretch of days, of all. Each call is looked at once, the rest are sums of sums.
 
-use super::brief::Brief;
+use super::brief::{Brief, RoomNumber};
 use crate::call::{Delivery, IssueType, Quality};
+use serde::{Deserialize, Serialize};
 
 /// Scores that there are.
 const SCORES: usize = 101;
 
 /// Sums over some calls.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Totals {
     pub(super) calls: usize,
     /// One for each time that somebody joined.
@@ -24,12 +25,33 @@ pub(super) struct Totals {
     pub(super) delivery: Option<Delivery>,
     /// From the first reading of any call to the last.
     pub(super) span_ms: Option<(i64, i64)>,
+    pub(super) rooms: Rooms,
     /// Calls by [`Quality`], in the order of its variants.
     by_quality: [usize; 4],
     /// Calls by score; empty where none has one.
     by_score: Vec<usize>,
     /// By [`IssueType`]: calls in which somebody had it, and those in which it was bad.
     by_issue: [(usize, usize); IssueType::ALL.len()],
+}
+
+/// Whether calls are all of one room.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Rooms {
+    /// There is no call.
+    #[default]
+    None,
+    One(RoomNumber),
+    Several,
+}
+
+impl Rooms {
+    fn and(self, other: Rooms) -> Rooms {
+        match (self, other) {
+            (Rooms::None, only) | (only, Rooms::None) => only,
+            (one, other) if one == other => one,
+            _ => Rooms::Several,
+        }
+    }
 }
 
 /// An issue, the calls that had it, and those of them in which it was bad.
@@ -68,6 +90,7 @@ impl Totals {
         self.clock_skewed += call.clock_skewed;
         self.delivery = Delivery::sum([self.delivery, call.delivery]);
         self.span_ms = around(self.span_ms, call.span_ms);
+        self.rooms = self.rooms.and(Rooms::One(call.room));
         self.by_quality[call.quality() as usize] += 1;
         if let Some(score) = call.score {
             self.by_score.resize(SCORES, 0);
@@ -89,6 +112,7 @@ impl Totals {
         self.clock_skewed += other.clock_skewed;
         self.delivery = Delivery::sum([self.delivery, other.delivery]);
         self.span_ms = around(self.span_ms, other.span_ms);
+        self.rooms = self.rooms.and(other.rooms);
         for (sum, n) in self.by_quality.iter_mut().zip(other.by_quality) {
             *sum += n;
         }
@@ -186,7 +210,8 @@ mod tests {
             spells: (0..nth % 3).map(spell).collect(),
             ..CallSummary::default()
         };
-        Brief::of(&summary, CallKey::default(), 0, &TimeZone::UTC)
+        let room = RoomNumber::from(nth == 11);
+        Brief::of(&summary, CallKey::default(), room, &TimeZone::UTC)
     }
 
     #[test]
@@ -203,6 +228,11 @@ mod tests {
         assert_eq!(all.delivery.map(|one| one.numbered), Some(36));
         assert_eq!(all.participant_ms(), i64::MAX, "no overflow");
         assert_eq!(all.of(Quality::Unknown), 12);
+        let rooms = |calls: &[Brief]| Totals::over(calls.iter()).rooms;
+        assert_eq!(
+            [&calls[..0], &calls[..11], &calls].map(rooms),
+            [Rooms::None, Rooms::One(0), Rooms::Several]
+        );
         let issues: Vec<_> = all
             .troubles()
             .map(|one| (one.issue_type.id(), one.calls))

@@ -1,6 +1,8 @@
 //! `numbers` of `data/report.json`: over all calls, over each day, and who stands at the top of which list.
 
-use super::super::numbers::{Numbers, RELATIVE_ERROR, Room, Sums};
+use super::super::days::Sums;
+use super::super::numbers::{Numbers, RELATIVE_ERROR};
+use super::super::rooms::Room;
 use crate::call::{Quality, Score, Sketch};
 use crate::metric::MetricId;
 use crate::units;
@@ -27,15 +29,16 @@ impl<'a> From<&'a Numbers<'a>> for OneNumbers<'a> {
         let days = numbers.days.iter().map(|day| OneDay {
             day: day.date.to_string(),
             start: day.start_ms,
-            sums: OneSums::from(&day.sums),
+            sums: OneSums::from(day.sums),
         });
+        let rooms = numbers.busiest_rooms().iter();
         let calls = numbers.worst_calls.iter();
         OneNumbers {
             percentile_relative_error: RELATIVE_ERROR,
             time_zone: units::zone_name(numbers.time_zone),
             all: OneSums::from(&numbers.all),
             days: days.collect(),
-            busiest_rooms: numbers.busiest_rooms().iter().map(OneRoom::from).collect(),
+            busiest_rooms: rooms.map(|room| OneRoom::from(*room)).collect(),
             worst_calls: calls.map(OneCall::from).collect(),
         }
     }
@@ -137,13 +140,13 @@ struct OneRoom<'a> {
     participant_minutes: f64,
 }
 
-impl<'a> From<&Room<'a>> for OneRoom<'a> {
-    fn from(room: &Room<'a>) -> OneRoom<'a> {
+impl<'a> From<&'a Room> for OneRoom<'a> {
+    fn from(room: &'a Room) -> OneRoom<'a> {
         OneRoom {
-            room: room.room,
+            room: &room.name,
             calls: room.calls,
             participants: room.participants,
-            participant_minutes: room.participant_ms as f64 / MINUTE,
+            participant_minutes: room.participant_ms() as f64 / MINUTE,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Reads shares of the logs side by side, in bounded memory: a call that is too much for it is kept in the store in parts, which are put
 //! together when all is read.
 
-use super::super::state::{Account, KnownFile, Place, Store, path_digest};
+use super::super::state::{Account, KnownCalls, KnownFile, Store, path_digest};
 use super::super::{Error, Note, Progress, cores};
 use super::share::Stretch;
 use super::{Source, Touched, Unread};
 use crate::call::{CallKey, Calls, Gathered};
 use crate::log::cursor::Cursor;
 use crate::log::reader::{self, Extent};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,7 @@ pub(super) fn read(
     shares: Vec<Vec<Stretch>>,
     bytes: RangeInclusive<usize>,
     store: &Store,
-    before: &dyn Fn(CallKey) -> Option<Place>,
+    calls: &mut KnownCalls,
     tell: &(dyn Fn(Note) + Sync),
 ) -> Result<(Vec<KnownFile>, BTreeMap<CallKey, Touched>), Error> {
     let beacons = AtomicU64::new(0);
@@ -98,7 +98,7 @@ pub(super) fn read(
     };
     let known = files.iter().zip(accounts).map(known);
     let known = known.collect::<Result<Vec<KnownFile>, Error>>()?;
-    let touched = together(parts, bytes_max, store, before).map_err(Error::Remembered)?;
+    let touched = together(parts, bytes_max, store, calls).map_err(Error::Remembered)?;
     Ok((known, touched))
 }
 
@@ -110,16 +110,19 @@ fn together(
     shares: Vec<Parts>,
     bytes_max: usize,
     store: &Store,
-    before: &dyn Fn(CallKey) -> Option<Place>,
+    known: &mut KnownCalls,
 ) -> io::Result<BTreeMap<CallKey, Touched>> {
     let mut all = Parts::new();
     for (key, parts) in shares.into_iter().flatten() {
         all.entry(key).or_default().extend(parts);
     }
+    let rooms: HashSet<&str> = all.values().flatten().map(|part| &*part.room).collect();
+    let rooms = rooms.into_iter().map(|room| known.room(room)).collect();
+    known.take_out_rooms(&rooms, store)?;
     let mut held_bytes: usize = all.values().flatten().map(Touched::bytes).sum();
     let mut calls = BTreeMap::new();
     for (key, mut parts) in all {
-        let earlier = before(key);
+        let earlier = known.get(key).map(|call| call.place);
         let call = if let (None, 1) = (earlier, parts.len()) {
             parts.pop()
         } else {
@@ -263,8 +266,15 @@ mod tests {
             let store = Store::temporary().unwrap();
             let shares = share::divide(&files, n_threads, 1).unwrap();
             assert_eq!(shares.len(), n_threads);
-            let (known, touched) =
-                super::read(&files, shares, bytes, &store, &|_| None, &|_| ()).unwrap();
+            let (known, touched) = super::read(
+                &files,
+                shares,
+                bytes,
+                &store,
+                &mut KnownCalls::default(),
+                &|_| (),
+            )
+            .unwrap();
             let order: FileOrder = (0..4).collect();
             let calls: Vec<String> = touched
                 .into_values()

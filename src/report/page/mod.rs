@@ -16,8 +16,7 @@ mod tiles;
 
 pub(super) use call::{Beside, call, single};
 pub(super) use calls::{CutRow, for_scripts, table_row};
-pub(super) use overview::{AllCalls, overview};
-pub(super) use period::Full;
+pub(super) use overview::{Listed, overview};
 pub(super) use room::{ROOM_CALLS_MAX, room};
 pub(super) use rooms::{FILE as ROOMS_FILE, rooms};
 

@@ -1,7 +1,8 @@
 //! Numbers over all calls as the overview shows them: how the time was, percentiles of each metric, the busiest rooms.
 
 use super::super::data::room_path;
-use super::super::numbers::{Numbers, RELATIVE_ERROR, Sums};
+use super::super::days::Sums;
+use super::super::numbers::{Numbers, RELATIVE_ERROR};
 use super::Cell;
 use crate::call::{Quality, Sketch, room_name};
 use crate::metric::{MetricId, Standards, Unit};
@@ -40,14 +41,16 @@ struct Row {
 
 pub(super) fn over_all(numbers: &Numbers<'_>) -> OverAll {
     let rooms = numbers.busiest_rooms().iter();
-    let rooms = rooms.filter(|room| 0 < room.participant_ms).take(ROOMS_MAX);
+    let rooms = rooms
+        .filter(|room| 0 < room.participant_ms())
+        .take(ROOMS_MAX);
     OverAll {
         time: time(&numbers.all),
         rooms: rooms
             .map(|room| Room {
-                page: room_path(room.room),
-                room: room_name(room.room),
-                time: units::duration(room.participant_ms),
+                page: room_path(&room.name),
+                room: room_name(&room.name),
+                time: units::duration(room.participant_ms()),
             })
             .collect(),
         metrics: numbers

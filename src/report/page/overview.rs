@@ -1,7 +1,6 @@
 //! The overview: a sentence, totals, every call in a table, and how good the data are.
 
 use super::super::Error;
-use super::super::brief::Brief;
 use super::super::gather::LogStats;
 use super::super::holes::fill;
 use super::super::numbers::Numbers;
@@ -67,30 +66,27 @@ struct Fact {
     value: String,
 }
 
-/// Calls of the overview, newest first.
-pub(in crate::report) struct AllCalls<'a> {
-    pub(in crate::report) briefs: &'a [&'a Brief],
-    /// What is kept of those that the page holds: the first ones.
+/// Where the calls of the overview are.
+pub(in crate::report) struct Listed<'a> {
+    /// What is kept of those that the page holds: the newest, newest first.
     pub(in crate::report) in_page: &'a [Kept<'a>],
     /// All others.
     pub(in crate::report) older: &'a [Stretch],
-    /// What is kept of any.
-    pub(in crate::report) full: &'a Full<'a>,
 }
 
 /// `index.html`, in parts.
 pub(in crate::report) fn overview<'a>(
     log: &LogStats,
-    all: &AllCalls<'a>,
+    calls: &Listed<'a>,
+    full: &Full<'_>,
     numbers: &Numbers<'_>,
     generated_ms: i64,
 ) -> Result<Vec<Cow<'a, [u8]>>, Error> {
-    let calls = all.briefs;
     let totals = &numbers.all.totals;
     let zone = numbers.time_zone;
-    let (first, more) = all.in_page.split_at(all.in_page.len().min(FIRST));
+    let (first, more) = calls.in_page.split_at(calls.in_page.len().min(FIRST));
     let hole = |hole, is_filled| if is_filled { hole } else { "" };
-    let periods = periods(calls, &numbers.all, &numbers.days);
+    let periods = periods(&numbers.all, &numbers.days);
     let context = Overview {
         assets: format!("assets/{}/", site::assets_digest()),
         version: env!("CARGO_PKG_VERSION"),
@@ -100,15 +96,15 @@ pub(in crate::report) fn overview<'a>(
         ]),
         periods: periods
             .iter()
-            .map(|period| period::shown(period, all.full, numbers.standards, zone))
+            .map(|period| period::shown(period, full, numbers.standards, zone))
             .collect::<Result<_, Error>>()?,
         first_rows: hole(FIRST_ROWS, !first.is_empty()),
         more_rows: hole(MORE_ROWS, !more.is_empty()),
-        n_older: match calls.len() - all.in_page.len() {
+        n_older: match totals.calls - calls.in_page.len() {
             0 => String::new(),
             n => counted(n as u64, "call", "calls"),
         },
-        n_calls: counted(calls.len() as u64, "call", "calls"),
+        n_calls: counted(totals.calls as u64, "call", "calls"),
         qualities: [
             Quality::Good,
             Quality::Fair,
@@ -130,9 +126,9 @@ pub(in crate::report) fn overview<'a>(
         zone: units::zone_name(zone),
     };
     let page = site::render("report-overview.html", context)?;
-    let data = match calls {
-        [] => Vec::new(),
-        _ => data(all),
+    let data = match totals.calls {
+        0 => Vec::new(),
+        _ => data(calls),
     };
     let filled = [
         (FIRST_ROWS, rows(first)),
@@ -148,7 +144,7 @@ fn rows<'a>(calls: &[Kept<'a>]) -> Vec<Cow<'a, [u8]>> {
 }
 
 /// What scripts know of the calls and where they find older ones, as JSON that can stand inside a `<script>`.
-fn data<'a>(all: &AllCalls<'a>) -> Vec<Cow<'a, [u8]>> {
+fn data<'a>(all: &Listed<'a>) -> Vec<Cow<'a, [u8]>> {
     #[derive(Serialize)]
     struct Files<'a> {
         n: usize,

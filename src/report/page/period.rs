@@ -2,10 +2,9 @@
 //! calls.
 
 use super::super::Error;
-use super::super::brief::Brief;
-use super::super::numbers::least;
+use super::super::days::Scored;
 use super::super::periods::{Period, Step};
-use super::super::totals::{Totals, Troubled};
+use super::super::totals::{Rooms, Totals, Troubled};
 use super::plot::{self, Plot};
 use super::tiles::{Tile, tiles};
 use super::{Verdict, verdict};
@@ -23,7 +22,7 @@ const WORST_MAX: usize = 6;
 const TROUBLES_MAX: usize = 6;
 
 /// What else is kept of a call.
-pub(in crate::report) type Full<'a> = dyn Fn(&Brief) -> Result<CallSummary, Error> + 'a;
+pub(in crate::report) type Full<'a> = dyn Fn(&Scored) -> Result<CallSummary, Error> + 'a;
 
 /// Ready for the template.
 #[derive(Serialize)]
@@ -80,11 +79,11 @@ pub(super) fn shown(
     standards: &Standards,
     zone: &TimeZone,
 ) -> Result<Shown, Error> {
-    let bad = period.calls.iter().copied();
-    let bad = bad.filter(|call| matches!(call.quality(), Quality::Fair | Quality::Poor));
-    let bad = least(bad.map(|call| (call.score, call)), WORST_MAX).into_iter();
+    let bad = period.worst.iter();
+    let bad = bad.filter(|call| Quality::of(Some(call.score)) != Quality::Good);
     let worst: Vec<CallSummary> = bad
-        .map(|(_, call)| full(call))
+        .take(WORST_MAX)
+        .map(full)
         .collect::<Result<_, Error>>()?;
     let totals = &period.figures.totals;
     let issues = by_issue(totals);
@@ -130,7 +129,7 @@ fn sentences(period: &Period<'_>, issues: &[Troubled], worst: &[CallSummary]) ->
     let (good, unknown) = (of(Quality::Good), of(Quality::Unknown));
     let (fair, poor) = (of(Quality::Fair), of(Quality::Poor));
     let known = good + fair + poor;
-    let all = period.calls.len();
+    let all = totals.calls;
     let headline = match (all, known) {
         (0, _) => {
             let detail = "The log holds no beacon so far.";
@@ -199,13 +198,9 @@ fn sentences(period: &Period<'_>, issues: &[Troubled], worst: &[CallSummary]) ->
     let mut detail: String = sentences.iter().map(|one| format!("{one}. ")).collect();
     // The worst one in its own words, unless all is well.
     if let Some(call) = worst.first() {
-        let is_one_room = period
-            .calls
-            .windows(2)
-            .all(|two| two[0].room == two[1].room);
-        detail += &match is_one_room {
-            true => format!("The worst: {}", call.sentence),
-            false => format!("The worst, in {}: {}", call.room_name(), call.sentence),
+        detail += &match totals.rooms {
+            Rooms::Several => format!("The worst, in {}: {}", call.room_name(), call.sentence),
+            Rooms::None | Rooms::One(_) => format!("The worst: {}", call.sentence),
         };
     }
     if detail.is_empty() && totals.samples == 0 {
@@ -332,6 +327,7 @@ fn minutes_by(steps: &[Step]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::brief::Brief;
     use super::*;
     use crate::call::{CallKey, IssueType, Severity, Spell};
 

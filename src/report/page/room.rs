@@ -2,9 +2,9 @@
 
 use super::super::brief::{Brief, worst_p95};
 use super::super::charts::nice;
-use super::super::days::Days;
+use super::super::days::{Days, Sums};
 use super::super::holes::fill;
-use super::super::numbers::{Numbers, Sums, by_day};
+use super::super::numbers::{Numbers, dated};
 use super::super::periods::{LOSS, ROUND_TRIP, everything};
 use super::super::state::Kept;
 use super::super::{Error, data};
@@ -66,12 +66,10 @@ pub(in crate::report) fn room<'a>(
     numbers: &Numbers<'_>,
 ) -> Result<Vec<Cow<'a, [u8]>>, Error> {
     let (zone, standards) = (numbers.time_zone, numbers.standards);
-    let (totals, days) = by_day(calls, &Days::default(), zone);
-    let sums = Sums {
-        totals,
-        metrics: Vec::new(),
-    };
-    let period = everything(calls, &sums, &days);
+    let days = Days::over(calls);
+    let all = Sums::of(days.newest_first().map(|(_, of_day)| &of_day.sums));
+    let days = dated(&days, zone);
+    let period = everything(&all, &days);
     let mut shown = period::shown(&period, full, standards, zone)?;
     // Percentiles over all readings are kept by day, not by room; a typical call says more here anyway.
     shown.tiles.truncate(4);
@@ -180,8 +178,8 @@ fn typical(
 
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    let middle = values.len() / 2;
+    (middle < values.len()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 fn point(

@@ -2,7 +2,8 @@
 
 use super::super::Error;
 use super::super::data::room_path;
-use super::super::numbers::{Numbers, Room};
+use super::super::numbers::Numbers;
+use super::super::rooms::Room;
 use crate::call::{Quality, room_name};
 use crate::digest::fingerprint;
 use crate::metric::Unit;
@@ -72,7 +73,7 @@ pub(in crate::report) fn rooms(numbers: &Numbers<'_>) -> Result<String, Error> {
     Ok(site::render("report-rooms.html", page)?)
 }
 
-fn one(room: &Room<'_>, zone: &TimeZone) -> OneRoom {
+fn one(room: &Room, zone: &TimeZone) -> OneRoom {
     let of = |quality: Quality| room.quality_ms[quality as usize] as f64;
     let measured = of(Quality::Good) + of(Quality::Fair) + of(Quality::Poor);
     let mut x = 0.0;
@@ -89,11 +90,11 @@ fn one(room: &Room<'_>, zone: &TimeZone) -> OneRoom {
         }
     }
     OneRoom {
-        page: room_path(room.room).replacen("rooms/", "", 1),
-        room: room_name(room.room),
+        page: room_path(&room.name).replacen("rooms/", "", 1),
+        room: room_name(&room.name),
         calls: units::count(room.calls as u64),
         participants: units::count(room.participants as u64),
-        time: units::duration(room.participant_ms),
+        time: units::duration(room.participant_ms()),
         good: match 0.0 < measured {
             true => units::quantity(Unit::Ratio, of(Quality::Good) / measured),
             false => units::MISSING.to_owned(),

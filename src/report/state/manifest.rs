@@ -1,17 +1,17 @@
-//! What is known from the builds before: how far each file was read, what is kept of each call and where. Written last and as a whole:
-//! a build that is killed before has not happened.
+//! What is known from the builds before: how far each file was read, what days and rooms come to, where calls are. Written last and as
+//! a whole: a build that is killed before has not happened.
 
-use super::super::brief::Brief;
-use super::super::days::{DayStart, Days};
+use super::super::days::Days;
 use super::super::listing::Listing;
 use super::super::older::Stretch;
-use super::store::{FILE_MODE, Place, Store, damaged};
+use super::calls::KnownCalls;
+use super::store::{FILE_MODE, damaged};
 use crate::beacon::Refusal;
-use crate::call::{FileNumber, packed};
+use crate::call::FileNumber;
 use crate::digest::{checksum, fingerprint};
 use crate::log::cursor::Cursor;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -35,124 +35,14 @@ pub(in crate::report) struct Known {
     pub(super) store: (String, u64),
     /// Files of the logs in their order, also those that are gone.
     pub(in crate::report) files: Vec<KnownFile>,
-    /// Rooms of calls, as beacons have them.
-    pub(in crate::report) rooms: Vec<String>,
-    /// Where the calls are that began on each day, newest first.
-    pub(super) shelves: Vec<Shelf>,
-    /// All of them, in the order in which they are listed.
-    #[serde(skip)]
-    pub(in crate::report) calls: Vec<KnownCall>,
-    /// [`crate::call::session_key`] of everybody in them.
-    #[serde(skip)]
-    pub(in crate::report) sessions: Vec<u64>,
-    /// Days whose calls are others than those on their shelves.
-    #[serde(skip)]
-    pub(in crate::report) changed_days: BTreeSet<DayStart>,
-    /// Their readings by day.
+    /// What each day comes to.
     pub(in crate::report) days: Days,
+    pub(in crate::report) calls: KnownCalls,
+    /// A page of the report by which it is told whether pages are there: the newest call's.
+    pub(in crate::report) page: Option<String>,
     /// The files of the report that the next build takes parts of, or leaves alone.
     pub(in crate::report) listing: Option<Listing>,
     pub(in crate::report) older: Vec<Stretch>,
-}
-
-/// Where the calls are that began on one day.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Shelf {
-    day: DayStart,
-    n_calls: usize,
-    place: Place,
-}
-
-/// What is on a shelf: the calls, and [`crate::call::session_key`] of everybody in them.
-#[derive(Serialize)]
-pub(super) struct OnShelf<'a> {
-    calls: &'a [KnownCall],
-    #[serde(with = "packed")]
-    sessions: &'a [u64],
-}
-
-/// What is behind the calls on a shelf.
-#[derive(Deserialize)]
-struct Sessions(#[serde(with = "packed")] Vec<u64>);
-
-impl Known {
-    /// Takes all calls off their shelves.
-    pub(super) fn unpack(&mut self, store: &Store) -> io::Result<()> {
-        let n_calls = self.shelves.iter().map(|shelf| shelf.n_calls).sum();
-        self.calls.reserve_exact(n_calls);
-        for shelf in self.shelves.clone() {
-            let record = store.get_shelf(shelf.place)?;
-            self.take_from(&record).map_err(|_| damaged())?;
-        }
-        Ok(())
-    }
-
-    /// Takes what [`OnShelf`] has put there; each call at once to where it stays.
-    fn take_from(&mut self, shelf: &[u8]) -> postcard::Result<()> {
-        let mut first_session = self.sessions.len() as u32;
-        let (n_calls, mut rest): (usize, _) = postcard::take_from_bytes(shelf)?;
-        for _ in 0..n_calls {
-            let (call, others) = postcard::take_from_bytes(rest)?;
-            rest = others;
-            let call = KnownCall {
-                first_session,
-                ..call
-            };
-            first_session += call.n_sessions;
-            self.calls.push(call);
-        }
-        let Sessions(sessions) = postcard::from_bytes(rest)?;
-        self.sessions.extend(sessions);
-        Ok(())
-    }
-
-    /// Puts the calls of days that have changed on new shelves; all of them, where nothing is on any.
-    pub(super) fn pack(&mut self, store: &Store) -> io::Result<()> {
-        // A day can be on two shelves: one of calls from beyond all calendars and those of unknown time, and one whose last hour a clock
-        // that was set back across midnight showed twice.
-        let mut before: HashMap<DayStart, Vec<Shelf>> = HashMap::new();
-        for shelf in self.shelves.drain(..) {
-            before.entry(shelf.day).or_default().push(shelf);
-        }
-        let runs = || self.calls.chunk_by(|a, b| a.brief.day == b.brief.day);
-        let mut n_runs: HashMap<DayStart, usize> = HashMap::new();
-        for day in runs().filter_map(|calls| Some(calls.first()?.brief.day)) {
-            *n_runs.entry(day).or_default() += 1;
-        }
-        let mut rest = &self.sessions[..];
-        for calls in runs() {
-            let n_sessions: u32 = calls.iter().map(|call| call.n_sessions).sum();
-            let n_sessions = rest.len().min(n_sessions as usize);
-            let (sessions, others) = rest.split_at(n_sessions);
-            rest = others;
-            let (day, n_calls) = (calls.first().and_then(|call| call.brief.day), calls.len());
-            let as_before = match before.get(&day).map(Vec::as_slice) {
-                Some([only]) if n_runs.get(&day) == Some(&1) => Some(*only),
-                _ => None,
-            };
-            let as_before = as_before
-                .filter(|shelf| shelf.n_calls == n_calls && !self.changed_days.contains(&day));
-            self.shelves.push(match as_before {
-                Some(shelf) => shelf,
-                None => Shelf {
-                    day,
-                    n_calls,
-                    place: store.put_shelf(&OnShelf { calls, sessions })?,
-                },
-            });
-        }
-        Ok(())
-    }
-
-    /// Nothing is on any shelf any more.
-    pub(super) fn forget_shelves(&mut self) {
-        self.shelves.clear();
-    }
-
-    /// Places of all shelves.
-    pub(super) fn shelves(&self) -> impl Iterator<Item = Place> {
-        self.shelves.iter().map(|shelf| shelf.place)
-    }
 }
 
 /// A file of the logs.
@@ -194,37 +84,6 @@ pub(in crate::report) struct Account {
     pub(in crate::report) synced: [u64; 3],
     /// Why it could not be read to its end.
     pub(in crate::report) broken: Option<String>,
-}
-
-/// A call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(in crate::report) struct KnownCall {
-    pub(in crate::report) brief: Brief,
-    /// Where it lies as it was gathered.
-    pub(in crate::report) place: Place,
-    /// Where its [`super::Sketches`] are.
-    pub(in crate::report) sketches: Place,
-    /// Which of [`Known::sessions`] are of people in it: so many, one behind the other, as the calls are.
-    #[serde(skip)]
-    pub(in crate::report) first_session: u32,
-    pub(in crate::report) n_sessions: u32,
-    /// What stands for the calls of its room that its page leads to, see `neighbours::trail`.
-    pub(in crate::report) trail: u64,
-    /// Bytes of its entry in `data/report.json`.
-    pub(in crate::report) entry_bytes: u32,
-    /// Where in the one of the build before it stands; nowhere, if it does not any more.
-    #[serde(skip)]
-    pub(in crate::report) entry_at: Option<u64>,
-}
-
-impl KnownCall {
-    /// [`crate::call::session_key`] of everybody in it, out of those of all.
-    pub(in crate::report) fn sessions<'s>(&self, all: &'s [u64]) -> &'s [u64] {
-        let found = all
-            .get(self.first_session as usize..)
-            .and_then(|rest| rest.get(..self.n_sessions as usize));
-        found.unwrap_or_default()
-    }
 }
 
 /// Why nothing is known.

@@ -1,13 +1,15 @@
 //! What builds remember, so that the next one costs what is new: beside the log, never in the report. It can always be made again from
 //! the logs; whatever is odd about it means to start over, and to say so.
 
+mod calls;
 mod files;
 mod manifest;
 mod store;
 
+pub(super) use calls::{KnownCall, KnownCalls};
 pub(super) use files::{Recognised, recognised};
-pub(super) use manifest::{Account, Known, KnownCall, KnownFile, path_digest};
-pub(super) use store::{Kept, Place, Sketches, Store, ToKeep};
+pub(super) use manifest::{Account, Known, KnownFile, path_digest};
+pub(super) use store::{Encoded, Kept, Place, Sketches, Store, ToKeep};
 
 use super::{Note, Settings};
 use crate::call::{CallKey, FileNumber, Gathered};
@@ -53,17 +55,22 @@ pub(super) struct Old {
 impl Old {
     /// Calls that no log holds any more. `gone`: whether a file is gone; `is_there`: whether the logs of now have the call.
     pub(super) fn left_over(
-        &self,
+        &mut self,
         gone: impl Fn(FileNumber) -> bool,
         is_there: impl Fn(CallKey) -> bool,
     ) -> io::Result<Vec<(Gathered, Vec<FileNumber>)>> {
-        let Some(known) = &self.known else {
+        let calls = self.known.as_mut().map(|known| &mut known.calls);
+        let calls = calls.and_then(|calls| {
+            calls.take_out_all(&self.store).ok()?;
+            Some(calls)
+        });
+        let Some(calls) = calls else {
             // Whoever does not know what is gone had better keep it. Of each call the last time that it was stored.
             let all = self.store.all().map(|(call, _)| (call.key(), call));
             let left: BTreeMap<_, _> = all.filter(|(key, _)| !is_there(*key)).collect();
             return Ok(left.into_values().map(|call| (call, Vec::new())).collect());
         };
-        let gone_calls = known.calls.iter().filter(|call| !is_there(call.brief.key));
+        let gone_calls = calls.iter().filter(|call| !is_there(call.brief.key));
         let gone_calls: Vec<&KnownCall> = gone_calls.collect();
         let mut left = Vec::new();
         for calls in gone_calls.chunks(READ_AT_ONCE) {
@@ -123,7 +130,7 @@ impl State {
         builder.recursive(true).mode(FOLDER_MODE).create(folder)?;
         let lock = lock(&folder.join(LOCK), tell)?;
         let (known, reason) = match manifest::read(&folder.join(MANIFEST)) {
-            Ok(mut known) => match reopened(folder, &mut known) {
+            Ok(known) => match reopened(folder, &known) {
                 Ok(store) => match doubt(&known, settings) {
                     Some(reason) => (Some(known), Some(reason.to_owned())),
                     None => {
@@ -212,41 +219,49 @@ impl State {
         let Some(home) = self.home.take() else {
             return;
         };
-        if is_swept {
-            let _ = home.lock.set_len(0);
-        }
-        if let Err(cause) = self.commit_to(&home) {
-            tell(Note::NotKept {
+        match self.commit_to(&home) {
+            Ok(()) if is_swept => {
+                let _ = home.lock.set_len(0);
+            }
+            Ok(()) => {}
+            Err(cause) => tell(Note::NotKept {
                 folder: home.folder,
                 cause,
-            });
+            }),
         }
     }
 
     fn commit_to(&mut self, home: &Home) -> io::Result<()> {
         let mut name = home.store.clone();
-        let calls = self.known.calls.iter();
-        let places = calls.flat_map(|call| [call.place, call.sketches, call.brief.kept]);
-        let places = places.chain(self.known.shelves());
-        let used: u64 = places.map(Place::bytes).sum();
+        let used = self.known.calls.stored_bytes();
         if 2 * used + WASTE_BYTES_MAX < self.store.end() {
             let (store, new_name) = new_store(&home.folder)?;
-            for call in &mut self.known.calls {
-                call.place = store.put(&self.store.get(call.place)?)?;
-                call.sketches = store.put_sketches(&self.store.get_sketches(call.sketches)?)?;
-            }
+            self.known.calls.take_out_all(&self.store)?;
             // Side by side in the order of the list, because they are read together.
-            for calls in self.known.calls.chunks_mut(READ_AT_ONCE) {
-                let places = calls.iter().map(|call| call.brief.kept);
+            for calls in self.known.calls.change_all().chunks_mut(READ_AT_ONCE) {
+                let places = calls
+                    .iter()
+                    .flat_map(|call| [call.brief.kept, call.sketches]);
                 let read = self.store.read_all(places)?;
-                for call in calls {
-                    call.brief.kept = store.put_again(&read.kept(call.brief.kept)?)?;
+                let kept = calls.iter().map(|call| {
+                    let kept = read.kept(call.brief.kept)?;
+                    Encoded::kept_again(&kept)
+                });
+                let kept = store.put_all(&kept.collect::<io::Result<Vec<_>>>()?)?;
+                let sketches = calls.iter().map(|call| {
+                    let sketches = read.sketches(call.sketches)?;
+                    Encoded::sketches(&sketches)
+                });
+                let sketches = store.put_all(&sketches.collect::<io::Result<Vec<_>>>()?)?;
+                for ((call, kept), sketches) in calls.iter_mut().zip(kept).zip(sketches) {
+                    call.place = store.put(&self.store.get(call.place)?)?;
+                    (call.brief.kept, call.sketches) = (kept, sketches);
                 }
             }
+            self.known.days.renew_places(&self.known.calls);
             (self.store, name) = (store, new_name);
-            self.known.forget_shelves();
         }
-        self.known.pack(&self.store)?;
+        self.known.calls.put_back(&self.store)?;
         self.store.sync()?;
         self.known.store = (name, self.store.end());
         manifest::write(&home.folder.join(MANIFEST), &self.known)?;
@@ -264,12 +279,10 @@ impl State {
     }
 }
 
-/// The store of `known`, from which its calls are taken.
-fn reopened(folder: &Path, known: &mut Known) -> io::Result<Store> {
+/// The store of `known`.
+fn reopened(folder: &Path, known: &Known) -> io::Result<Store> {
     let (name, end) = &known.store;
-    let store = Store::open(&folder.join(name), *end)?;
-    known.unpack(&store)?;
-    Ok(store)
+    Store::open(&folder.join(name), *end)
 }
 
 /// The same logs, wherever the builder was started.
@@ -292,17 +305,13 @@ fn fresh(settings: &Settings<'_>) -> Known {
 /// Why `known` is not to go on with.
 fn doubt(known: &Known, settings: &Settings<'_>) -> Option<&'static str> {
     let is_there = |path: &str| settings.out.join(path).exists();
-    let page = known.calls.first().and_then(|newest| {
-        let room = known.rooms.get(newest.brief.room as usize)?;
-        Some(super::data::page_path(&newest.brief.key.id(room)))
-    });
     if known.logs != absolute(settings.logs) {
         Some("it was made from other logs")
     } else if known.settings != settings.digest() {
         Some("it was made with other settings")
     } else if !is_there("index.html") || !is_there("data/report.json") {
         Some("it is not there any more")
-    } else if page.is_some_and(|page| !is_there(&page)) {
+    } else if known.page.as_ref().is_some_and(|page| !is_there(page)) {
         Some("pages of it are not there any more")
     } else if settings.starts_over() {
         Some("asked for")
@@ -399,7 +408,96 @@ fn forget_others(own: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::brief::Brief;
+    use super::super::days::Days;
+    use super::super::page;
     use super::*;
+    use crate::beacon::parse;
+    use crate::call::{self, Accounts, CallSummary, Calls, FileOrder};
+    use crate::metric::Standards;
+    use jiff::tz::TimeZone;
+
+    /// A call with a score, as builds put it.
+    fn put(state: &mut State, nth: i64) -> CallKey {
+        let store = &state.store;
+        let mut calls = Calls::default();
+        let line = format!(
+            r#"{{"room":"r","meetingSessionId":"{nth}","sessionId":"s","stats":{{"latest":{{"timestamp":{},"totalRecvPacketLoss":0.5}}}}}}"#,
+            1_795_449_870_000 + nth
+        );
+        calls.add(&parse(line.as_bytes()).unwrap(), 0);
+        let gathered = calls.into_gathered().remove(0);
+        let (key, place) = (gathered.key(), store.put(&gathered).unwrap());
+        let call = gathered.finish(&Accounts::default().settle(), &FileOrder::default());
+        let summary = CallSummary::of(&call, &call::assess(&call, &Standards::default()));
+        let sketches = Encoded::sketches(&call::sketches(&call)).unwrap();
+        let row = page::table_row(&summary, &Standards::default(), &TimeZone::UTC).unwrap();
+        let mut brief = Brief::of(&summary, key, state.known.calls.room("r"), &TimeZone::UTC);
+        let kept = Encoded::kept(&ToKeep {
+            row,
+            for_scripts: String::new(),
+            entry: format!("{{{nth}}}"),
+            summary,
+            files: vec![0],
+        });
+        brief.kept = store.put_all(&[kept.unwrap()]).unwrap()[0];
+        let mut call = KnownCall::new(brief, place, 0, 3);
+        call.sketches = store.put_all(&[sketches]).unwrap()[0];
+        state.known.calls.put(call, &[7]);
+        key
+    }
+
+    #[test]
+    fn a_store_that_is_mostly_waste_is_written_anew_with_all_that_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (logs, standards) = (["a.log".to_owned()], Standards::default());
+        let settings = Settings {
+            logs: &logs,
+            out: &folder.path().join("site"),
+            state: Some(folder.path()),
+            full: false,
+            prune: false,
+            zone: &TimeZone::UTC,
+            standards: &standards,
+            now_ms: 0,
+        };
+        let mut state = State::open(&settings, &|_| ()).unwrap();
+        let home = super::folder(&settings);
+        let keys = [0, 1, 2].map(|nth| put(&mut state, nth));
+        let waste = vec![0_u8; 1 << 20].repeat(17);
+        let waste = Encoded::kept_again(&Kept::with_entry(&waste)).unwrap();
+        state.store.put_all(&[waste]).unwrap();
+        let briefs = state.known.calls.iter().map(|call| &call.brief);
+        state.known.days = Days::over(&briefs.collect::<Vec<_>>());
+        state.commit(true, &|note| panic!("{note:?}"));
+
+        let stores = stores(&home).unwrap();
+        let [(2, path)] = &stores[..] else {
+            panic!("{stores:?}");
+        };
+        let mut known = manifest::read(&home.join(MANIFEST)).unwrap();
+        let bytes = fs::metadata(path).unwrap().len();
+        assert_eq!((known.store.1, bytes < 100_000), (bytes, true));
+        let store = reopened(&home, &known).unwrap();
+        known.calls.take_out_all(&store).unwrap();
+        for (key, nth) in keys.into_iter().zip(0..) {
+            let call = known.calls.get(key).unwrap();
+            assert_eq!(store.get(call.place).unwrap().key(), key);
+            let places = [call.brief.kept, call.sketches];
+            let read = store.read_all(places.into_iter()).unwrap();
+            let entry = format!("{{{nth}}}");
+            assert_eq!(
+                read.kept(call.brief.kept).unwrap().entry(),
+                entry.as_bytes()
+            );
+            assert_eq!(read.sketches(call.sketches).unwrap()[0].1.max(), 0.5);
+        }
+        let (_, of_day) = known.days.newest_first().next().unwrap();
+        assert_eq!(of_day.sums.worst.len(), 3);
+        for worst in &of_day.sums.worst {
+            assert_eq!(known.calls.get(worst.key).unwrap().brief.kept, worst.kept);
+        }
+    }
 
     #[test]
     fn the_state_lies_beside_the_first_log() {

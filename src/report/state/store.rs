@@ -2,7 +2,7 @@
 //! is only appended to. What is not in it as it was written is an error, never a wrong call.
 
 use super::super::page::CutRow;
-use super::manifest::OnShelf;
+use super::calls::OnShelf;
 use crate::call::{CallSummary, FileNumber, Gathered, Sketch};
 use crate::digest::checksum_on;
 use crate::metric::MetricId;
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const NEAR_BYTES: u64 = 1 << 10;
 /// What most records take that are no calls.
 const SMALL_BYTES: usize = 4 << 10;
-/// What the calls of a day take, where they are some.
-const SHELF_BYTES: usize = 64 << 10;
+/// What a shelf of calls takes, where they are some.
+const SHELF_BYTES: usize = 16 << 10;
 /// Before each record: its length with its kind, and its checksum.
 const HEAD_BYTES: usize = 8;
 /// A call as it was gathered.
@@ -28,7 +28,7 @@ const CALL: u32 = 0;
 const SKETCHES: u32 = 2 << 30;
 /// A call's [`Kept`].
 const KEPT: u32 = 1 << 30;
-/// The calls of a day, as builds have them of all days.
+/// Calls of one room that began on one day.
 const SHELF: u32 = 3 << 30;
 /// Where in a length the kind is.
 const KINDS: u32 = 3 << 30;
@@ -101,6 +101,19 @@ pub(in crate::report) struct ToKeep {
 }
 
 impl<'a> Kept<'a> {
+    /// Nothing but that.
+    #[cfg(test)]
+    pub(super) fn with_entry(entry: &'a [u8]) -> Kept<'a> {
+        let none = Bytes(b"");
+        Kept {
+            row: [none; 4],
+            for_scripts: none,
+            entry: Bytes(entry),
+            summary: none,
+            files: none,
+        }
+    }
+
     /// Its entry in `data/report.json`.
     pub(in crate::report) fn entry(&self) -> &'a [u8] {
         self.entry.0
@@ -151,13 +164,28 @@ impl Read {
 
     /// What is kept of one call.
     pub(in crate::report) fn kept(&self, place: Place) -> io::Result<Kept<'_>> {
+        decoded(KEPT, self.record(place)?)
+    }
+
+    /// The sketches of one call.
+    pub(in crate::report) fn sketches(&self, place: Place) -> io::Result<Sketches> {
+        decoded(SKETCHES, self.record(place)?)
+    }
+
+    /// What is on one shelf, still encoded.
+    pub(super) fn shelf(&self, place: Place) -> io::Result<&[u8]> {
+        body_of(SHELF, self.record(place)?)
+    }
+
+    /// A record with its head.
+    fn record(&self, place: Place) -> io::Result<&[u8]> {
         let behind = self.parts.partition_point(|(at, _)| *at <= place.at());
         let part = behind.checked_sub(1).and_then(|at| self.parts.get(at));
         let record = part.and_then(|(at, bytes)| {
             let begin = usize::try_from(place.at() - at).ok()?;
             bytes.get(begin..begin + place.bytes() as usize)
         });
-        decoded(KEPT, record.ok_or_else(damaged)?)
+        record.ok_or_else(damaged)
     }
 }
 
@@ -165,6 +193,50 @@ struct Record {
     kind: u32,
     bytes: Vec<u8>,
     place: Place,
+}
+
+/// A record with its head, ready to be written.
+#[derive(Debug)]
+pub(in crate::report) struct Encoded(Vec<u8>);
+
+impl Encoded {
+    /// `about_bytes`: so many it may take.
+    fn of(kind: u32, value: &impl Serialize, about_bytes: usize) -> io::Result<Encoded> {
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + about_bytes);
+        bytes.resize(HEAD_BYTES, 0);
+        bytes = postcard::to_extend(value, bytes).map_err(io::Error::other)?;
+        let n_bytes = u32::try_from(bytes.len() - HEAD_BYTES).map_err(io::Error::other)?;
+        if n_bytes & KINDS != 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let (head, body) = bytes.split_at_mut(HEAD_BYTES);
+        head.copy_from_slice(&head_of(kind, body, n_bytes));
+        Ok(Encoded(bytes))
+    }
+
+    /// The sketches of a call.
+    pub(in crate::report) fn sketches(sketches: &Sketches) -> io::Result<Encoded> {
+        Encoded::of(SKETCHES, sketches, SMALL_BYTES)
+    }
+
+    /// What is kept of a call.
+    pub(in crate::report) fn kept(call: &ToKeep) -> io::Result<Encoded> {
+        let encode = |result: postcard::Result<Vec<u8>>| result.map_err(io::Error::other);
+        let summary = encode(postcard::to_stdvec(&call.summary))?;
+        let files = encode(postcard::to_stdvec(&call.files))?;
+        Encoded::kept_again(&Kept {
+            row: call.row.parts().map(|part| Bytes(part.as_bytes())),
+            for_scripts: Bytes(call.for_scripts.as_bytes()),
+            entry: Bytes(call.entry.as_bytes()),
+            summary: Bytes(&summary),
+            files: Bytes(&files),
+        })
+    }
+
+    /// What another store has kept of a call.
+    pub(super) fn kept_again(kept: &Kept<'_>) -> io::Result<Encoded> {
+        Encoded::of(KEPT, kept, SMALL_BYTES)
+    }
 }
 
 /// The file. May be shared between threads.
@@ -218,46 +290,23 @@ impl Store {
         self.take(CALL, place)
     }
 
-    /// Appends the sketches of a call.
-    pub(in crate::report) fn put_sketches(&self, sketches: &Sketches) -> io::Result<Place> {
-        self.append(SKETCHES, sketches, SMALL_BYTES)
-    }
-
-    /// Reads the sketches of a call back.
-    pub(in crate::report) fn get_sketches(&self, place: Place) -> io::Result<Sketches> {
-        self.take(SKETCHES, place)
-    }
-
-    /// Appends what is known of the calls of a day.
+    /// Appends a shelf of calls.
     pub(super) fn put_shelf(&self, shelf: &OnShelf<'_>) -> io::Result<Place> {
         self.append(SHELF, shelf, SHELF_BYTES)
     }
 
-    /// Reads it back, still encoded.
-    pub(super) fn get_shelf(&self, place: Place) -> io::Result<Vec<u8>> {
-        let mut record = self.record(place)?;
-        body_of(SHELF, &record)?;
-        record.drain(..HEAD_BYTES);
-        Ok(record)
-    }
-
-    /// Appends what is kept of a call.
-    pub(in crate::report) fn put_kept(&self, call: &ToKeep) -> io::Result<Place> {
-        let encode = |result: postcard::Result<Vec<u8>>| result.map_err(io::Error::other);
-        let summary = encode(postcard::to_stdvec(&call.summary))?;
-        let files = encode(postcard::to_stdvec(&call.files))?;
-        self.put_again(&Kept {
-            row: call.row.parts().map(|part| Bytes(part.as_bytes())),
-            for_scripts: Bytes(call.for_scripts.as_bytes()),
-            entry: Bytes(call.entry.as_bytes()),
-            summary: Bytes(&summary),
-            files: Bytes(&files),
-        })
-    }
-
-    /// The same of another store.
-    pub(in crate::report) fn put_again(&self, kept: &Kept<'_>) -> io::Result<Place> {
-        self.append(KEPT, kept, SMALL_BYTES)
+    /// Appends records, one behind the other: they are read together.
+    pub(in crate::report) fn put_all(&self, records: &[Encoded]) -> io::Result<Vec<Place>> {
+        let n_all: usize = records.iter().map(|record| record.0.len()).sum();
+        let mut at = self.end.fetch_add(n_all as u64, Ordering::AcqRel);
+        let bytes: Vec<&[u8]> = records.iter().map(|record| &*record.0).collect();
+        self.file.write_all_at(&bytes.concat(), at)?;
+        let places = bytes.iter().map(|bytes| {
+            let place = Place::new(at, (bytes.len() - HEAD_BYTES) as u32);
+            at += place.bytes();
+            place
+        });
+        Ok(places.collect())
     }
 
     /// Reads back what is kept of one call in full.
@@ -297,19 +346,10 @@ impl Store {
 
     /// `about_bytes`: so many it may take.
     fn append(&self, kind: u32, value: &impl Serialize, about_bytes: usize) -> io::Result<Place> {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + about_bytes);
-        bytes.resize(HEAD_BYTES, 0);
-        bytes = postcard::to_extend(value, bytes).map_err(io::Error::other)?;
-        let n_bytes = u32::try_from(bytes.len() - HEAD_BYTES).map_err(io::Error::other)?;
-        if n_bytes & KINDS != 0 {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let (head, body) = bytes.split_at_mut(HEAD_BYTES);
-        head.copy_from_slice(&head_of(kind, body, n_bytes));
-        let n_all = bytes.len() as u64;
-        let at = self.end.fetch_add(n_all, Ordering::AcqRel);
+        let Encoded(bytes) = Encoded::of(kind, value, about_bytes)?;
+        let at = self.end.fetch_add(bytes.len() as u64, Ordering::AcqRel);
         self.file.write_all_at(&bytes, at)?;
-        Ok(Place::new(at, n_bytes))
+        Ok(Place::new(at, (bytes.len() - HEAD_BYTES) as u32))
     }
 
     fn take<T: DeserializeOwned>(&self, kind: u32, place: Place) -> io::Result<T> {
@@ -417,7 +457,8 @@ mod tests {
         let store = Store::create(&path).unwrap();
         let a = store.put(&call("a")).unwrap();
         let sketches = vec![(MetricId::all().next().unwrap(), Sketch::of(&[1.0]).unwrap())];
-        let between = store.put_sketches(&sketches).unwrap();
+        let between = store.put_all(&[Encoded::sketches(&sketches).unwrap()]);
+        let between = between.unwrap()[0];
         fn kept(room: &str) -> Kept<'_> {
             let part = |text| Bytes(str::as_bytes(text));
             Kept {
@@ -428,14 +469,24 @@ mod tests {
                 files: part(""),
             }
         }
-        let behind = store.put_again(&kept("room")).unwrap();
+        let put = |rows: &[&str]| {
+            let records = rows
+                .iter()
+                .map(|row| Encoded::kept_again(&kept(row)).unwrap());
+            store.put_all(&records.collect::<Vec<_>>()).unwrap()
+        };
+        let behind = put(&["room"])[0];
         let b = store.put(&call("b")).unwrap();
         let end = store.end();
         assert_eq!(store.get(b).unwrap().room, "b");
-        assert_eq!(store.get_sketches(between).unwrap(), sketches);
-        assert!(store.get(between).is_err() && store.get_sketches(b).is_err());
+        let get_sketches = |place| {
+            let read = store.read_all([place].into_iter());
+            read.and_then(|read| read.sketches(place))
+        };
+        assert_eq!(get_sketches(between).unwrap(), sketches);
+        assert!(store.get(between).is_err() && get_sketches(b).is_err());
         let far = "<".repeat(NEAR_BYTES as usize);
-        let far = [&*far, "a", "b"].map(|row| store.put_again(&kept(row)).unwrap());
+        let far = put(&[&*far, "a", "b"]);
         let read = store
             .read_all([far[2], behind, far[1]].into_iter())
             .unwrap();
@@ -444,7 +495,7 @@ mod tests {
         assert_eq!(read.kept(far[1]).unwrap(), kept("a"));
         assert_eq!(read.kept(far[2]).unwrap(), kept("b"));
         assert!(read.kept(far[0]).is_err() && read.kept(a).is_err() && read.kept(between).is_err());
-        assert!(store.get_sketches(behind).is_err());
+        assert!(get_sketches(behind).is_err());
         store.put(&call("c")).unwrap();
 
         let store = Store::open(&path, end).unwrap();
