@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 pub const NBSP: char = '\u{a0}';
 /// What stands for a value that was not measured.
 pub const MISSING: &str = "–";
+/// 2100, in seconds since the epoch.
+const RULES_UNTIL_S: i64 = 4_102_444_800;
 
 /// `value`, given in base units, with the unit that suits it.
 pub fn quantity(unit: Unit, value: f64) -> String {
@@ -138,6 +140,18 @@ pub fn zone_name(zone: &TimeZone) -> &str {
     zone.iana_name().unwrap_or("UTC")
 }
 
+/// When and by how much clocks of `zone` are set from 1970 until 2100: other rules under the same name are other days.
+pub fn zone_rules(zone: &TimeZone) -> Vec<String> {
+    let first = zone.to_offset(Timestamp::UNIX_EPOCH);
+    let changes = zone.following(Timestamp::UNIX_EPOCH);
+    let changes = changes.map(|change| (change.timestamp().as_second(), change.offset()));
+    let changes = changes.take_while(|(at_s, _)| *at_s < RULES_UNTIL_S);
+    let changes = changes.map(|(at_s, offset)| format!("{at_s} {}", offset.seconds()));
+    std::iter::once(first.seconds().to_string())
+        .chain(changes)
+        .collect()
+}
+
 /// RFC 3339 in UTC, whole seconds: `2026-11-23T14:02:07Z`.
 pub fn rfc3339(ms: i64) -> String {
     formatted(ms, "%Y-%m-%dT%H:%M:%SZ")
@@ -248,5 +262,18 @@ mod tests {
             (zone_name(&tokyo), zone_name(&TimeZone::UTC)),
             ("Asia/Tokyo", "UTC")
         );
+    }
+
+    #[test]
+    fn rules_of_a_zone_are_its_changes() {
+        let rules = |name: &str| zone_rules(&TimeZone::get(name).unwrap());
+        assert_eq!(zone_rules(&TimeZone::UTC), ["0"]);
+        assert_eq!(rules("Asia/Kolkata"), ["19800"]);
+        let berlin = rules("Europe/Berlin");
+        // 29 March and 25 October 2026, 01:00 UTC.
+        for change in ["1774746000 7200", "1792890000 3600"] {
+            assert!(berlin.iter().any(|rule| rule == change), "{change}");
+        }
+        assert!((200..300).contains(&berlin.len()), "{}", berlin.len());
     }
 }

@@ -30,6 +30,7 @@ use publish::Rewrite;
 pub use single::single_file;
 
 use crate::call::Call;
+use crate::digest::fingerprint;
 use crate::log::{reader, segments};
 use crate::metric::Standards;
 use crate::site;
@@ -130,8 +131,9 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// Of everything that a report depends on besides its logs and the program.
     fn digest(&self) -> String {
-        let zone = units::zone_name(self.zone);
-        format!("{zone} {:?}", self.standards)
+        let (zone, rules) = (units::zone_name(self.zone), units::zone_rules(self.zone));
+        let rules = fingerprint(rules.iter().map(|rule| rule.as_bytes()));
+        format!("{zone} {rules} {:?}", self.standards)
     }
 
     /// Whether not to go on where the last build ended.
