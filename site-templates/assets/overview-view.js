@@ -135,11 +135,18 @@
     const now = ++drawing;
     const asked = found.slice(0, state.rows);
     const missing = older.filter((stretch) => !stretch.isSettled && asked.some((call) => stretch.from <= call.at && call.at < stretch.from + stretch.n));
+    by("calls-none").hidden = found.length > 0;
+    by("calls-scroll").hidden = found.length === 0;
+    by("calls-rest").hidden = found.length <= state.rows;
+    by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
+    by("calls-scroll").setAttribute("aria-busy", String(missing.length > 0));
     if (missing.length > 0) {
+      // What was there until now stays until then: an empty table says that there is nothing.
       Promise.all(missing.map(loadRows)).then(() => {
         if (now === drawing) draw(first);
         lost();
       });
+      return;
     }
     const wanted = asked.flatMap((call) => {
       const row = rowAt(call.at);
@@ -152,10 +159,6 @@
       requestAnimationFrame(() => more(from + SLICE));
     };
     requestAnimationFrame(() => more(first));
-    by("calls-none").hidden = found.length > 0;
-    by("calls-scroll").hidden = found.length === 0;
-    by("calls-rest").hidden = found.length <= state.rows;
-    by("calls-drawn").textContent = `${Math.min(state.rows, found.length)} of ${found.length} rows`;
   };
 
   /** @param {{from: number, n: number, rows: string, isSettled: boolean}} stretch */

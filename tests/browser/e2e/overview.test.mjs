@@ -227,9 +227,20 @@ test("calls of months ago are found, sorted and shown like those of today", asyn
   const grouped = n.toLocaleString("en").replace(",", n < 10_000 ? "" : "\u202f");
   await until("all calls", async () => (await said(page)).startsWith(`${grouped} calls`));
   assert.equal((await loaded()).filter((name) => name.includes("rows")).length, 0, "rows are loaded when they are to be shown");
+  // While they are on their way the table says so and is not empty.
+  await page.evaluate(() => {
+    const [table, body] = ["calls-scroll", "calls-body"].map((id) => document.getElementById(id));
+    window.seen = { busy: [], fewest: body.children.length };
+    new MutationObserver(() => {
+      window.seen.busy.push(table.getAttribute("aria-busy"));
+      window.seen.fewest = Math.min(window.seen.fewest, body.children.length);
+    }).observe(table, { attributes: true, childList: true, subtree: true });
+  });
   await search(page).fill("october");
   await until("a hundred rows of them", async () => (await rows(page, 1)).length === 100 && (await rows(page, 1)).every((room) => room === "october"));
   assert.match(await said(page), /^500 of /);
+  const { busy, fewest } = await page.evaluate(() => window.seen);
+  assert.deepEqual([busy.includes("true"), busy.at(-1), fewest], [true, "false", 100]);
   await search(page).fill("");
   // Two wishes at once for rows that are not loaded yet: the second one waits for what the first one asked for.
   await page.evaluate(() => {
