@@ -269,11 +269,13 @@ impl KnownCalls {
         &'c self,
         mut calls: Vec<&'c KnownCall>,
     ) -> Vec<&'c KnownCall> {
-        calls.sort_by(|a, b| {
-            let start = |call: &KnownCall| Reverse((call.brief.day, call.brief.start_ms()));
-            let id = |call: &KnownCall| self.id(&call.brief);
-            start(a).cmp(&start(b)).then_with(|| id(a).cmp(&id(b)))
-        });
+        let at = |call: &KnownCall| Reverse((call.brief.day, call.brief.start_ms()));
+        calls.sort_by_key(|call| at(call));
+        for of_one_instant in calls.chunk_by_mut(|a, b| at(a) == at(b)) {
+            if 1 < of_one_instant.len() {
+                of_one_instant.sort_by_cached_key(|call| self.id(&call.brief));
+            }
+        }
         calls
     }
 
