@@ -1,5 +1,5 @@
-//! A call in numbers alone, which every build has of every call: small and of one size, so that tens of thousands of them are read and
-//! added up in no time. What it is made of in full, and its texts, lie in the store until a page needs them.
+//! A call in numbers alone, which a build has of every call of the days and rooms that have news: small and of one size, so that
+//! thousands of them are read and added up in no time. What it is made of in full, and its texts, lie in the store until a page needs them.
 
 use super::days::{DayStart, day_of};
 use super::periods::{LOSS, ROUND_TRIP};

@@ -17,7 +17,7 @@ use super::state::{
     path_digest, recognised,
 };
 use super::totals::Totals;
-use super::{ASSETS, Built, Error, Note, Progress, Settings, data, listing, older, page};
+use super::{ASSETS, Built, Error, Note, Progress, Settings, data, older, page};
 use crate::call::{
     self, Accounts, Call, CallKey, CallSummary, FileNumber, FileOrder, Shared, in_several_calls,
 };
@@ -126,7 +126,7 @@ impl Build<'_> {
         self.assets()?;
         let order: FileOrder = files.iter().map(|file| file.number).collect();
         self.write_calls(touched, &order, &state.store, tell)?;
-        self.renew_days(&mut days, listed.as_ref(), &state.store)?;
+        self.renew_days(&mut days, listed.is_some(), &state.store)?;
         self.calls.renew_rooms(&self.changed_rooms);
         let lists = Lists {
             settings: self.settings,
@@ -156,24 +156,27 @@ impl Build<'_> {
         Ok(built(&totals, log))
     }
 
-    /// Adds up anew the days that have changed. Takes out their calls, and those of days that the file `listed` does not have.
-    fn renew_days(
-        &mut self,
-        days: &mut Days,
-        listed: Option<&listing::Before>,
-        store: &Store,
-    ) -> Result<(), Error> {
+    /// Adds up anew the days that have changed. Takes out their calls; all there are, unless `data/report.json` still lists the others.
+    fn renew_days(&mut self, days: &mut Days, is_listed: bool, store: &Store) -> Result<(), Error> {
         let changed = &self.changed_days;
-        let is_listed = |day| listed.is_some_and(|listed| listed.has(day));
-        self.calls
-            .take_out_days(|day| changed.contains(&day) || !is_listed(day), store)
-            .map_err(Error::Remembered)?;
-        let calls = changed.iter().map(|day| {
-            let calls = self.calls.of_days(&(*day..=*day));
-            Ok((*day, calls.map_err(Error::Remembered)?))
-        });
-        let calls = calls.collect::<Result<Vec<(DayStart, Vec<&KnownCall>)>, Error>>()?;
-        days.renew(calls, store)
+        if !is_listed {
+            self.calls.take_out_all(store).map_err(Error::Remembered)?;
+        }
+        for day in changed {
+            let taken_out = self.calls.take_out_days(&(*day..=*day), store);
+            taken_out.map_err(Error::Remembered)?;
+        }
+        let mut sketches = self.calls.add_up(changed, store)?;
+        let of_day = |day: &DayStart| {
+            let calls = self.calls.of_days(&(*day..=*day), |_| true);
+            let calls = calls.map_err(Error::Remembered)?;
+            let briefs = calls.into_iter().map(|call| &call.brief).collect();
+            Ok((*day, briefs, sketches.remove(day).unwrap_or_default()))
+        };
+        days.renew(
+            changed.iter().map(of_day).collect::<Result<_, Error>>()?,
+            store,
+        )
     }
 
     /// The page of the newest call, which is in the overview.
@@ -181,7 +184,7 @@ impl Build<'_> {
         let Some((day, _)) = days.newest_first().next() else {
             return Ok(None);
         };
-        let of_day = self.calls.of_days(&(day..=day))?;
+        let of_day = self.calls.of_days(&(day..=day), |_| true)?;
         let page = |call: &&KnownCall| data::page_path(&self.calls.id(&call.brief));
         Ok(of_day.first().map(page))
     }

@@ -1,16 +1,14 @@
 //! What the calls that began on one day come to: a build adds up anew the days of calls that changed, and no others.
 
 use super::brief::{Brief, RoomNumber};
-use super::state::{KnownCall, KnownCalls, Place, Sketches, Store};
+use super::state::{KnownCalls, Place, Sketches, Store, together};
 use super::totals::Totals;
 use super::{Error, cores};
-use crate::call::{CallKey, CallSummary, Quality, Score, Sketch};
-use crate::metric::MetricId;
+use crate::call::{CallKey, CallSummary, Quality, Score};
 use crate::units;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io;
 
 /// When the day of a call began, ms since the epoch. `None`: its time is not known.
 pub(super) type DayStart = Option<i64>;
@@ -118,26 +116,23 @@ impl Days {
         Days(days.collect())
     }
 
-    /// Adds up anew the days `changed`, each from all of its calls, newest first, on all cores.
+    /// Adds up anew the days `changed`, each from all of its calls, newest first, and from what was measured in them, on all cores.
     pub(super) fn renew(
         &mut self,
-        changed: Vec<(DayStart, Vec<&KnownCall>)>,
+        changed: Vec<(DayStart, Vec<&Brief>, Vec<Place>)>,
         store: &Store,
     ) -> Result<(), Error> {
-        for (day, _) in &changed {
+        for (day, ..) in &changed {
             self.0.remove(day);
         }
-        let add_up = |(day, calls): (DayStart, Vec<&KnownCall>)| {
-            let places = calls.iter().map(|call| call.sketches);
-            let read = store.read_all(places.clone()).map_err(Error::Remembered)?;
-            let sketches = places.map(|place| read.sketches(place));
-            let sketches = sketches.collect::<io::Result<Vec<Sketches>>>();
-            let briefs: Vec<&Brief> = calls.iter().map(|call| &call.brief).collect();
-            let mut of_day = OfDay::over(&briefs);
-            of_day.sums.metrics = together(sketches.map_err(Error::Remembered)?.iter());
+        let add_up = |(day, calls, sketches): (DayStart, Vec<&Brief>, Vec<Place>)| {
+            let mut of_day = OfDay::over(&calls);
+            let read = store.read_all(sketches.iter().copied());
+            let sum = read.and_then(|read| read.sum(sketches.into_iter()));
+            of_day.sums.metrics = sum.map_err(Error::Remembered)?;
             Ok((day, of_day))
         };
-        let are_some = |(_, calls): &(DayStart, Vec<&KnownCall>)| !calls.is_empty();
+        let are_some = |(_, calls, _): &(DayStart, Vec<&Brief>, Vec<Place>)| !calls.is_empty();
         let days = cores::on_all(changed.into_iter().filter(are_some).collect(), add_up)?;
         self.0.extend(days);
         Ok(())
@@ -184,15 +179,6 @@ fn least(calls: impl Iterator<Item = Scored>) -> Vec<Scored> {
         }
     }
     worst
-}
-
-fn together<'a>(all: impl Iterator<Item = &'a Sketches>) -> Sketches {
-    let mut by_metric: BTreeMap<MetricId, Vec<&Sketch>> = BTreeMap::new();
-    for (metric, sketch) in all.flatten() {
-        by_metric.entry(*metric).or_default().push(sketch);
-    }
-    let sum = |(metric, sketches)| Some((metric, Sketch::sum::<'_>(sketches)?));
-    by_metric.into_iter().filter_map(sum).collect()
 }
 
 #[cfg(test)]

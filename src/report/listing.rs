@@ -58,12 +58,6 @@ pub(super) struct Before {
     days: BTreeMap<Reverse<DayStart>, Range<u64>>,
 }
 
-impl Before {
-    pub(super) fn has(&self, day: DayStart) -> bool {
-        self.days.contains_key(&Reverse(day))
-    }
-}
-
 impl Listing {
     /// Opens the file, which lists `calls`; `None` where it is another one.
     pub(super) fn open(&self, site: &Site<'_>, calls: &KnownCalls) -> Option<Before> {
@@ -104,7 +98,7 @@ fn parts(
         let as_before = before.and_then(|before| before.days.get(&Reverse(day)));
         let part = match as_before.filter(|_| !changed.contains(&day)) {
             Some(range) => Part::Before(range.clone()),
-            None => Part::Bytes(kept(&calls.of_days(&(day..=day))?, store)?),
+            None => Part::Bytes(kept(&calls.of_days(&(day..=day), |_| true)?, store)?),
         };
         match (parts.last_mut(), part) {
             // It has no calls any more.

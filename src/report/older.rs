@@ -63,11 +63,10 @@ struct Part {
 impl Part {
     /// Its calls, as they are listed, all of which were taken out.
     fn of<'c>(&self, calls: &'c KnownCalls) -> io::Result<Vec<&'c KnownCall>> {
-        let mut theirs = calls.of_days(&self.days)?;
-        if let Some(hours) = &self.hours {
-            theirs.retain(|call| hour_of(&call.brief).is_some_and(|hour| hours.contains(&hour)));
-        }
-        Ok(theirs)
+        calls.of_days(&self.days, |call| {
+            let is_one = |hours: &Range<usize>| hour_of(call).is_some_and(|it| hours.contains(&it));
+            self.hours.as_ref().is_none_or(is_one)
+        })
     }
 }
 
@@ -174,18 +173,16 @@ pub(super) fn write<'d>(
             let is_there = |script: &Script| script.is_there(site);
             stretch.n_calls == part.n_calls && is_there(&stretch.calls) && is_there(&stretch.rows)
         });
-        let is_changed = changed.iter().any(|day| part.days.contains(day));
-        known.filter(|_| !is_changed)
+        known.filter(|_| changed.range(part.days.clone()).next().is_none())
     };
     let older = parts.iter().map(|part| (part, as_before(part)));
     let older: Vec<(&Part, Option<&&Stretch>)> = older.collect();
     let news = older.iter().filter(|(_, known)| known.is_none());
     let news = in_page.iter().chain(news.map(|(part, _)| *part));
-    let days: Vec<_> = news.map(|part| &part.days).collect();
-    let is_one = |day| days.iter().any(|days| days.contains(&day));
-    calls
-        .take_out_days(is_one, store)
-        .map_err(Error::Remembered)?;
+    for part in news {
+        let taken_out = calls.take_out_days(&part.days, store);
+        taken_out.map_err(Error::Remembered)?;
+    }
     let kept = |part: &Part| {
         let theirs = part.of(calls).map_err(Error::Remembered)?;
         Ok(theirs.into_iter().map(|call| call.brief.kept).collect())

@@ -4,11 +4,13 @@
 use super::super::brief::{Brief, RoomNumber};
 use super::super::days::DayStart;
 use super::super::rooms::Room;
-use super::store::{Place, Store, damaged};
+use super::super::{Error, cores};
+use super::READ_AT_ONCE;
+use super::store::{Encoded, Place, Store, damaged};
 use crate::call::{CallKey, packed};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::RangeInclusive;
 
@@ -90,9 +92,33 @@ struct Shelf {
     stored_bytes: u64,
     /// `None`: they were not put there as they are now.
     place: Option<Place>,
+    /// Where what was measured in all of them together is. `None`: it was not added up as they are now.
+    sketches: Option<Place>,
     /// `None`: not taken out.
     #[serde(skip)]
     calls: Option<Vec<KnownCall>>,
+}
+
+impl Shelf {
+    /// It is not as it was put any more.
+    fn change(&mut self) {
+        (self.place, self.sketches) = (None, None);
+    }
+
+    /// Bytes that it takes in the store, with its calls.
+    fn stored_bytes(&self) -> u64 {
+        let (n_calls, of_calls) = match (&self.calls, self.place) {
+            (Some(calls), None) => {
+                let bytes = calls.iter().map(KnownCall::stored_bytes);
+                (calls.len() as u64, bytes.sum())
+            }
+            _ => (self.n_calls, self.stored_bytes),
+        };
+        // Of one call alone they are its own.
+        let sketches = self.sketches.filter(|_| 1 < n_calls);
+        let places = [self.place, sketches];
+        of_calls + places.into_iter().flatten().map(Place::bytes).sum::<u64>()
+    }
 }
 
 /// What is written of a shelf: the calls, and [`crate::call::session_key`] of everybody in them.
@@ -180,10 +206,12 @@ impl KnownCalls {
     /// Takes out all calls that began on `days`.
     pub(in crate::report) fn take_out_days(
         &mut self,
-        days: impl Fn(DayStart) -> bool,
+        days: &RangeInclusive<DayStart>,
         store: &Store,
     ) -> io::Result<()> {
-        self.take_out(|spot| days(spot.day.0), store)
+        let closed = self.shelves.range_mut(spots_of(days));
+        let closed = closed.filter(|(_, shelf)| shelf.calls.is_none());
+        take_out(closed.collect(), &mut self.spots, &mut self.sessions, store)
     }
 
     /// Takes out all calls.
@@ -192,25 +220,9 @@ impl KnownCalls {
     }
 
     fn take_out(&mut self, is_one: impl Fn(Spot) -> bool, store: &Store) -> io::Result<()> {
-        let KnownCalls {
-            shelves,
-            spots,
-            sessions,
-            ..
-        } = self;
-        let shelves = shelves.iter_mut();
-        let closed = shelves.filter(|(spot, shelf)| shelf.calls.is_none() && is_one(**spot));
-        let mut closed: Vec<(&Spot, &mut Shelf)> = closed.collect();
-        let places = closed.iter().filter_map(|(_, shelf)| shelf.place);
-        let read = store.read_all(places)?;
-        for (spot, shelf) in &mut closed {
-            let place = shelf.place.ok_or_else(damaged)?;
-            let calls = unpacked(read.shelf(place)?, sessions).map_err(|_| damaged())?;
-            let keys = calls.iter().map(|call| call.brief.key).zip(0..);
-            spots.extend(keys.map(|(key, at)| (key, (**spot, at))));
-            shelf.calls = Some(calls);
-        }
-        Ok(())
+        let closed = self.shelves.iter_mut();
+        let closed = closed.filter(|(spot, shelf)| shelf.calls.is_none() && is_one(**spot));
+        take_out(closed.collect(), &mut self.spots, &mut self.sessions, store)
     }
 
     /// A call that was taken out or put.
@@ -246,22 +258,60 @@ impl KnownCalls {
         shelves.flat_map(|(_, shelf)| shelf.calls.iter().flatten())
     }
 
-    /// Those that began on `days`, as they are listed. An error: not all of them were taken out.
+    /// Those of the calls that began on `days` which are among the ones asked for, as they are listed. An error: not all were taken out.
     pub(in crate::report) fn of_days(
         &self,
         days: &RangeInclusive<DayStart>,
+        is_one: impl Fn(&Brief) -> bool,
     ) -> io::Result<Vec<&KnownCall>> {
-        let spot = |day: &DayStart, room| Spot {
-            day: Reverse(*day),
-            room,
-        };
-        let spots = spot(days.end(), 0)..=spot(days.start(), RoomNumber::MAX);
         let mut calls = Vec::new();
-        for (_, shelf) in self.shelves.range(spots) {
+        for (_, shelf) in self.shelves.range(spots_of(days)) {
             let there = shelf.calls.as_ref();
-            calls.extend(there.ok_or_else(|| io::Error::other("they were not taken out"))?);
+            let there = there.ok_or_else(|| io::Error::other("they were not taken out"))?;
+            calls.extend(there.iter().filter(|call| is_one(&call.brief)));
         }
         Ok(self.listed(calls))
+    }
+
+    /// Where what was measured on each of `days` is, in parts: added up on each shelf that has changed. All calls were taken out.
+    pub(in crate::report) fn add_up(
+        &mut self,
+        days: &BTreeSet<DayStart>,
+        store: &Store,
+    ) -> Result<BTreeMap<DayStart, Vec<Place>>, Error> {
+        let shelves = days
+            .iter()
+            .flat_map(|day| self.shelves.range(spots_of(&(*day..=*day))));
+        let changed = shelves.filter(|(_, shelf)| shelf.sketches.is_none());
+        let changed = changed.map(|(spot, shelf)| {
+            let places = shelf.calls.iter().flatten().map(|call| call.sketches);
+            (*spot, places.collect::<Vec<Place>>())
+        });
+        let add_up = |(spot, places): (Spot, Vec<Place>)| {
+            let place = match &places[..] {
+                [] => None,
+                [only] => Some(*only),
+                several => {
+                    let read = store.read_all(several.iter().copied());
+                    let sum = read.and_then(|read| read.sum(several.iter().copied()));
+                    let put = |sum| store.put_all(&[Encoded::sketches(&sum)?]);
+                    let put = sum.and_then(put).map_err(Error::Remembered)?;
+                    put.first().copied()
+                }
+            };
+            Ok((spot, place))
+        };
+        for (spot, place) in cores::on_all(changed.collect(), add_up)? {
+            if let Some(shelf) = self.shelves.get_mut(&spot) {
+                shelf.sketches = place;
+            }
+        }
+        let places = days.iter().map(|day| {
+            let shelves = self.shelves.range(spots_of(&(*day..=*day)));
+            let places = shelves.filter_map(|(_, shelf)| shelf.sketches);
+            (*day, places.collect())
+        });
+        Ok(places.collect())
     }
 
     /// Newest first: by day and then by time, which is the same but where clocks lie. Those of one instant by id.
@@ -313,30 +363,26 @@ impl KnownCalls {
             if let Some(moved) = calls.get(at) {
                 self.spots.insert(moved.brief.key, (before, at));
             }
-            shelf.place = None;
+            shelf.change();
         }
         let shelf = self.shelves.entry(spot).or_default();
         debug_assert!(shelf.calls.is_some() || shelf.place.is_none());
         let calls = shelf.calls.get_or_insert_default();
         self.spots.insert(key, (spot, calls.len()));
         calls.push(call);
-        shelf.place = None;
+        shelf.change();
     }
 
     /// Bytes of all that counts in the store.
     pub(super) fn stored_bytes(&self) -> u64 {
-        let of_shelf = |shelf: &Shelf| match (&shelf.calls, shelf.place) {
-            (Some(calls), None) => calls.iter().map(KnownCall::stored_bytes).sum(),
-            (_, place) => shelf.stored_bytes + place.map_or(0, Place::bytes),
-        };
-        self.shelves.values().map(of_shelf).sum()
+        self.shelves.values().map(Shelf::stored_bytes).sum()
     }
 
     /// All calls, in the order of the list, to be changed: all of them are put back anew. They were taken out.
     pub(super) fn change_all(&mut self) -> Vec<&mut KnownCall> {
         let mut all = Vec::new();
         for shelf in self.shelves.values_mut() {
-            shelf.place = None;
+            shelf.change();
             all.extend(shelf.calls.iter_mut().flatten());
         }
         all.sort_by_key(|call| Reverse((call.brief.day, call.brief.start_ms())));
@@ -347,23 +393,59 @@ impl KnownCalls {
     pub(super) fn put_back(&mut self, store: &Store) -> io::Result<()> {
         self.shelves
             .retain(|_, shelf| shelf.calls.as_ref().is_none_or(|calls| !calls.is_empty()));
-        for shelf in self.shelves.values_mut() {
-            let (None, Some(calls)) = (shelf.place, &shelf.calls) else {
-                continue;
-            };
-            let sessions = calls.iter().flat_map(|call| call.sessions(&self.sessions));
-            let sessions: Vec<u64> = sessions.copied().collect();
-            let place = store.put_shelf(&OnShelf {
-                calls,
-                sessions: &sessions,
-            })?;
-            shelf.n_calls = calls.len() as u64;
-            shelf.entry_bytes = calls.iter().map(|call| u64::from(call.entry_bytes)).sum();
-            shelf.stored_bytes = calls.iter().map(KnownCall::stored_bytes).sum();
-            shelf.place = Some(place);
+        let changed = self.shelves.values_mut();
+        let changed = changed.filter(|shelf| shelf.place.is_none());
+        let mut changed: Vec<&mut Shelf> = changed.collect();
+        for shelves in changed.chunks_mut(READ_AT_ONCE) {
+            let encoded = shelves.iter().map(|shelf| {
+                let calls = shelf.calls.as_deref().unwrap_or_default();
+                let sessions = calls.iter().flat_map(|call| call.sessions(&self.sessions));
+                let sessions: Vec<u64> = sessions.copied().collect();
+                Encoded::shelf(&OnShelf {
+                    calls,
+                    sessions: &sessions,
+                })
+            });
+            let places = store.put_all(&encoded.collect::<io::Result<Vec<_>>>()?)?;
+            for (shelf, place) in shelves.iter_mut().zip(places) {
+                let calls = shelf.calls.as_deref().unwrap_or_default();
+                shelf.n_calls = calls.len() as u64;
+                shelf.entry_bytes = calls.iter().map(|call| u64::from(call.entry_bytes)).sum();
+                shelf.stored_bytes = calls.iter().map(KnownCall::stored_bytes).sum();
+                shelf.place = Some(place);
+            }
         }
         Ok(())
     }
+}
+
+/// The shelves of `days`.
+fn spots_of(days: &RangeInclusive<DayStart>) -> RangeInclusive<Spot> {
+    let spot = |day: &DayStart, room| Spot {
+        day: Reverse(*day),
+        room,
+    };
+    spot(days.end(), 0)..=spot(days.start(), RoomNumber::MAX)
+}
+
+/// Takes out what is on `closed`. `spots`, `sessions`: see [`KnownCalls`].
+fn take_out(
+    mut closed: Vec<(&Spot, &mut Shelf)>,
+    spots: &mut HashMap<CallKey, (Spot, usize)>,
+    sessions: &mut Vec<u64>,
+    store: &Store,
+) -> io::Result<()> {
+    let n_calls: u64 = closed.iter().map(|(_, shelf)| shelf.n_calls).sum();
+    spots.reserve(usize::try_from(n_calls).map_err(io::Error::other)?);
+    let read = store.read_all(closed.iter().filter_map(|(_, shelf)| shelf.place))?;
+    for (spot, shelf) in &mut closed {
+        let place = shelf.place.ok_or_else(damaged)?;
+        let calls = unpacked(read.shelf(place)?, sessions).map_err(|_| damaged())?;
+        let keys = calls.iter().map(|call| call.brief.key).zip(0..);
+        spots.extend(keys.map(|(key, at)| (key, (**spot, at))));
+        shelf.calls = Some(calls);
+    }
+    Ok(())
 }
 
 /// Takes apart what [`OnShelf`] has put together. `sessions`: of all calls that were taken out.
@@ -387,152 +469,4 @@ fn unpacked(shelf: &[u8], sessions: &mut Vec<u64>) -> postcard::Result<Vec<Known
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY_MS: i64 = 86_400_000;
-
-    /// Calls of two rooms on three days, each with somebody in it; one whose time nobody knows.
-    fn known(store: &Store) -> KnownCalls {
-        let mut calls = KnownCalls::default();
-        let rooms = ["r", "s"].map(|room| calls.room(room));
-        for nth in 0..12_i64 {
-            let start_ms = (nth < 11).then_some(nth % 3 * DAY_MS + nth);
-            put(&mut calls, nth, rooms[nth as usize % 2], start_ms);
-        }
-        calls.put_back(store).unwrap();
-        closed(&calls)
-    }
-
-    fn key(nth: i64) -> CallKey {
-        CallKey::of("", &nth.to_string())
-    }
-
-    fn put(calls: &mut KnownCalls, nth: i64, room: RoomNumber, start_ms: Option<i64>) {
-        let brief = Brief {
-            key: key(nth),
-            room,
-            span_ms: start_ms.map(|start_ms| (start_ms, start_ms)),
-            day: start_ms.map(|start_ms| start_ms / DAY_MS * DAY_MS),
-            ..Brief::default()
-        };
-        let call = KnownCall::new(brief, Place::default(), 0, 10 + nth as u32);
-        calls.put(call, &[nth as u64, 1_000]);
-    }
-
-    /// As the next build finds them.
-    fn closed(calls: &KnownCalls) -> KnownCalls {
-        postcard::from_bytes(&postcard::to_stdvec(calls).unwrap()).unwrap()
-    }
-
-    fn starts(calls: &[&KnownCall]) -> Vec<Option<i64>> {
-        calls.iter().map(|call| call.brief.start_ms()).collect()
-    }
-
-    #[test]
-    fn calls_are_taken_out_by_room_or_day_and_are_as_they_were_put() {
-        let store = Store::temporary().unwrap();
-        let mut calls = known(&store);
-        assert!(calls.get(key(0)).is_none() && calls.iter().next().is_none());
-        let room = calls.room("s");
-        calls
-            .take_out_rooms(&HashSet::from([room]), &store)
-            .unwrap();
-        let in_room = |nth| calls.get(key(nth)).map(|call| call.brief.room == room);
-        assert_eq!(
-            [0, 1, 10, 11].map(in_room),
-            [None, Some(true), None, Some(true)]
-        );
-        let call = calls.get(key(5)).unwrap();
-        assert_eq!(
-            (calls.sessions_of(call), call.entry_bytes),
-            (&[5, 1_000][..], 15)
-        );
-        let day = Some(DAY_MS)..=Some(DAY_MS);
-        assert!(
-            calls.of_days(&day).is_err(),
-            "those of the other room are not there"
-        );
-        calls
-            .take_out_days(|day| day == Some(DAY_MS), &store)
-            .unwrap();
-        let of_day = [10, 7, 4, 1].map(|nth| Some(DAY_MS + nth));
-        assert_eq!(starts(&calls.of_days(&day).unwrap()), of_day);
-        calls.take_out_all(&store).unwrap();
-        let all = starts(&calls.of_days(&(None..=Some(2 * DAY_MS))).unwrap());
-        assert_eq!(all.len(), 12);
-        assert!(all.is_sorted_by(|a, b| a > b), "{all:?}");
-        assert_eq!(all.last(), Some(&None), "unknown times come last");
-    }
-
-    #[test]
-    fn a_call_that_is_put_again_stands_where_it_belongs_now() {
-        let store = Store::temporary().unwrap();
-        let mut calls = known(&store);
-        let before = calls.shelves.clone();
-        let room = calls.room("r");
-        calls
-            .take_out_rooms(&HashSet::from([room]), &store)
-            .unwrap();
-        put(&mut calls, 4, room, Some(3 * DAY_MS));
-        put(&mut calls, 12, room, Some(0));
-        calls.put_back(&store).unwrap();
-        let mut after = closed(&calls);
-        let places = |shelves: &BTreeMap<Spot, Shelf>| -> BTreeMap<Spot, Option<Place>> {
-            shelves
-                .iter()
-                .map(|(spot, shelf)| (*spot, shelf.place))
-                .collect()
-        };
-        let (old, new) = (places(&before), places(&after.shelves));
-        let as_before = new
-            .iter()
-            .filter(|(spot, place)| old.get(spot) == Some(place));
-        assert_eq!((as_before.count(), old.len(), new.len()), (5, 7, 8));
-        after.take_out_all(&store).unwrap();
-        let entries = after.entries();
-        let entries: Vec<(u64, u64)> = entries.values().map(|day| (day.n, day.n_bytes)).collect();
-        let sum = |nths: &[u64]| (nths.len() as u64, nths.iter().map(|nth| 10 + nth).sum());
-        let days: [&[u64]; 5] = [&[4], &[2, 5, 8], &[1, 7, 10], &[0, 3, 6, 9, 12], &[11]];
-        assert_eq!(entries, days.map(sum));
-        assert_eq!(after.iter().count(), 13);
-        for nth in 0..13 {
-            let call = after.get(key(nth)).unwrap();
-            assert_eq!(after.sessions_of(call), [nth as u64, 1_000]);
-        }
-    }
-
-    #[test]
-    fn a_shelf_without_calls_is_forgotten() {
-        let store = Store::temporary().unwrap();
-        let mut calls = KnownCalls::default();
-        let room = calls.room("r");
-        put(&mut calls, 0, room, Some(0));
-        calls.put_back(&store).unwrap();
-        put(&mut calls, 0, room, None);
-        assert_eq!(calls.days(), [Some(0), None]);
-        calls.put_back(&store).unwrap();
-        assert_eq!(calls.days(), [None]);
-    }
-
-    #[test]
-    fn rooms_come_to_what_their_calls_are() {
-        let store = Store::temporary().unwrap();
-        let mut calls = known(&store);
-        let rooms = HashSet::from(["r", "s"].map(|room| calls.room(room)));
-        calls.take_out_all(&store).unwrap();
-        calls.renew_rooms(&rooms);
-        let told = calls
-            .rooms()
-            .iter()
-            .map(|room| (&*room.name, room.calls, room.last_ms));
-        let told: Vec<_> = told.collect();
-        assert_eq!(
-            told,
-            [
-                ("r", 6, Some(2 * DAY_MS + 8)),
-                ("s", 6, Some(2 * DAY_MS + 5))
-            ]
-        );
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ mod store;
 pub(super) use calls::{KnownCall, KnownCalls};
 pub(super) use files::{Recognised, recognised};
 pub(super) use manifest::{Account, Known, KnownFile, path_digest};
-pub(super) use store::{Encoded, Kept, Place, Sketches, Store, ToKeep};
+pub(super) use store::{Encoded, Kept, Place, Sketches, Store, ToKeep, together};
 
 use super::{Note, Settings};
 use crate::call::{CallKey, FileNumber, Gathered};

@@ -1,5 +1,5 @@
-//! Calls as they were gathered, the sketches of their readings and what else is kept of them, one after the other in a file that
-//! is only appended to. What is not in it as it was written is an error, never a wrong call.
+//! Calls as they were gathered, the sketches of their readings and what else is kept of them, and shelves of them, one after the other
+//! in a file that is only appended to. What is not in it as it was written is an error, never a wrong call.
 
 use super::super::page::CutRow;
 use super::calls::OnShelf;
@@ -8,6 +8,7 @@ use crate::digest::checksum_on;
 use crate::metric::MetricId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -18,8 +19,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const NEAR_BYTES: u64 = 1 << 10;
 /// What most records take that are no calls.
 const SMALL_BYTES: usize = 4 << 10;
-/// What a shelf of calls takes, where they are some.
-const SHELF_BYTES: usize = 16 << 10;
 /// Before each record: its length with its kind, and its checksum.
 const HEAD_BYTES: usize = 8;
 /// A call as it was gathered.
@@ -167,8 +166,18 @@ impl Read {
         decoded(KEPT, self.record(place)?)
     }
 
+    /// The sketches of some calls, or of some shelves, together.
+    pub(in crate::report) fn sum(
+        &self,
+        places: impl Iterator<Item = Place>,
+    ) -> io::Result<Sketches> {
+        let all = places.map(|place| self.sketches(place));
+        let all = all.collect::<io::Result<Vec<Sketches>>>()?;
+        Ok(together(all.iter()))
+    }
+
     /// The sketches of one call.
-    pub(in crate::report) fn sketches(&self, place: Place) -> io::Result<Sketches> {
+    pub(super) fn sketches(&self, place: Place) -> io::Result<Sketches> {
         decoded(SKETCHES, self.record(place)?)
     }
 
@@ -187,6 +196,16 @@ impl Read {
         });
         record.ok_or_else(damaged)
     }
+}
+
+/// Of each metric, all of `sketches` together.
+pub(in crate::report) fn together<'a>(sketches: impl Iterator<Item = &'a Sketches>) -> Sketches {
+    let mut by_metric: BTreeMap<MetricId, Vec<&Sketch>> = BTreeMap::new();
+    for (metric, sketch) in sketches.flatten() {
+        by_metric.entry(*metric).or_default().push(sketch);
+    }
+    let sum = |(metric, sketches)| Some((metric, Sketch::sum::<'_>(sketches)?));
+    by_metric.into_iter().filter_map(sum).collect()
 }
 
 struct Record {
@@ -217,6 +236,11 @@ impl Encoded {
     /// The sketches of a call.
     pub(in crate::report) fn sketches(sketches: &Sketches) -> io::Result<Encoded> {
         Encoded::of(SKETCHES, sketches, SMALL_BYTES)
+    }
+
+    /// A shelf of calls.
+    pub(super) fn shelf(shelf: &OnShelf<'_>) -> io::Result<Encoded> {
+        Encoded::of(SHELF, shelf, SMALL_BYTES)
     }
 
     /// What is kept of a call.
@@ -288,11 +312,6 @@ impl Store {
     /// Reads a call back.
     pub(in crate::report) fn get(&self, place: Place) -> io::Result<Gathered> {
         self.take(CALL, place)
-    }
-
-    /// Appends a shelf of calls.
-    pub(super) fn put_shelf(&self, shelf: &OnShelf<'_>) -> io::Result<Place> {
-        self.append(SHELF, shelf, SHELF_BYTES)
     }
 
     /// Appends records, one behind the other: they are read together.
