@@ -186,6 +186,12 @@ fn noted(note: Note, out: &Path) -> Option<Notice> {
             "report-starts-over",
             format_args!("`{out}` is built from the whole log: {reason}"),
         ),
+        Note::Lost { calls } => Notice::warning(
+            "report-lost",
+            format_args!(
+                "{calls} of the calls whose log is gone cannot be read back, because what was remembered of them is damaged: `{out}` lists them no more, their pages stay"
+            ),
+        ),
         Note::NotKept { folder, cause } => Notice::warning(
             "report-state",
             format_args!(

@@ -113,7 +113,7 @@ impl Build<'_> {
         let known = &state.known.files;
         let (files, mut touched) = read(known, opened, found, store, &mut self.calls, tell)?;
         if let Some(old) = state.old.as_mut().filter(|_| !self.settings.prune) {
-            keep(&mut touched, old, known, store)?;
+            keep(&mut touched, old, known, store, tell)?;
         }
         let is_news = is_anew || !touched.is_empty() || files != state.known.files;
         let log = log_of(&files);
@@ -500,13 +500,18 @@ fn keep(
     old: &mut Old,
     gone: &[KnownFile],
     store: &Store,
+    tell: &(dyn Fn(Note) + Sync),
 ) -> Result<(), Error> {
     let gone: HashSet<FileNumber> = gone.iter().map(|file| file.number).collect();
     let left = old.left_over(
         |file| gone.contains(&file),
         |key| touched.contains_key(&key),
     );
-    for (call, files) in left.map_err(Error::Remembered)? {
+    let (left, n_lost) = left.map_err(Error::Remembered)?;
+    if 0 < n_lost {
+        tell(Note::Lost { calls: n_lost });
+    }
+    for (call, files) in left {
         let key = call.key();
         let kept = Touched::stored(call, store).map_err(Error::Remembered)?;
         touched.insert(key, Touched { files, ..kept });

@@ -177,6 +177,11 @@ pub enum Note {
     Progress(Progress),
     /// All logs are read, for this reason.
     StartOver(String),
+    /// Calls that no log holds any more cannot be read back: they leave the report, but for their pages.
+    Lost {
+        /// How many.
+        calls: usize,
+    },
     /// Nothing can be remembered for the next build.
     NotKept {
         /// Where it should have been.

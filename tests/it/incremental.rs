@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -526,6 +526,54 @@ fn shows_damage(place: impl Fn(usize) -> usize, room: &str) {
     assert_eq!(heard, ["what is remembered of it: it is damaged"]);
     build(&folder, &["beacon.log"], "fresh", |_| ());
     assert_eq!(tree(&folder.path("site")), tree(&folder.path("fresh")));
+}
+
+fn meetings(folder: &Folder) -> BTreeSet<String> {
+    let report = folder.json("site/data/report.json");
+    let calls = report["calls"].as_array().unwrap().iter();
+    let meetings = calls.map(|call| call["meetingSessionId"].as_str().unwrap().to_owned());
+    meetings.collect()
+}
+
+#[test]
+fn damage_to_one_call_whose_log_is_gone_costs_no_other() {
+    let folder = Folder::new();
+    folder.write("beacon.log", meeting("r4", 4, T));
+    let segments = [0, 1, 2, 3].map(|nth| format!("beacon.log-2026112{nth}T000000Z"));
+    for (nth, segment) in segments.iter().enumerate() {
+        folder.write(segment, meeting(&format!("r{nth}"), nth, T));
+        build(&folder, &["beacon.log"], "site", |_| ());
+    }
+    for segment in &segments {
+        fs::remove_file(folder.path(segment)).unwrap();
+    }
+    let state = folder.path("beacon.log.state");
+    let whole = tree(&state);
+    let store = whole.keys().find(|name| name.contains("calls-")).unwrap();
+    let all = meetings(&folder);
+    assert_eq!(all.len(), 5);
+    let mut n_lost = 0;
+    for at in (0..whole[store].len()).step_by(61) {
+        for name in tree(&state).keys() {
+            fs::remove_file(state.join(name)).unwrap();
+        }
+        for (name, bytes) in &whole {
+            fs::write(state.join(name), bytes).unwrap();
+        }
+        let mut bytes = whole[store].clone();
+        bytes[at] ^= 1;
+        fs::write(state.join(store), bytes).unwrap();
+        let heard = build(&folder, &["beacon.log"], "site", |settings| {
+            settings.full = true;
+        });
+        let left = meetings(&folder);
+        let lost = all.difference(&left).count();
+        assert!(lost <= 1 && left.is_subset(&all), "byte {at}: {left:?}");
+        let told = heard.iter().any(|note| note == "Lost { calls: 1 }");
+        assert_eq!(told, lost == 1, "byte {at}: {heard:?}");
+        n_lost += lost;
+    }
+    assert!((1..20).contains(&n_lost), "{n_lost}");
 }
 
 #[test]

@@ -219,6 +219,18 @@ impl KnownCalls {
         self.take_out(|_| true, store)
     }
 
+    /// Takes out all calls that can be read; whether these are all.
+    pub(super) fn take_out_readable(&mut self, store: &Store) -> bool {
+        if self.take_out_all(store).is_ok() {
+            return true;
+        }
+        let closed = self.shelves.iter_mut();
+        for one in closed.filter(|(_, shelf)| shelf.calls.is_none()) {
+            let _ = take_out(vec![one], &mut self.spots, &mut self.sessions, store);
+        }
+        false
+    }
+
     fn take_out(&mut self, is_one: impl Fn(Spot) -> bool, store: &Store) -> io::Result<()> {
         let closed = self.shelves.iter_mut();
         let closed = closed.filter(|(spot, shelf)| shelf.calls.is_none() && is_one(**spot));
@@ -378,15 +390,33 @@ impl KnownCalls {
         self.shelves.values().map(Shelf::stored_bytes).sum()
     }
 
-    /// All calls, in the order of the list, to be changed: all of them are put back anew. They were taken out.
-    pub(super) fn change_all(&mut self) -> Vec<&mut KnownCall> {
+    /// Moves all calls to another store, where they are still to be put back.
+    pub(super) fn move_to(&mut self, store: &Store, from: &Store) -> io::Result<()> {
+        self.take_out_all(from)?;
         let mut all = Vec::new();
         for shelf in self.shelves.values_mut() {
             shelf.change();
             all.extend(shelf.calls.iter_mut().flatten());
         }
+        // Side by side in the order of the list, because they are read together.
         all.sort_by_key(|call| Reverse((call.brief.day, call.brief.start_ms())));
-        all
+        for calls in all.chunks_mut(READ_AT_ONCE) {
+            let places = calls
+                .iter()
+                .flat_map(|call| [call.brief.kept, call.sketches]);
+            let read = from.read_all(places)?;
+            let kept = calls.iter().map(|call| read.kept(call.brief.kept));
+            let kept = kept.map(|kept| Encoded::kept_again(&kept?));
+            let kept = store.put_all(&kept.collect::<io::Result<Vec<_>>>()?)?;
+            let sketches = calls.iter().map(|call| read.sketches(call.sketches));
+            let sketches = sketches.map(|sketches| Encoded::sketches(&sketches?));
+            let sketches = store.put_all(&sketches.collect::<io::Result<Vec<_>>>()?)?;
+            for ((call, kept), sketches) in calls.iter_mut().zip(kept).zip(sketches) {
+                call.place = store.put(&from.get(call.place)?)?;
+                (call.brief.kept, call.sketches) = (kept, sketches);
+            }
+        }
+        Ok(())
     }
 
     /// Puts those that have changed back on their shelves.

@@ -38,6 +38,8 @@ pub(in crate::report) struct Known {
     /// What each day comes to.
     pub(in crate::report) days: Days,
     pub(in crate::report) calls: KnownCalls,
+    /// Whether something in the store was found damaged.
+    pub(super) is_damaged: bool,
     /// A page of the report by which it is told whether pages are there: the newest call's.
     pub(in crate::report) page: Option<String>,
     /// The files of the report that the next build takes parts of, or leaves alone.

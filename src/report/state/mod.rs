@@ -52,41 +52,49 @@ pub(super) struct Old {
     pub(super) store: Store,
 }
 
+/// A call, and files that its beacons are from; none where nobody knows any more.
+type LeftOver = (Gathered, Vec<FileNumber>);
+
 impl Old {
-    /// Calls that no log holds any more. `gone`: whether a file is gone; `is_there`: whether the logs of now have the call.
+    /// Calls that no log holds any more, and how many of them cannot be read back. `gone`: whether a file is gone; `is_there`: whether the
+    /// logs of now have the call.
     pub(super) fn left_over(
         &mut self,
         gone: impl Fn(FileNumber) -> bool,
         is_there: impl Fn(CallKey) -> bool,
-    ) -> io::Result<Vec<(Gathered, Vec<FileNumber>)>> {
-        let calls = self.known.as_mut().map(|known| &mut known.calls);
-        let calls = calls.and_then(|calls| {
-            calls.take_out_all(&self.store).ok()?;
-            Some(calls)
-        });
-        let Some(calls) = calls else {
-            // Whoever does not know what is gone had better keep it. Of each call the last time that it was stored.
-            let all = self.store.all().map(|(call, _)| (call.key(), call));
-            let left: BTreeMap<_, _> = all.filter(|(key, _)| !is_there(*key)).collect();
-            return Ok(left.into_values().map(|call| (call, Vec::new())).collect());
-        };
-        let gone_calls = calls.iter().filter(|call| !is_there(call.brief.key));
-        let gone_calls: Vec<&KnownCall> = gone_calls.collect();
-        let mut left = Vec::new();
-        for calls in gone_calls.chunks(READ_AT_ONCE) {
+    ) -> io::Result<(Vec<LeftOver>, usize)> {
+        let mut calls = self.known.as_mut().map(|known| &mut known.calls);
+        let are_all_known = calls
+            .as_mut()
+            .is_some_and(|calls| calls.take_out_readable(&self.store));
+        let known = calls.iter().flat_map(|calls| calls.iter());
+        let known: Vec<&KnownCall> = known.filter(|call| !is_there(call.brief.key)).collect();
+        let (mut left, mut n_lost) = (Vec::new(), 0);
+        for known in known.chunks(READ_AT_ONCE) {
             let read = self
                 .store
-                .read_all(calls.iter().map(|call| call.brief.kept))?;
-            for call in calls {
-                // Of one whose files nobody can tell any more the same holds.
+                .read_all(known.iter().map(|call| call.brief.kept))?;
+            for call in known {
                 let files = read.kept(call.brief.kept).and_then(|kept| kept.files());
+                // Of one whose files nobody can tell any more none is there.
                 let files = files.unwrap_or_default();
                 if files.iter().all(|file| gone(*file)) {
-                    left.push((self.store.get(call.place)?, files));
+                    match self.store.get(call.place) {
+                        Ok(call) => left.push((call, files)),
+                        Err(_) => n_lost += 1,
+                    }
                 }
             }
         }
-        Ok(left)
+        if !are_all_known {
+            // Whoever does not know what is gone had better keep it. Of each call the last time that it was stored.
+            let is_known = |key| calls.as_ref().is_some_and(|calls| calls.get(key).is_some());
+            let all = self.store.all().map(|(call, _)| (call.key(), call));
+            let others = all.filter(|(key, _)| !is_there(*key) && !is_known(*key));
+            let others: BTreeMap<_, _> = others.collect();
+            left.extend(others.into_values().map(|call| (call, Vec::new())));
+        }
+        Ok((left, n_lost))
     }
 }
 
@@ -235,31 +243,15 @@ impl State {
         let mut name = home.store.clone();
         let used = self.known.calls.stored_bytes();
         if 2 * used + WASTE_BYTES_MAX < self.store.end() {
-            let (store, new_name) = new_store(&home.folder)?;
-            self.known.calls.take_out_all(&self.store)?;
-            // Side by side in the order of the list, because they are read together.
-            for calls in self.known.calls.change_all().chunks_mut(READ_AT_ONCE) {
-                let places = calls
-                    .iter()
-                    .flat_map(|call| [call.brief.kept, call.sketches]);
-                let read = self.store.read_all(places)?;
-                let kept = calls.iter().map(|call| {
-                    let kept = read.kept(call.brief.kept)?;
-                    Encoded::kept_again(&kept)
-                });
-                let kept = store.put_all(&kept.collect::<io::Result<Vec<_>>>()?)?;
-                let sketches = calls.iter().map(|call| {
-                    let sketches = read.sketches(call.sketches)?;
-                    Encoded::sketches(&sketches)
-                });
-                let sketches = store.put_all(&sketches.collect::<io::Result<Vec<_>>>()?)?;
-                for ((call, kept), sketches) in calls.iter_mut().zip(kept).zip(sketches) {
-                    call.place = store.put(&self.store.get(call.place)?)?;
-                    (call.brief.kept, call.sketches) = (kept, sketches);
+            match self.rewritten(&home.folder) {
+                Ok((store, new_name, calls)) => {
+                    self.known.days.renew_places(&calls);
+                    self.known.calls = calls;
+                    (self.store, name) = (store, new_name);
                 }
+                // The next build starts over. Where there was no room for two there still is for one.
+                Err(cause) => self.known.is_damaged = cause.kind() == io::ErrorKind::InvalidData,
             }
-            self.known.days.renew_places(&self.known.calls);
-            (self.store, name) = (store, new_name);
         }
         self.known.calls.put_back(&self.store)?;
         self.store.sync()?;
@@ -276,6 +268,19 @@ impl State {
         }
         forget_others(&home.folder);
         Ok(())
+    }
+
+    /// A new store with all that counts, its name, and the calls that lie in it.
+    fn rewritten(&self, folder: &Path) -> io::Result<(Store, String, KnownCalls)> {
+        let (store, name) = new_store(folder)?;
+        let mut calls = self.known.calls.clone();
+        match calls.move_to(&store, &self.store) {
+            Ok(()) => Ok((store, name, calls)),
+            Err(cause) => {
+                let _ = fs::remove_file(folder.join(name));
+                Err(cause)
+            }
+        }
     }
 }
 
@@ -313,6 +318,8 @@ fn doubt(known: &Known, settings: &Settings<'_>) -> Option<&'static str> {
         Some("it is not there any more")
     } else if known.page.as_ref().is_some_and(|page| !is_there(page)) {
         Some("pages of it are not there any more")
+    } else if known.is_damaged {
+        Some("what is remembered of it is damaged")
     } else if settings.starts_over() {
         Some("asked for")
     } else {
@@ -447,14 +454,13 @@ mod tests {
         key
     }
 
-    #[test]
-    fn a_store_that_is_mostly_waste_is_written_anew_with_all_that_counts() {
-        let folder = tempfile::tempdir().unwrap();
+    /// A state with three calls and much waste, and the folder where it is remembered.
+    fn wasteful(folder: &Path) -> (State, [CallKey; 3], PathBuf) {
         let (logs, standards) = (["a.log".to_owned()], Standards::default());
         let settings = Settings {
             logs: &logs,
-            out: &folder.path().join("site"),
-            state: Some(folder.path()),
+            out: &folder.join("site"),
+            state: Some(folder),
             full: false,
             prune: false,
             zone: &TimeZone::UTC,
@@ -462,11 +468,35 @@ mod tests {
             now_ms: 0,
         };
         let mut state = State::open(&settings, &|_| ()).unwrap();
-        let home = super::folder(&settings);
         let keys = [0, 1, 2].map(|nth| put(&mut state, nth));
-        let waste = vec![0_u8; 1 << 20].repeat(17);
+        let waste = vec![0_u8; 17 << 20];
         let waste = Encoded::kept_again(&Kept::with_entry(&waste)).unwrap();
         state.store.put_all(&[waste]).unwrap();
+        (state, keys, super::folder(&settings))
+    }
+
+    #[test]
+    fn damage_stands_in_the_way_of_no_build() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, keys, home) = wasteful(folder.path());
+        let [(_, path)] = &stores(&home).unwrap()[..] else {
+            panic!("one store");
+        };
+        let known = state.known.calls.get(keys[0]).unwrap();
+        let mut bytes = fs::read(path).unwrap();
+        // The last byte of the first record, which is a call.
+        bytes[known.place.bytes() as usize - 1] ^= 1;
+        fs::write(path, bytes).unwrap();
+        state.commit(true, &|note| panic!("{note:?}"));
+        assert_eq!(stores(&home).unwrap().len(), 1, "no other is left behind");
+        let known = manifest::read(&home.join(MANIFEST)).unwrap();
+        assert!(known.is_damaged, "the next build starts over");
+    }
+
+    #[test]
+    fn a_store_that_is_mostly_waste_is_written_anew_with_all_that_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut state, keys, home) = wasteful(folder.path());
         let briefs = state.known.calls.iter().map(|call| &call.brief);
         state.known.days = Days::over(&briefs.collect::<Vec<_>>());
         state.commit(true, &|note| panic!("{note:?}"));

@@ -389,38 +389,36 @@ impl Store {
         end.filter(|end| *end <= self.end()).ok_or_else(damaged)
     }
 
-    fn read(&self, at: u64) -> io::Result<Record> {
+    /// The record at `at`, if it is as it was written, and where the next one is.
+    fn read(&self, at: u64) -> io::Result<(Option<Record>, u64)> {
         let mut head = [0; HEAD_BYTES];
         self.file.read_exact_at(&mut head, at)?;
         let (length, _) = head.split_first_chunk().expect("longer than that");
         let length = u32::from_le_bytes(*length);
         let (kind, n_bytes) = (length & KINDS, length & !KINDS);
-        if self.file.metadata()?.len() < at + HEAD_BYTES as u64 + u64::from(n_bytes) {
-            return Err(damaged());
-        }
+        let place = Place::new(at, n_bytes);
+        let next = self.end_of(place)?;
         let mut bytes = vec![0; n_bytes as usize];
         self.file
             .read_exact_at(&mut bytes, at + HEAD_BYTES as u64)?;
-        if head != head_of(kind, &bytes, n_bytes) {
-            return Err(damaged());
-        }
-        let place = Place::new(at, n_bytes);
-        Ok(Record { kind, bytes, place })
+        let is_whole = head == head_of(kind, &bytes, n_bytes);
+        let record = is_whole.then_some(Record { kind, bytes, place });
+        Ok((record, next))
     }
 
-    /// All calls up to the end or to the first record that is damaged; of a call that was put again, each time.
+    /// All calls that can be read; of a call that was put again, each time.
     pub(super) fn all(&self) -> impl Iterator<Item = (Gathered, Place)> {
         let mut at = 0;
         let records = std::iter::from_fn(move || {
             if self.end() <= at {
                 return None;
             }
-            let record = self.read(at).ok()?;
-            at += record.place.bytes();
+            let (record, next) = self.read(at).ok()?;
+            at = next;
             Some(record)
         });
-        let calls = records.filter(|record| record.kind == CALL);
-        calls.map_while(|record| Some((postcard::from_bytes(&record.bytes).ok()?, record.place)))
+        let calls = records.flatten().filter(|record| record.kind == CALL);
+        calls.filter_map(|record| Some((postcard::from_bytes(&record.bytes).ok()?, record.place)))
     }
 
     /// Returns when all of it is on disk.
