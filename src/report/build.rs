@@ -126,7 +126,7 @@ impl Build<'_> {
         self.assets()?;
         let order: FileOrder = files.iter().map(|file| file.number).collect();
         self.write_calls(touched, &order, &state.store, tell)?;
-        self.renew_days(&mut days, listed.is_some(), &state.store)?;
+        self.renew_days(&mut days, &state.store)?;
         self.calls.renew_rooms(&self.changed_rooms);
         let lists = Lists {
             settings: self.settings,
@@ -137,8 +137,7 @@ impl Build<'_> {
             changed_rooms: &self.changed_rooms,
             store: &state.store,
         };
-        let before = (listed.as_ref(), &*state.known.older);
-        let (listing, older) = lists.write(&mut self.calls, before)?;
+        let (listing, older) = lists.write(&mut self.calls, listed.as_ref(), &state.known.older)?;
         if may_be_left {
             older::prune(&self.site, &older);
         }
@@ -147,7 +146,8 @@ impl Build<'_> {
         }
         let totals = days.totals();
         state.known.files = files;
-        state.known.page = self.newest(&days).map_err(Error::Remembered)?;
+        let one = self.calls.iter().next();
+        state.known.page = one.map(|call| data::page_path(&self.calls.id(&call.brief)));
         state.known.calls = self.calls;
         state.known.days = days;
         state.known.listing = Some(listing);
@@ -156,12 +156,9 @@ impl Build<'_> {
         Ok(built(&totals, log))
     }
 
-    /// Adds up anew the days that have changed. Takes out their calls; all there are, unless `data/report.json` still lists the others.
-    fn renew_days(&mut self, days: &mut Days, is_listed: bool, store: &Store) -> Result<(), Error> {
+    /// Adds up anew the days that have changed. Takes out their calls.
+    fn renew_days(&mut self, days: &mut Days, store: &Store) -> Result<(), Error> {
         let changed = &self.changed_days;
-        if !is_listed {
-            self.calls.take_out_all(store).map_err(Error::Remembered)?;
-        }
         for day in changed {
             let taken_out = self.calls.take_out_days(&(*day..=*day), store);
             taken_out.map_err(Error::Remembered)?;
@@ -177,16 +174,6 @@ impl Build<'_> {
             changed.iter().map(of_day).collect::<Result<_, Error>>()?,
             store,
         )
-    }
-
-    /// The page of the newest call, which is in the overview.
-    fn newest(&self, days: &Days) -> io::Result<Option<String>> {
-        let Some((day, _)) = days.newest_first().next() else {
-            return Ok(None);
-        };
-        let of_day = self.calls.of_days(&(day..=day), |_| true)?;
-        let page = |call: &&KnownCall| data::page_path(&self.calls.id(&call.brief));
-        Ok(of_day.first().map(page))
     }
 
     /// Removes pages of calls and rooms that are not there any more. All calls are new: see [`Settings::starts_over`].

@@ -82,7 +82,7 @@ impl OfDay {
         OfDay {
             sums: Sums {
                 totals: Totals::over(calls.iter().copied()),
-                worst: least(calls.iter().filter_map(|call| Scored::of(call))),
+                worst: worst(calls.iter().filter_map(|call| Scored::of(call))),
                 metrics: Vec::new(),
             },
             by_hour,
@@ -96,7 +96,7 @@ impl Sums {
         let metrics = parts.clone().map(|part| &part.metrics);
         Sums {
             totals: Totals::sum(parts.clone().map(|part| &part.totals)),
-            worst: worst(parts.clone().map(|part| &part.worst)),
+            worst: worst(parts.clone().flat_map(|part| &part.worst).copied()),
             metrics: together(metrics),
         }
     }
@@ -127,9 +127,7 @@ impl Days {
         }
         let add_up = |(day, calls, sketches): (DayStart, Vec<&Brief>, Vec<Place>)| {
             let mut of_day = OfDay::over(&calls);
-            let read = store.read_all(sketches.iter().copied());
-            let sum = read.and_then(|read| read.sum(sketches.into_iter()));
-            of_day.sums.metrics = sum.map_err(Error::Remembered)?;
+            of_day.sums.metrics = store.sum(&sketches).map_err(Error::Remembered)?;
             Ok((day, of_day))
         };
         let are_some = |(_, calls, _): &(DayStart, Vec<&Brief>, Vec<Place>)| !calls.is_empty();
@@ -164,12 +162,8 @@ impl Days {
     }
 }
 
-/// The worst of all; of equals those that come first.
-pub(super) fn worst<'s>(all: impl Iterator<Item = &'s Vec<Scored>>) -> Vec<Scored> {
-    least(all.flatten().copied())
-}
-
-fn least(calls: impl Iterator<Item = Scored>) -> Vec<Scored> {
+/// The worst of `calls`; of equals those that come first.
+pub(super) fn worst(calls: impl Iterator<Item = Scored>) -> Vec<Scored> {
     let mut worst: Vec<Scored> = Vec::with_capacity(WORST_MAX + 1);
     for call in calls {
         let at = worst.partition_point(|other| other.score <= call.score);
@@ -192,5 +186,32 @@ impl Days {
             of_day.sums.metrics = together(theirs.map(|(_, sketches)| sketches));
         }
         days
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_come_first_and_of_equals_the_newer_one() {
+        let scored = |(score, name): (u8, &str)| Scored {
+            score: serde_json::from_str(&score.to_string()).unwrap(),
+            key: CallKey::of("", name),
+            room: 0,
+            kept: Place::default(),
+        };
+        let in_order = |calls: &[(u8, &str)]| worst(calls.iter().copied().map(scored));
+        let expect = |calls: &[(u8, &str)]| calls.iter().copied().map(scored).collect::<Vec<_>>();
+        let all = [(3, "a"), (1, "b"), (2, "c"), (1, "d"), (0, "e")];
+        let sorted = [(0, "e"), (1, "b"), (1, "d"), (2, "c"), (3, "a")];
+        assert_eq!(in_order(&all), expect(&sorted));
+        assert_eq!(in_order(&all[..0]), []);
+        // Many, and what comes of parts of them.
+        let many: Vec<(u8, &str)> = all.repeat(4);
+        let zeros_and_ones = [&[(0, "e"); 4][..], &[(1, "b"), (1, "d")].repeat(3)].concat();
+        assert_eq!(in_order(&many), expect(&zeros_and_ones));
+        let parts = many.chunks(7).flat_map(in_order);
+        assert_eq!(worst(parts), expect(&zeros_and_ones));
     }
 }

@@ -25,23 +25,27 @@ pub(super) struct Lists<'a> {
 }
 
 impl Lists<'_> {
-    /// Writes them. `calls`: of days and rooms that have changed all were taken out; `before`: what the build before has left.
+    /// Writes them. `calls`: of days and rooms that have changed all were taken out; `listed_before`, `older_before`: what the build before
+    /// has left.
     pub(super) fn write(
         &self,
         calls: &mut KnownCalls,
-        before: (Option<&listing::Before>, &[Stretch]),
+        listed_before: Option<&listing::Before>,
+        older_before: &[Stretch],
     ) -> Result<(Listing, Vec<Stretch>), Error> {
-        let (listed, older_before) = before;
         let (zone, standards) = (self.settings.zone, self.settings.standards);
         let (site, changed, store) = (self.site, self.changed_days, self.store);
         let by_day = self.days.newest_first();
         let (in_page, older) =
             older::write(site, calls, by_day, changed, older_before, zone, store)?;
+        if listed_before.is_none() {
+            calls.take_out_all(store).map_err(Error::Remembered)?;
+        }
         let calls = &*calls;
         let numbers = Numbers::new(calls.rooms(), self.days, zone, standards);
         self.write_rooms(calls, &numbers)?;
         let head = data::report(self.log, &numbers, self.settings.now_ms);
-        let listing = listing::write(site, &head, calls, changed, listed, store)?;
+        let listing = listing::write(site, &head, calls, changed, listed_before, store)?;
         self.write_overview(&in_page, &older, &numbers)?;
         older::forget(site, older_before, &older);
         Ok((listing, older))

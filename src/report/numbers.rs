@@ -135,9 +135,10 @@ mod tests {
         let calls: Vec<(Brief, Sketches)> = calls.iter().map(brief).collect();
         let room = |(name, nth): (&String, u32)| {
             let theirs = calls.iter().map(|(call, _)| call);
-            let theirs: Vec<&Brief> = theirs.filter(|call| call.room == nth).collect();
             let mut room = Room::named(name);
-            room.renew(&theirs);
+            theirs
+                .filter(|call| call.room == nth)
+                .for_each(|call| room.add(call));
             room
         };
         let rooms = rooms.iter().zip(0..).map(room).collect();

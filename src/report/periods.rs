@@ -131,13 +131,14 @@ fn stretch<'a>(
         let from = days.partition_point(|day| day.date < before);
         figures(&days[from..at])
     });
+    let newest_first = days[at..].iter().rev();
     Some(Period {
         id,
         n_days: Some(n_days),
         dates: Some((first, last)),
         days: &days[at..],
         figures: figures(&days[at..]),
-        worst: worst(days[at..].iter().rev().map(|day| &day.sums.worst)),
+        worst: worst(newest_first.flat_map(|day| &day.sums.worst).copied()),
         before: before.filter(|before| 0 < before.totals.calls),
         steps: steps((first, last), &days[at..]),
     })

@@ -1,6 +1,7 @@
 //! What the calls of one room come to.
 
 use super::brief::Brief;
+use super::totals::{spend, spent_ms};
 use serde::{Deserialize, Serialize};
 
 /// One room.
@@ -26,21 +27,15 @@ impl Room {
         }
     }
 
-    /// Sums up `calls`, which are all of its calls.
-    pub(super) fn renew(&mut self, calls: &[&Brief]) {
-        *self = Room::named(&self.name);
-        for call in calls {
-            self.calls += 1;
-            self.participants += call.n_participants;
-            self.last_ms = self.last_ms.max(call.start_ms());
-            for (sum_ms, ms) in self.quality_ms.iter_mut().zip(call.quality_ms) {
-                *sum_ms = sum_ms.saturating_add(ms);
-            }
-        }
+    pub(super) fn add(&mut self, call: &Brief) {
+        self.calls += 1;
+        self.participants += call.n_participants;
+        self.last_ms = self.last_ms.max(call.start_ms());
+        spend(&mut self.quality_ms, call.quality_ms);
     }
 
     /// Time that people spent in it.
     pub(super) fn participant_ms(&self) -> i64 {
-        self.quality_ms.iter().copied().fold(0, i64::saturating_add)
+        spent_ms(self.quality_ms)
     }
 }

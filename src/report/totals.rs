@@ -84,7 +84,7 @@ impl Totals {
     fn add(&mut self, call: &Brief) {
         self.calls += 1;
         self.participants += call.n_participants;
-        self.spend(call.quality_ms);
+        spend(&mut self.quality_ms, call.quality_ms);
         self.samples += call.n_samples;
         self.duplicates += call.duplicates;
         self.clock_skewed += call.clock_skewed;
@@ -106,7 +106,7 @@ impl Totals {
     fn append(&mut self, other: &Totals) {
         self.calls += other.calls;
         self.participants += other.participants;
-        self.spend(other.quality_ms);
+        spend(&mut self.quality_ms, other.quality_ms);
         self.samples += other.samples;
         self.duplicates += other.duplicates;
         self.clock_skewed += other.clock_skewed;
@@ -128,12 +128,6 @@ impl Totals {
         }
     }
 
-    fn spend(&mut self, quality_ms: [i64; 4]) {
-        for (sum_ms, ms) in self.quality_ms.iter_mut().zip(quality_ms) {
-            *sum_ms = sum_ms.saturating_add(ms);
-        }
-    }
-
     /// Number of calls of that quality.
     pub(super) fn of(&self, quality: Quality) -> usize {
         self.by_quality[quality as usize]
@@ -146,7 +140,7 @@ impl Totals {
 
     /// Time that all spent in calls.
     pub(super) fn participant_ms(&self) -> i64 {
-        self.quality_ms.iter().copied().fold(0, i64::saturating_add)
+        spent_ms(self.quality_ms)
     }
 
     /// Scores that calls have, the lowest first, each with how many have it.
@@ -170,6 +164,18 @@ impl Totals {
             bad,
         })
     }
+}
+
+/// Adds time by [`Quality`].
+pub(super) fn spend(sums_ms: &mut [i64; 4], quality_ms: [i64; 4]) {
+    for (sum_ms, ms) in sums_ms.iter_mut().zip(quality_ms) {
+        *sum_ms = sum_ms.saturating_add(ms);
+    }
+}
+
+/// Time of every [`Quality`] together.
+pub(super) fn spent_ms(quality_ms: [i64; 4]) -> i64 {
+    quality_ms.into_iter().fold(0, i64::saturating_add)
 }
 
 /// From the first instant of both to the last.

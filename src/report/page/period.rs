@@ -2,7 +2,7 @@
 //! calls.
 
 use super::super::Error;
-use super::super::days::Scored;
+use super::super::days::{self, Scored};
 use super::super::periods::{Period, Step};
 use super::super::totals::{Rooms, Totals, Troubled};
 use super::plot::{self, Plot};
@@ -18,6 +18,10 @@ use std::cmp::Reverse;
 
 /// Calls that are listed as the worst.
 const WORST_MAX: usize = 6;
+const _: () = assert!(
+    WORST_MAX <= days::WORST_MAX,
+    "they are among those that are known"
+);
 /// Issues that are listed.
 const TROUBLES_MAX: usize = 6;
 

@@ -59,6 +59,11 @@ impl KnownCall {
         found.unwrap_or_default()
     }
 
+    /// Its place in the list but for calls of the same instant: the smallest is the first.
+    fn listed_at(&self) -> Reverse<(DayStart, Option<i64>)> {
+        Reverse((self.brief.day, self.brief.start_ms()))
+    }
+
     /// Bytes that it takes in the store.
     fn stored_bytes(&self) -> u64 {
         let places = [self.place, self.sketches, self.brief.kept];
@@ -179,18 +184,18 @@ impl KnownCalls {
 
     /// Sums up the calls of `rooms` anew, all of which were taken out.
     pub(in crate::report) fn renew_rooms(&mut self, rooms: &HashSet<RoomNumber>) {
-        let mut by_room: HashMap<RoomNumber, Vec<&Brief>> = HashMap::new();
-        let shelves = self
-            .shelves
-            .iter()
-            .filter(|(spot, _)| rooms.contains(&spot.room));
-        for (spot, shelf) in shelves {
-            let briefs = shelf.calls.iter().flatten().map(|call| &call.brief);
-            by_room.entry(spot.room).or_default().extend(briefs);
-        }
         for room in rooms {
-            let calls = by_room.remove(room).unwrap_or_default();
-            self.rooms[*room as usize].renew(&calls);
+            let room = &mut self.rooms[*room as usize];
+            *room = Room::named(&room.name);
+        }
+        let shelves = self.shelves.iter();
+        for (spot, shelf) in shelves.filter(|(spot, _)| rooms.contains(&spot.room)) {
+            let room = &mut self.rooms[spot.room as usize];
+            shelf
+                .calls
+                .iter()
+                .flatten()
+                .for_each(|call| room.add(&call.brief));
         }
     }
 
@@ -200,7 +205,9 @@ impl KnownCalls {
         rooms: &HashSet<RoomNumber>,
         store: &Store,
     ) -> io::Result<()> {
-        self.take_out(|spot| rooms.contains(&spot.room), store)
+        let shelves = self.shelves.iter_mut();
+        let theirs = shelves.filter(|(spot, _)| rooms.contains(&spot.room));
+        take_out(theirs, &mut self.spots, &mut self.sessions, store)
     }
 
     /// Takes out all calls that began on `days`.
@@ -209,14 +216,14 @@ impl KnownCalls {
         days: &RangeInclusive<DayStart>,
         store: &Store,
     ) -> io::Result<()> {
-        let closed = self.shelves.range_mut(spots_of(days));
-        let closed = closed.filter(|(_, shelf)| shelf.calls.is_none());
-        take_out(closed.collect(), &mut self.spots, &mut self.sessions, store)
+        let theirs = self.shelves.range_mut(spots_of(days));
+        take_out(theirs, &mut self.spots, &mut self.sessions, store)
     }
 
     /// Takes out all calls.
     pub(in crate::report) fn take_out_all(&mut self, store: &Store) -> io::Result<()> {
-        self.take_out(|_| true, store)
+        let all = self.shelves.iter_mut();
+        take_out(all, &mut self.spots, &mut self.sessions, store)
     }
 
     /// Takes out all calls that can be read; whether these are all.
@@ -224,17 +231,11 @@ impl KnownCalls {
         if self.take_out_all(store).is_ok() {
             return true;
         }
-        let closed = self.shelves.iter_mut();
-        for one in closed.filter(|(_, shelf)| shelf.calls.is_none()) {
-            let _ = take_out(vec![one], &mut self.spots, &mut self.sessions, store);
+        for one in &mut self.shelves {
+            let one = std::iter::once(one);
+            let _ = take_out(one, &mut self.spots, &mut self.sessions, store);
         }
         false
-    }
-
-    fn take_out(&mut self, is_one: impl Fn(Spot) -> bool, store: &Store) -> io::Result<()> {
-        let closed = self.shelves.iter_mut();
-        let closed = closed.filter(|(spot, shelf)| shelf.calls.is_none() && is_one(**spot));
-        take_out(closed.collect(), &mut self.spots, &mut self.sessions, store)
     }
 
     /// A call that was taken out or put.
@@ -304,10 +305,9 @@ impl KnownCalls {
                 [] => None,
                 [only] => Some(*only),
                 several => {
-                    let read = store.read_all(several.iter().copied());
-                    let sum = read.and_then(|read| read.sum(several.iter().copied()));
                     let put = |sum| store.put_all(&[Encoded::sketches(&sum)?]);
-                    let put = sum.and_then(put).map_err(Error::Remembered)?;
+                    let put = store.sum(several).and_then(put);
+                    let put = put.map_err(Error::Remembered)?;
                     put.first().copied()
                 }
             };
@@ -331,9 +331,8 @@ impl KnownCalls {
         &'c self,
         mut calls: Vec<&'c KnownCall>,
     ) -> Vec<&'c KnownCall> {
-        let at = |call: &KnownCall| Reverse((call.brief.day, call.brief.start_ms()));
-        calls.sort_by_key(|call| at(call));
-        for of_one_instant in calls.chunk_by_mut(|a, b| at(a) == at(b)) {
+        calls.sort_by_key(|call| call.listed_at());
+        for of_one_instant in calls.chunk_by_mut(|a, b| a.listed_at() == b.listed_at()) {
             if 1 < of_one_instant.len() {
                 of_one_instant.sort_by_cached_key(|call| self.id(&call.brief));
             }
@@ -399,7 +398,7 @@ impl KnownCalls {
             all.extend(shelf.calls.iter_mut().flatten());
         }
         // Side by side in the order of the list, because they are read together.
-        all.sort_by_key(|call| Reverse((call.brief.day, call.brief.start_ms())));
+        all.sort_by_key(|call| call.listed_at());
         for calls in all.chunks_mut(READ_AT_ONCE) {
             let places = calls
                 .iter()
@@ -458,13 +457,15 @@ fn spots_of(days: &RangeInclusive<DayStart>) -> RangeInclusive<Spot> {
     spot(days.end(), 0)..=spot(days.start(), RoomNumber::MAX)
 }
 
-/// Takes out what is on `closed`. `spots`, `sessions`: see [`KnownCalls`].
-fn take_out(
-    mut closed: Vec<(&Spot, &mut Shelf)>,
+/// Takes out what is on `shelves` and was not yet. `spots`, `sessions`: see [`KnownCalls`].
+fn take_out<'s>(
+    shelves: impl Iterator<Item = (&'s Spot, &'s mut Shelf)>,
     spots: &mut HashMap<CallKey, (Spot, usize)>,
     sessions: &mut Vec<u64>,
     store: &Store,
 ) -> io::Result<()> {
+    let closed = shelves.filter(|(_, shelf)| shelf.calls.is_none());
+    let mut closed: Vec<(&Spot, &mut Shelf)> = closed.collect();
     let n_calls: u64 = closed.iter().map(|(_, shelf)| shelf.n_calls).sum();
     spots.reserve(usize::try_from(n_calls).map_err(io::Error::other)?);
     let read = store.read_all(closed.iter().filter_map(|(_, shelf)| shelf.place))?;

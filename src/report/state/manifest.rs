@@ -40,7 +40,7 @@ pub(in crate::report) struct Known {
     pub(in crate::report) calls: KnownCalls,
     /// Whether something in the store was found damaged.
     pub(super) is_damaged: bool,
-    /// A page of the report by which it is told whether pages are there: the newest call's.
+    /// A page of the report by which it is told whether pages are there: that of a call on the newest day.
     pub(in crate::report) page: Option<String>,
     /// The files of the report that the next build takes parts of, or leaves alone.
     pub(in crate::report) listing: Option<Listing>,

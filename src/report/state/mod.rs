@@ -89,7 +89,7 @@ impl Old {
         if !are_all_known {
             // Whoever does not know what is gone had better keep it. Of each call the last time that it was stored.
             let is_known = |key| calls.as_ref().is_some_and(|calls| calls.get(key).is_some());
-            let all = self.store.all().map(|(call, _)| (call.key(), call));
+            let all = self.store.all().map(|call| (call.key(), call));
             let others = all.filter(|(key, _)| !is_there(*key) && !is_known(*key));
             let others: BTreeMap<_, _> = others.collect();
             left.extend(others.into_values().map(|call| (call, Vec::new())));

@@ -166,16 +166,6 @@ impl Read {
         decoded(KEPT, self.record(place)?)
     }
 
-    /// The sketches of some calls, or of some shelves, together.
-    pub(in crate::report) fn sum(
-        &self,
-        places: impl Iterator<Item = Place>,
-    ) -> io::Result<Sketches> {
-        let all = places.map(|place| self.sketches(place));
-        let all = all.collect::<io::Result<Vec<Sketches>>>()?;
-        Ok(together(all.iter()))
-    }
-
     /// The sketches of one call.
     pub(super) fn sketches(&self, place: Place) -> io::Result<Sketches> {
         decoded(SKETCHES, self.record(place)?)
@@ -211,7 +201,6 @@ pub(in crate::report) fn together<'a>(sketches: impl Iterator<Item = &'a Sketche
 struct Record {
     kind: u32,
     bytes: Vec<u8>,
-    place: Place,
 }
 
 /// A record with its head, ready to be written.
@@ -306,7 +295,9 @@ impl Store {
 
     /// Appends a call.
     pub(in crate::report) fn put(&self, call: &Gathered) -> io::Result<Place> {
-        self.append(CALL, call, call.bytes())
+        let Encoded(bytes) = Encoded::of(CALL, call, call.bytes())?;
+        let at = self.append(&bytes)?;
+        Ok(Place::new(at, (bytes.len() - HEAD_BYTES) as u32))
     }
 
     /// Reads a call back.
@@ -316,16 +307,23 @@ impl Store {
 
     /// Appends records, one behind the other: they are read together.
     pub(in crate::report) fn put_all(&self, records: &[Encoded]) -> io::Result<Vec<Place>> {
-        let n_all: usize = records.iter().map(|record| record.0.len()).sum();
-        let mut at = self.end.fetch_add(n_all as u64, Ordering::AcqRel);
         let bytes: Vec<&[u8]> = records.iter().map(|record| &*record.0).collect();
-        self.file.write_all_at(&bytes.concat(), at)?;
+        let mut at = self.append(&bytes.concat())?;
         let places = bytes.iter().map(|bytes| {
             let place = Place::new(at, (bytes.len() - HEAD_BYTES) as u32);
             at += place.bytes();
             place
         });
         Ok(places.collect())
+    }
+
+    /// The sketches of some calls, or of some shelves, together.
+    pub(in crate::report) fn sum(&self, places: &[Place]) -> io::Result<Sketches> {
+        let places = places.iter().copied();
+        let read = self.read_all(places.clone())?;
+        let all = places.map(|place| read.sketches(place));
+        let all = all.collect::<io::Result<Vec<Sketches>>>()?;
+        Ok(together(all.iter()))
     }
 
     /// Reads back what is kept of one call in full.
@@ -363,12 +361,11 @@ impl Store {
         Ok(Read { parts })
     }
 
-    /// `about_bytes`: so many it may take.
-    fn append(&self, kind: u32, value: &impl Serialize, about_bytes: usize) -> io::Result<Place> {
-        let Encoded(bytes) = Encoded::of(kind, value, about_bytes)?;
+    /// Gives where the bytes begin.
+    fn append(&self, bytes: &[u8]) -> io::Result<u64> {
         let at = self.end.fetch_add(bytes.len() as u64, Ordering::AcqRel);
-        self.file.write_all_at(&bytes, at)?;
-        Ok(Place::new(at, (bytes.len() - HEAD_BYTES) as u32))
+        self.file.write_all_at(bytes, at)?;
+        Ok(at)
     }
 
     fn take<T: DeserializeOwned>(&self, kind: u32, place: Place) -> io::Result<T> {
@@ -396,18 +393,17 @@ impl Store {
         let (length, _) = head.split_first_chunk().expect("longer than that");
         let length = u32::from_le_bytes(*length);
         let (kind, n_bytes) = (length & KINDS, length & !KINDS);
-        let place = Place::new(at, n_bytes);
-        let next = self.end_of(place)?;
+        let next = self.end_of(Place::new(at, n_bytes))?;
         let mut bytes = vec![0; n_bytes as usize];
         self.file
             .read_exact_at(&mut bytes, at + HEAD_BYTES as u64)?;
         let is_whole = head == head_of(kind, &bytes, n_bytes);
-        let record = is_whole.then_some(Record { kind, bytes, place });
+        let record = is_whole.then_some(Record { kind, bytes });
         Ok((record, next))
     }
 
     /// All calls that can be read; of a call that was put again, each time.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Gathered, Place)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = Gathered> {
         let mut at = 0;
         let records = std::iter::from_fn(move || {
             if self.end() <= at {
@@ -418,7 +414,7 @@ impl Store {
             Some(record)
         });
         let calls = records.flatten().filter(|record| record.kind == CALL);
-        calls.filter_map(|record| Some((postcard::from_bytes(&record.bytes).ok()?, record.place)))
+        calls.filter_map(|record| postcard::from_bytes(&record.bytes).ok())
     }
 
     /// Returns when all of it is on disk.
@@ -517,7 +513,7 @@ mod tests {
 
         let store = Store::open(&path, end).unwrap();
         assert_eq!(store.get(a).unwrap().room, "a");
-        let rooms: Vec<_> = store.all().map(|(call, _)| call.room).collect();
+        let rooms: Vec<_> = store.all().map(|call| call.room).collect();
         assert_eq!(rooms, ["a", "b"]);
         let d = store.put(&call("d")).unwrap();
         assert_eq!((d.at(), store.get(d).unwrap().room.as_str()), (end, "d"));
