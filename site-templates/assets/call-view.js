@@ -55,12 +55,14 @@
     clearTimeout(settling);
     if (settle) settling = setTimeout(remember, SETTLE_MS); else remember();
   };
-  const remember = () => {
+  const address = () => {
     const hash = states.format(state);
-    if (hash === location.hash.replace(/^#/, "")) return;
-    // An empty hash would scroll to the top and stay in the address as "#".
-    if (hash) location.hash = hash;
-    else history.pushState(null, "", location.href.replace(/#.*/, ""));
+    return location.href.replace(/#.*/, "") + (hash ? `#${hash}` : "");
+  };
+  // Setting `location.hash` would be told as a "hashchange" later, and what was chosen until then taken back by it.
+  const remember = () => {
+    clearTimeout(settling);
+    if (address() !== location.href) history.pushState(null, "", address());
   };
   const recall = () => {
     clearTimeout(settling);
@@ -242,10 +244,8 @@
   /** @type {Record<string, (button: HTMLButtonElement) => void>} */
   const DO = {
     link: (button) => {
-      clearTimeout(settling);
       remember();
-      const hash = states.format(state);
-      copy(location.href.replace(/#.*/, "") + (hash ? `#${hash}` : "")).then(() => done(button, "Copied"));
+      copy(address()).then(() => done(button, "Copied"));
     },
     csv: (button) => {
       const panel = panelOf(button);
@@ -443,7 +443,8 @@
     dim();
   };
 
-  const start = () => {
+  /** @param {boolean} isAgain on an open page, where the last choice may not be in the address yet */
+  const start = (isAgain) => {
     const source = document.getElementById("charts");
     // What stands below the panels is shown once they are there: it does not jump.
     document.getElementById("timeline")?.classList.remove("waits");
@@ -452,7 +453,7 @@
     span = Math.max(1, page.end - page.start);
     if (!global.callMetricsFormat.knows(page.zone)) page.zone = "UTC";
     for (const button of all('[data-choice="time"] [data-value="zone"]')) button.toggleAttribute("hidden", page.zone === "UTC");
-    state = states.parse(location.hash, span, page.people.length);
+    state = states.parse(isAgain && state ? states.format(state) : location.hash, span, page.people.length);
     panels.start(page);
     charts.start(page, state);
     for (const tool of all(".controls, .copy, [data-jump]")) tool.removeAttribute("hidden");
@@ -496,6 +497,6 @@
     written.textContent = ` · written ${at}`;
   }
   // refresh.js put a newer build of this page in place, and scrolls to where the reader was: everything has to be there.
-  document.addEventListener("reportchange", () => { start(); if (page) fillAllNumbers(); });
-  start();
+  document.addEventListener("reportchange", () => { start(true); if (page) fillAllNumbers(); });
+  start(false);
 })();

@@ -287,3 +287,31 @@ test("the wheel scrolls the page, also over a chart; with Ctrl it zooms", async 
   await reset.waitFor();
   watched.clean();
 });
+
+test("a turn of the wheel while the page is busy with the one before is not lost", async (t) => {
+  const { calls } = report(t, run(["sample-log", "--calls", "1"], { cwd: folder(t) }));
+  const { page, watched } = await person(t, { offline: true });
+  await page.goto(calls[0]);
+  await everyPanelDrawn(page);
+  const width = () => page.evaluate(() => {
+    const [from, to] = /zoom=([\d.]+)-([\d.]+)/.exec(location.hash)?.slice(1).map(Number) ?? [0, 0];
+    return to - from;
+  });
+  const turn = (again) => page.locator("[data-panel] .chart-time").first().evaluate((chart, again) => {
+    const { left, width: px, top } = chart.getBoundingClientRect();
+    const wheel = () => chart.dispatchEvent(new WheelEvent("wheel", { deltaY: -100, ctrlKey: true, bubbles: true, cancelable: true, clientX: left + px / 2, clientY: top + 9 }));
+    wheel();
+    if (!again) return;
+    // Right after the first turn is written into the address.
+    setTimeout(wheel, 400);
+    for (const end = performance.now() + 450; performance.now() < end;);
+  }, again);
+  await turn(false);
+  await until("one turn in the address", async () => (await width()) > 0);
+  const once = await width();
+  await turn(true);
+  await until("two more in the address", async () => Math.abs((await width()) / once - 0.7 ** 2) < 0.01);
+  await page.goBack();
+  await until("the last one is taken back", async () => Math.abs((await width()) / once - 0.7) < 0.01);
+  watched.clean();
+});
