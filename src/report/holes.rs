@@ -10,17 +10,17 @@ pub(super) fn fill<'a, 'h>(
     holes: impl IntoIterator<Item = (&'h str, Vec<Cow<'a, [u8]>>)>,
 ) -> Vec<Cow<'a, [u8]>> {
     let mut parts = Vec::new();
-    let mut rest = text;
+    let mut rest = text.as_bytes();
     for (hole, filling) in holes {
-        let found = rest.split_once(hole);
+        let found = memchr::memmem::find(rest, hole.as_bytes());
         debug_assert!(found.is_some() || filling.is_empty(), "no {hole}");
-        if let Some((before, after)) = found {
-            parts.push(Cow::from(before.as_bytes().to_owned()));
+        if let Some(at) = found {
+            parts.push(Cow::from(rest[..at].to_owned()));
             parts.extend(filling);
-            rest = after;
+            rest = &rest[at + hole.len()..];
         }
     }
-    parts.push(Cow::from(rest.as_bytes().to_owned()));
+    parts.push(Cow::from(rest.to_owned()));
     parts
 }
 

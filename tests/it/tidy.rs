@@ -78,6 +78,7 @@ const DOORS: &[(&str, &str)] = &[
     ("indicatif", "cmd"),
     ("memchr", "beacon"),
     ("memchr", "log"),
+    ("memchr", "report"),
     ("rustix", "collector"),
     ("rustix", "log"),
     ("sha2", "digest"),
