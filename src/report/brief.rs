@@ -2,7 +2,7 @@
 //! thousands of them are read and added up in no time. What it is made of in full, and its texts, lie in the store until a page needs them.
 
 use super::days::{DayStart, day_of};
-use super::periods::{LOSS, ROUND_TRIP};
+use super::measure::{LOSS, Measure, ROUND_TRIP};
 use super::state::Place;
 use crate::call::{CallKey, CallSummary, Delivery, IssueType, Quality, Score, Severity};
 use crate::metric::MetricId;
@@ -38,7 +38,7 @@ pub(super) struct Brief {
 impl Brief {
     /// `zone`: where days begin.
     pub(super) fn of(call: &CallSummary, key: CallKey, room: RoomNumber, zone: &TimeZone) -> Brief {
-        let p95 = |metrics| Some(worst_p95(call, metrics)?.1);
+        let p95 = |measure| Some(worst_p95(call, measure)?.1);
         Brief {
             key,
             room,
@@ -69,11 +69,13 @@ impl Brief {
     }
 }
 
-/// Of a call: the largest p95 of any participant in any of `metrics`.
-pub(super) fn worst_p95(call: &CallSummary, metrics: &[MetricId]) -> Option<(MetricId, f64)> {
-    let theirs = call.worst_p95.iter().copied();
-    let theirs = theirs.filter(|(metric, _)| metrics.contains(metric));
-    theirs.max_by(|a, b| a.1.total_cmp(&b.1))
+/// Of a call: the largest p95 of any participant in any of the metrics of `measure`.
+pub(super) fn worst_p95(call: &CallSummary, measure: Measure) -> Option<(MetricId, f64)> {
+    measure.by(|metrics| {
+        let theirs = call.worst_p95.iter().copied();
+        let theirs = theirs.filter(|(metric, _)| metrics.contains(metric));
+        theirs.max_by(|a, b| a.1.total_cmp(&b.1))
+    })
 }
 
 /// Which issues somebody in a call had, and which of them were bad.

@@ -13,6 +13,7 @@ mod gather;
 mod holes;
 mod listing;
 mod lists;
+mod measure;
 mod neighbours;
 mod numbers;
 mod older;

@@ -4,18 +4,12 @@
 //! They end with the newest day of the log, not with today: a report of an old log says as much as one of a live log.
 
 use super::days::{Scored, Sums, worst};
+use super::measure::{LOSS, ROUND_TRIP};
 use super::numbers::Day;
 use super::totals::Totals;
 use crate::call::{Quality, Sketch};
 use crate::metric::MetricId;
 use jiff::civil::Date;
-
-/// Loss and round-trip time of many: all readings of these metrics together.
-pub(super) const LOSS: &[MetricId] = &[
-    MetricId::named("totalSendPacketLoss"),
-    MetricId::named("totalRecvPacketLoss"),
-];
-pub(super) const ROUND_TRIP: &[MetricId] = &[MetricId::named("networkRoundTripTime")];
 
 /// Stretches that are offered, in days, where the log is longer.
 const STRETCHES: [(&str, i64); 2] = [("7", 7), ("30", 30)];
@@ -67,6 +61,7 @@ pub(super) struct Figures {
 impl Figures {
     /// Of all of `sums` together.
     pub(super) fn over<'s>(sums: impl Iterator<Item = &'s Sums> + Clone) -> Figures {
+        // All readings of these metrics together.
         let p95 = |ids: &[MetricId]| {
             let metrics = sums.clone().flat_map(|one| &one.metrics);
             let theirs = metrics.filter(|(metric, _): &&(MetricId, Sketch)| ids.contains(metric));
@@ -75,8 +70,8 @@ impl Figures {
         };
         Figures {
             totals: Totals::sum(sums.clone().map(|one| &one.totals)),
-            loss_p95: p95(LOSS),
-            round_trip_p95_s: p95(ROUND_TRIP),
+            loss_p95: LOSS.by(p95),
+            round_trip_p95_s: ROUND_TRIP.by(p95),
         }
     }
 

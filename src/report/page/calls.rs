@@ -6,9 +6,9 @@ use super::super::brief::worst_p95;
 use super::ribbon::{Ribbon, ribbon};
 use super::{Cell, Verdict, for_script, verdict};
 use crate::call::{CallSummary, IssueType};
-use crate::metric::{MetricId, Standards};
+use crate::metric::Standards;
 use crate::report::data;
-use crate::report::periods::{LOSS, ROUND_TRIP};
+use crate::report::measure::{LOSS, Measure, ROUND_TRIP};
 use crate::site;
 use crate::units::{self, counted};
 use jiff::tz::TimeZone;
@@ -137,7 +137,7 @@ fn who(call: &CallSummary) -> (&[String], String) {
 
 /// What scripts know of a call, as JSON that can stand inside a `<script>`. `zone`: where days begin.
 pub(in crate::report) fn for_scripts(call: &CallSummary, zone: &TimeZone) -> String {
-    let p95 = |metrics| rounded(worst_p95(call, metrics)?.1);
+    let p95 = |measure| rounded(worst_p95(call, measure)?.1);
     let issues = issue_types(call).into_iter();
     let data = Data(
         &call.id,
@@ -204,8 +204,8 @@ fn rounded(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-fn cell(call: &CallSummary, metrics: &[MetricId], standards: &Standards) -> Cell {
-    match worst_p95(call, metrics) {
+fn cell(call: &CallSummary, measure: Measure, standards: &Standards) -> Cell {
+    match worst_p95(call, measure) {
         Some((metric, value)) => Cell::of(metric, value, standards),
         None => Cell::missing(),
     }

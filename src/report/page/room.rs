@@ -4,8 +4,9 @@ use super::super::brief::{Brief, worst_p95};
 use super::super::charts::nice;
 use super::super::days::{Days, Sums};
 use super::super::holes::fill;
+use super::super::measure::{LOSS, Measure, ROUND_TRIP};
 use super::super::numbers::{Numbers, dated};
-use super::super::periods::{LOSS, ROUND_TRIP, everything};
+use super::super::periods::everything;
 use super::super::state::Kept;
 use super::super::{Error, data};
 use super::level;
@@ -14,7 +15,7 @@ use super::plot::{self, Plot, Point};
 use super::tiles::Tile;
 use crate::call::{CallSummary, FAIR_MIN, GOOD_MIN, room_name};
 use crate::digest::checksum;
-use crate::metric::{MetricId, Standards, Unit};
+use crate::metric::{Standards, Unit};
 use crate::site;
 use crate::units::{self, NBSP, counted};
 use jiff::tz::TimeZone;
@@ -150,23 +151,19 @@ fn typical_call(calls: &[&Brief]) -> Tile {
 
 fn typical(
     values: impl Iterator<Item = f64>,
-    metrics: &[MetricId],
+    measure: Measure,
     title: &'static str,
     standards: &Standards,
 ) -> Tile {
     let middle = median(values);
-    let metric = metrics.first().copied();
-    let unit = metric.map_or(Unit::Ratio, |metric| metric.def().unit);
     Tile {
-        level: middle.map_or("", |value| {
-            level(metric.and_then(|metric| standards.of(metric)), value)
-        }),
+        level: middle.map_or("", |value| level(measure.thresholds(standards), value)),
         ..tile(
             title,
             "Median over the calls of this room of the 95th percentile of the person who fared worst",
             middle.map_or_else(
                 || units::MISSING.to_owned(),
-                |value| units::quantity(unit, value),
+                |value| units::quantity(measure.unit(), value),
             ),
             match middle {
                 Some(_) => format!("p95 of the worst{NBSP}off, median"),
@@ -227,7 +224,7 @@ fn score(calls: &[CallSummary], zone: &TimeZone) -> Option<Plot> {
 }
 
 fn loss(calls: &[CallSummary], standards: &Standards, zone: &TimeZone) -> Option<Plot> {
-    let thresholds = LOSS.first().and_then(|metric| standards.of(*metric));
+    let thresholds = LOSS.thresholds(standards);
     let found = calls.iter().filter_map(|call| {
         let (_, value) = worst_p95(call, LOSS)?;
         let level = match level(thresholds, value) {

@@ -1,8 +1,9 @@
 //! The numbers of a stretch of days, each beside the stretch before.
 
-use super::super::periods::{Figures, LOSS, Period, ROUND_TRIP};
+use super::super::measure::{LOSS, Measure, ROUND_TRIP};
+use super::super::periods::{Figures, Period};
 use super::{level, plot};
-use crate::metric::{MetricId, Standards, Unit};
+use crate::metric::{Standards, Unit};
 use crate::units::{self, NBSP};
 use serde::Serialize;
 
@@ -135,12 +136,8 @@ pub(super) fn tiles(period: &Period<'_>, standards: &Standards) -> Vec<Tile> {
         spark: Vec::new(),
     };
     let missing = || units::MISSING.to_owned();
-    let p95 = |title,
-               about: &str,
-               metrics: &[MetricId],
-               unit: Unit,
-               of: &dyn Fn(&Figures) -> Option<f64>| {
-        let thresholds = metrics.first().and_then(|metric| standards.of(*metric));
+    let p95 = |title, about: &str, measure: Measure, of: &dyn Fn(&Figures) -> Option<f64>| {
+        let (thresholds, unit) = (measure.thresholds(standards), measure.unit());
         let value = of(now);
         let both = value.zip(before.and_then(of));
         Tile {
@@ -200,14 +197,12 @@ pub(super) fn tiles(period: &Period<'_>, standards: &Standards) -> Vec<Tile> {
             "Packet loss, p95",
             "95th percentile of all readings of everybody, sent and received",
             LOSS,
-            Unit::Ratio,
             &|figures| figures.loss_p95,
         ),
         p95(
             "Round-trip time, p95",
             "95th percentile of all readings of everybody",
             ROUND_TRIP,
-            Unit::Second,
             &|figures| figures.round_trip_p95_s,
         ),
     ]
