@@ -20,7 +20,7 @@ use crate::cli::{BuildReportArgs, LogFormatArg, SampleLogArgs, ZoneArgs};
 use crate::metric::Standards;
 use crate::notice::Format;
 use jiff::tz::TimeZone;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf, absolute};
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -140,8 +140,15 @@ impl BuildReport {
     ///
     /// # Errors
     ///
-    /// Where `--tz` is no time zone or `--thresholds` no file of thresholds.
+    /// Where `--tz` is no time zone, `--thresholds` no file of thresholds, or `--state` would be published.
     pub fn of(args: BuildReportArgs) -> Result<BuildReport, Error> {
+        if let Some(state) = args.state.as_deref()
+            && lies_within(state, &args.out)
+        {
+            let hint = "what a build remembers is private: name a folder outside of `--out`";
+            let cause = "it lies in the folder of the report";
+            return Err(error("--state", &state.display().to_string(), cause, hint));
+        }
         Ok(BuildReport {
             logs: args.log,
             out: args.out,
@@ -154,6 +161,13 @@ impl BuildReport {
             standards: thresholds::standards(&args.standards)?,
         })
     }
+}
+
+/// Whether `inner` is `outer` or lies in it, as far as the names tell, or the disk where both are there.
+fn lies_within(inner: &Path, outer: &Path) -> bool {
+    let named = |path: &Path| absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| named(path));
+    named(inner).starts_with(named(outer)) || real(inner).starts_with(real(outer))
 }
 
 fn zone(args: &ZoneArgs) -> Result<TimeZone, Error> {

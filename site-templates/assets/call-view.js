@@ -264,8 +264,10 @@
   const jump = (button) => {
     const [from, to] = (button.dataset.jump ?? "").split(" ").map(Number);
     const around = Math.max(JUMP_MS_MIN, (to - from) * JUMP_AROUND);
-    choose({ zoom: states.clamped(from - around, to + around, span) });
     const of = Number(button.dataset.of);
+    // Who has stepped back could hardly be seen.
+    const people = state.people.length === 0 || state.people.includes(of) ? state.people : [of];
+    choose({ zoom: states.clamped(from - around, to + around, span), people });
     const target = document.querySelector(`[data-panel="${CSS.escape(button.dataset.in ?? "")}"]`) ?? document.querySelector(`.lanes [data-p="${of}"]`);
     const others = target?.closest("details");
     if (others) others.open = true;

@@ -14,7 +14,7 @@
 
 use super::issue::{Cause, Issue, Side};
 use super::kind::IssueType;
-use super::{Call, Participant};
+use super::{Call, Participant, score};
 use crate::metric::MetricId;
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ fn cause(call: &Call, issues: &[Issue], issue: &Issue) -> Cause {
     if !issue.issue_type.is_of_line() {
         return own(Side::Undecided);
     }
-    let measured = people_measured(call, issue);
+    let measured = people_measured(call, issues, issue);
     if let Some(uplink) = uplink_seen(issues, issue, &measured) {
         return one(Side::Uplink, uplink);
     }
@@ -144,12 +144,10 @@ fn tells_of_upload(call: &Call, at: usize) -> bool {
     metrics.any(|metric| call.participants[at].series.column(metric).is_some())
 }
 
-/// People with a reading during `issue`.
-pub(super) fn people_measured(call: &Call, issue: &Issue) -> BTreeSet<usize> {
-    let people = call.participants.iter().enumerate();
-    people
-        .filter(|(_, participant)| measured_within(participant, issue))
-        .map(|(at, _)| at)
+/// People of whom a reading during `issue` tells how they fared.
+pub(super) fn people_measured(call: &Call, issues: &[Issue], issue: &Issue) -> BTreeSet<usize> {
+    (0..call.participants.len())
+        .filter(|&at| is_measured(call, issues, at, issue))
         .collect()
 }
 
@@ -167,7 +165,19 @@ fn with(issues: &[Issue], issue: &Issue, is_wanted: impl Fn(Way) -> bool) -> BTr
         .collect()
 }
 
-pub(super) fn measured_within(participant: &Participant, issue: &Issue) -> bool {
+/// Whether a reading of this person during `issue` tells how that person fared: a bitrate alone tells nothing, unless it was trouble.
+pub(super) fn is_measured(call: &Call, issues: &[Issue], at: usize, issue: &Issue) -> bool {
+    let is_trouble = |other: &Issue| {
+        other.participant == at && other.issue_type.is_of_line() && meet(issue, other)
+    };
+    let Participant { series, .. } = &call.participants[at];
+    let mut scores = score::readings_within(series, issue.start_ms, issue.end_ms);
+    scores.next().is_some()
+        || was_there(&call.participants[at], issue) && issues.iter().any(is_trouble)
+}
+
+/// Whether there is a reading of this person during `issue`.
+pub(super) fn was_there(participant: &Participant, issue: &Issue) -> bool {
     let timestamps_ms = participant.series.timestamps_ms();
     let first = timestamps_ms.partition_point(|&t| t < issue.start_ms);
     timestamps_ms.get(first).is_some_and(|&t| t <= issue.end_ms)

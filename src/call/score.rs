@@ -73,48 +73,50 @@ impl Quality {
 
 /// Scores of the readings of a participant that hold any input, 0–100 each.
 pub(super) fn readings(series: &Series) -> Vec<f64> {
-    readings_of(series, 0..series.len())
+    readings_of(series, 0..series.len()).collect()
 }
 
 /// The same, of those between two instants.
-pub(super) fn readings_within(series: &Series, start_ms: i64, end_ms: i64) -> Vec<f64> {
+pub(super) fn readings_within(
+    series: &Series,
+    start_ms: i64,
+    end_ms: i64,
+) -> impl Iterator<Item = f64> {
     let timestamps_ms = series.timestamps_ms();
     let first = timestamps_ms.partition_point(|&t| t < start_ms);
     let behind = timestamps_ms.partition_point(|&t| t <= end_ms);
     readings_of(series, first..behind.max(first))
 }
 
-fn readings_of(series: &Series, range: Range<usize>) -> Vec<f64> {
+fn readings_of(series: &Series, range: Range<usize>) -> impl Iterator<Item = f64> {
     let inputs = &*INPUTS;
-    range
-        .filter_map(|at| {
-            let get = |metric: MetricId| series.value(metric, at);
-            let rtt_s = get(inputs.round_trip);
-            overall(&[
-                lower(
-                    audio(
-                        get(inputs.audio_recv_loss).or(get(inputs.recv_loss)),
-                        get(inputs.audio_recv_jitter),
-                        rtt_s,
-                    ),
-                    audio(
-                        get(inputs.audio_send_loss).or(get(inputs.send_loss)),
-                        get(inputs.audio_send_jitter),
-                        rtt_s,
-                    ),
-                ),
-                lower(
-                    video(get(inputs.video_recv_loss)),
-                    video(get(inputs.video_send_loss)),
-                ),
-                network(
-                    higher(get(inputs.recv_loss), get(inputs.send_loss)),
+    range.filter_map(move |at| {
+        let get = |metric: MetricId| series.value(metric, at);
+        let rtt_s = get(inputs.round_trip);
+        overall(&[
+            lower(
+                audio(
+                    get(inputs.audio_recv_loss).or(get(inputs.recv_loss)),
+                    get(inputs.audio_recv_jitter),
                     rtt_s,
-                    higher(get(inputs.audio_recv_jitter), get(inputs.audio_send_jitter)),
                 ),
-            ])
-        })
-        .collect()
+                audio(
+                    get(inputs.audio_send_loss).or(get(inputs.send_loss)),
+                    get(inputs.audio_send_jitter),
+                    rtt_s,
+                ),
+            ),
+            lower(
+                video(get(inputs.video_recv_loss)),
+                video(get(inputs.video_send_loss)),
+            ),
+            network(
+                higher(get(inputs.recv_loss), get(inputs.send_loss)),
+                rtt_s,
+                higher(get(inputs.audio_recv_jitter), get(inputs.audio_send_jitter)),
+            ),
+        ])
+    })
 }
 
 /// The score of many readings together, of one person or of all: half their mean, half their 10th percentile.

@@ -1,6 +1,6 @@
 //! The one sentence that says how a call was.
 
-use super::blame::{measured_within, meet, overlap, people_measured, troubled};
+use super::blame::{is_measured, meet, overlap, people_measured, troubled, was_there};
 use super::issue::{Cause, Issue, Side, worst};
 use super::kind::IssueType;
 use super::score::{self, Quality, Score};
@@ -123,10 +123,16 @@ fn trouble(call: &Call, issues: &[Issue], issue: &Issue) -> String {
     }
     match issue.cause.side {
         Side::Everyone => {
-            let measured = people_measured(call, issue).len();
+            let measured = people_measured(call, issues, issue).len();
+            let there = call.participants.iter().filter(|one| was_there(one, issue));
+            let people = if measured < there.count() {
+                "people who were measured"
+            } else {
+                "people"
+            };
             let share = match (troubled(issues, issue).len(), measured) {
-                (all, n) if all == n => format!("All {n} people"),
-                (some, n) => format!("{some} of {n} people"),
+                (all, n) if all == n => format!("All {n} {people}"),
+                (some, n) => format!("{some} of {n} {people}"),
             };
             format!(
                 "{share} had trouble {when}, so it was the room or the service, not one person's line."
@@ -178,9 +184,9 @@ fn what(call: &Call, issue: &Issue) -> String {
 /// What is known of everybody else at that time. Who had trouble for a part of it was not fine, nor who had a bad reading now and then.
 fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
     let people = call.participants.iter().enumerate();
-    let others: Vec<(usize, &Participant)> = people
-        .filter(|(at, other)| *at != issue.participant && measured_within(other, issue))
-        .collect();
+    let (others, unknown): (Vec<(usize, &Participant)>, Vec<_>) = people
+        .filter(|(at, other)| *at != issue.participant && was_there(other, issue))
+        .partition(|(at, _)| is_measured(call, issues, *at, issue));
     let theirs = |at: usize| issues.iter().filter(move |other| other.participant == at);
     let is_line = |other: &&Issue| other.issue_type.is_of_line();
     let is_troubled = |at: usize| theirs(at).filter(is_line).any(|other| meet(issue, other));
@@ -191,7 +197,8 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         .count();
     let n_troubled = others.iter().filter(|(at, _)| is_troubled(*at)).count();
     let is_fine = |(_, other): &(usize, &Participant)| {
-        let readings = score::readings_within(&other.series, issue.start_ms, issue.end_ms);
+        let readings: Vec<f64> =
+            score::readings_within(&other.series, issue.start_ms, issue.end_ms).collect();
         !score::is_poor_at_times(&readings)
             && Quality::of(score::together(readings)) == Quality::Good
     };
@@ -208,8 +215,10 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         (1, 0) if !all_fine => "; the other one was not quite free of it".to_owned(),
         (_, 0) if !all_fine => "; not all others were free of it".to_owned(),
         (1, 0) if call.participants.len() == 2 => "; the other one was fine".to_owned(),
-        (1, 0) => "; the only other person there then was fine".to_owned(),
-        (_, 0) => "; everyone else was fine".to_owned(),
+        (1, 0) if unknown.is_empty() => "; the only other person there then was fine".to_owned(),
+        (1, 0) => "; the only other person measured then was fine".to_owned(),
+        (_, 0) if unknown.is_empty() => "; everyone else was fine".to_owned(),
+        (_, 0) => "; everyone else who was measured was fine".to_owned(),
         (1, _) => "; the other one had trouble too".to_owned(),
         (n, troubled) => format!("; {troubled} of the {n} others had trouble too"),
     }

@@ -50,8 +50,14 @@ impl Check {
         let rule = |text: &String| {
             Rule::parse(text).map_err(|wrong| error("--rule", text, &wrong, wrong.hint.clone()))
         };
+        // A semicolon at the end is no rule.
+        let texts = args.rule.iter().filter(|text| !text.trim().is_empty());
+        let rules: Vec<Rule> = texts.map(rule).collect::<Result<_, _>>()?;
+        if rules.is_empty() {
+            rule(&args.rule.join(";"))?;
+        }
         Ok(Check {
-            rules: args.rule.iter().map(rule).collect::<Result<_, _>>()?,
+            rules,
             since: args.since.as_deref().map(since).transpose()?,
             logs: args.log,
             json: args.json,

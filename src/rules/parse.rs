@@ -130,6 +130,10 @@ fn value(rest: &mut Rest<'_>) -> Result<Value, Wrong> {
         return Err(rest.expected("a metric", GRAMMAR));
     }
     let Some(metric) = MetricId::from_wire(name) else {
+        if Whole::ALL.iter().any(|(whole, _)| *whole == name) {
+            let cause = format!("`{name}` is one number of a call and takes no aggregate");
+            return Err(rest.wrong(at, cause, format!("write `{name} < …`")));
+        }
         return Err(rest.wrong(at, format!("unknown metric `{name}`"), nearest(name)));
     };
     if !rest.eat(")") {
@@ -286,8 +290,8 @@ mod tests {
         );
         check(
             "p95(score) < 1",
-            "column 5: unknown metric `score`",
-            "the nearest",
+            "column 5: `score` is one number of a call and takes no aggregate",
+            "write `score < …`",
         );
         check(
             "scor >= 60",

@@ -182,6 +182,11 @@ fn what_cannot_be_told_is_no_broken_rule() {
         "column 6: a comparison expected",
         "<, <=",
     );
+    refused(
+        &check(&folder, &["--rule", "; "]),
+        "column 1: an aggregate expected, found `;`",
+        "AGGREGATE(METRIC)",
+    );
     let rule = ["--rule", "score > 1"];
     let with = |more: &[&str]| check(&folder, &[&rule, more].concat());
     refused(
@@ -227,7 +232,7 @@ fn rules_come_from_the_environment_too_and_logs_from_several_files() {
             .command("check --log *.log")
             .env(
                 "CALL_METRICS_RULE",
-                "participants >= 1; max(videoRecvPacketLoss) < 0.25",
+                "participants >= 1; max(videoRecvPacketLoss) < 0.25; ",
             )
             .env("CALL_METRICS_JSON", "true")
             .output()

@@ -536,3 +536,58 @@ fn thresholds_are_those_of_the_file_everywhere() {
         }
     }
 }
+
+#[test]
+fn what_a_build_remembers_is_not_published() {
+    let folder = Folder::new();
+    folder.write("beacon.log", line(SAMPLE_TODAY));
+    fs::create_dir(folder.path("site")).unwrap();
+    std::os::unix::fs::symlink("site", folder.path("link")).unwrap();
+    for state in ["site", "./site/", "site/of/builds", "link"] {
+        let run = folder.run(&format!("build-report --out site --state {state}"));
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(
+            run.stderr.contains("it lies in the folder of the report")
+                && run.stderr.contains("outside of `--out`"),
+            "{run:?}"
+        );
+    }
+    assert!(files(&folder.path("site")).is_empty());
+    let run = folder.run("build-report --out site --state site.state");
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn nobody_is_drawn_as_well_of_whom_nothing_is_known() {
+    let folder = Folder::new();
+    let lines = |session: &str, values: &str| -> String {
+        let beacon = |nth| {
+            let t = T + 2_000 * nth;
+            format!(
+                r#"{{"room":"r","meetingSessionId":"m","sessionId":"{session}","stats":{{"latest":{{"timestamp":{t},{values}}}}}}}"#
+            ) + "\n"
+        };
+        (0..30_i64).map(beacon).collect()
+    };
+    let bases = |log: String| {
+        folder.write("beacon.log", log);
+        let run = folder.run("build-report --full --out site");
+        assert_eq!(run.code, 0, "{run:?}");
+        let report = folder.json("site/data/report.json");
+        let page = folder.read(&format!(
+            "site/{}",
+            report["calls"][0]["page"].as_str().unwrap()
+        ));
+        let n = |what: &str| page.matches(what).count();
+        (
+            n("class=\"base\" x=\"0.0\""),
+            n("class=\"base-unknown\" x=\"0.0\""),
+            n(">not measured<"),
+        )
+    };
+    let unknown = lines("a", r#""recvBitsPerSecond":1e6"#);
+    let good = lines("b", r#""totalRecvPacketLoss":0"#);
+    assert_eq!(bases(good.clone()), (1, 0, 0));
+    assert_eq!(bases(unknown.clone()), (0, 1, 1));
+    assert_eq!(bases(unknown + &good), (1, 1, 1));
+}

@@ -176,6 +176,39 @@ fn everyone() {
 }
 
 #[test]
+fn of_whom_only_a_bitrate_is_known_nothing_is_said() {
+    let loss = bad(RECEIVED, 0.12, 2..5);
+    let mute = |_: i64| vec![("recvBitsPerSecond", 1e6)];
+    check(
+        &[&loss, &mute],
+        &["recv-packet-loss of Ana: undecided Ana"],
+        "Ana's download lost 12 % of its packets from 16:02 to 16:04.",
+    );
+    check(
+        &[&loss, &mute, &well],
+        &["recv-packet-loss of Ana: downlink Ana"],
+        "Ana's download lost 12 % of its packets from 16:02 to 16:04; the only other person measured then was fine.",
+    );
+    check(
+        &[&loss, &mute, &well, &well],
+        &["recv-packet-loss of Ana: downlink Ana"],
+        "Ana's download lost 12 % of its packets from 16:02 to 16:04; everyone else who was measured was fine.",
+    );
+    // Of all who were measured, most had trouble.
+    let (causes, sentence) = told(&[&loss, &loss, &loss, &mute, &mute, &mute]);
+    assert!(
+        causes
+            .iter()
+            .all(|cause| cause.ends_with(": everyone nobody")),
+        "{causes:?}"
+    );
+    assert!(
+        sentence.starts_with("All 3 people who were measured had trouble"),
+        "{sentence}"
+    );
+}
+
+#[test]
 fn two_people_who_both_have_trouble_are_undecided() {
     let undecided = |people: &[Person<'_>]| {
         let (causes, sentence) = told(people);

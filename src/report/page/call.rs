@@ -48,6 +48,7 @@ struct Page<'a> {
     /// The rest of it: what was missing, repeated or late.
     arrived_odd: String,
     has_missing: bool,
+    has_unknown: bool,
     earlier: Option<String>,
     later: Option<String>,
     data_path: String,
@@ -149,6 +150,7 @@ fn page(
         arrived: delivery::of_call(call.delivery()),
         arrived_odd: call.delivery().map(delivery::odd).unwrap_or_default(),
         has_missing: call.delivery().is_some_and(|delivery| 0 < delivery.missing),
+        has_unknown: assessment.people.iter().any(|one| one.score.is_none()),
         earlier,
         later,
         data_path: beside.map_or_else(String::new, |_| format!("../{}", data::data_path(&call.id))),

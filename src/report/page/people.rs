@@ -64,7 +64,7 @@ impl OnePerson {
 pub(super) struct Lane {
     joined: f64,
     left: f64,
-    /// Whether anything was measured.
+    /// Whether anything was measured that tells how it was.
     known: bool,
     /// Stretches with readings.
     spells: Vec<Stretch>,
@@ -205,7 +205,7 @@ pub(super) fn people(call: &Call, assessment: &Assessment, badges: &[Badge]) -> 
             told: told(participant, &issues),
             lane: call
                 .span_ms()
-                .and_then(|axis_ms| lane(axis_ms, participant, issues)),
+                .and_then(|axis_ms| lane(axis_ms, participant, person.score.is_some(), issues)),
             missing: delivery::missing(participant.delivery),
             odd: participant.delivery.map(delivery::odd).unwrap_or_default(),
             clock: clock(participant.clock),
@@ -270,7 +270,12 @@ fn value(issue: &Issue) -> String {
     }
 }
 
-fn lane(axis_ms: (i64, i64), participant: &Participant, mut issues: Vec<&Issue>) -> Option<Lane> {
+fn lane(
+    axis_ms: (i64, i64),
+    participant: &Participant,
+    known: bool,
+    mut issues: Vec<&Issue>,
+) -> Option<Lane> {
     let (own_start_ms, own_end_ms) = participant.span_ms()?;
     let (start_ms, end_ms) = axis_ms;
     let scale = WIDTH / ((end_ms - start_ms).max(1) as f64);
@@ -306,7 +311,7 @@ fn lane(axis_ms: (i64, i64), participant: &Participant, mut issues: Vec<&Issue>)
     Some(Lane {
         joined: place(own_start_ms),
         left: place(own_end_ms),
-        known: !participant.series.is_empty(),
+        known,
         spells: spells.into_iter().map(stretch).collect(),
         silences: silences.into_iter().map(stretch).collect(),
         marks: issues

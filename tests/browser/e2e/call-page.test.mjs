@@ -98,6 +98,7 @@ test("of much that happened the rest is listed when it is asked for, and leads t
   assert.equal(await page.locator(".issues li").count(), 30);
   await page.getByText("10 more", { exact: true }).click();
   const last = page.locator(".rest li").last();
+  await last.waitFor();
   assert.equal(await page.locator(".rest li").count(), 10);
   assert.match(await last.innerText(), /^09:06:\d\d\s+Event\s+20\s+Last reading/);
   await last.getByRole("button").click();
@@ -200,6 +201,7 @@ test("without the chart library everything else works, and the page says so", as
   await panel.getByRole("button", { name: "Table" }).click();
   assert.ok((await panel.locator(".panel-table tbody tr").count()) > 10);
   await page.getByRole("button", { name: "One each" }).click();
+  await panel.locator(".facet").first().waitFor();
   assert.equal(await panel.locator(".facet").count(), 3, "small charts need no library");
 });
 

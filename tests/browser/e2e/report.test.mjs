@@ -315,3 +315,26 @@ test("a turn of the wheel while the page is busy with the one before is not lost
   await until("the last one is taken back", async () => Math.abs((await width()) / once - 0.7) < 0.01);
   watched.clean();
 });
+
+test("who had trouble is shown by Show, also while somebody else is picked", async (t) => {
+  const { calls } = report(t, run(["sample-log", "--calls", "12"], { cwd: folder(t) }));
+  const { page, watched } = await person(t, { offline: true });
+  const rows = page.locator("[data-jump]");
+  const shown = () => page.locator(".lanes li:not(.away)").evaluateAll((lanes) => lanes.map((lane) => lane.dataset.p));
+  let address;
+  for (address of calls) {
+    await page.goto(address);
+    if ((await rows.count()) > 0 && (await page.locator("button.who").count()) > 1) break;
+  }
+  const of = await rows.first().getAttribute("data-of");
+  const another = of === "1" ? "2" : "1";
+  await page.locator(`button.who[data-person="${another}"]`).click();
+  assert.deepEqual(await shown(), [another]);
+  await rows.first().click();
+  assert.deepEqual(await shown(), [of]);
+  await page.waitForURL(/#zoom=.*people=/);
+  await page.getByRole("button", { name: "Show everyone" }).first().click();
+  await rows.first().click();
+  assert.ok((await shown()).length > 1, "everyone stays");
+  watched.clean();
+});
