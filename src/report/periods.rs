@@ -166,15 +166,15 @@ fn steps((first, last): (Date, Date), days: &[Day<'_>]) -> Vec<Step> {
     steps
 }
 
-fn div_ceil(days: i64, width: i64) -> i64 {
+pub(super) fn div_ceil(days: i64, width: i64) -> i64 {
     (days + width - 1) / width
 }
 
-fn days_between(first: Date, last: Date) -> i64 {
+pub(super) fn days_between(first: Date, last: Date) -> i64 {
     last.duration_since(first).as_hours() / 24
 }
 
-fn days_later(date: Date, days: i64) -> Option<Date> {
+pub(super) fn days_later(date: Date, days: i64) -> Option<Date> {
     date.checked_add(jiff::Span::new().try_days(days).ok()?)
         .ok()
 }

@@ -343,15 +343,15 @@ pub(super) fn scores(scores: &[(u8, usize)]) -> Option<Plot> {
     })
 }
 
-/// A dot for each call, over time. `top`: the highest value of the axis; `limits`: values with a line of their own.
-/// `None`: fewer than two.
+/// A dot for each call, over time. `top`: the highest value of the axis; `limits`: values with a line of their own; `days`: what to
+/// write below which moments of a stretch. `None`: fewer than two.
 pub(super) fn dots(
     about: String,
     points: Vec<Point>,
     top: f64,
     limits: &[f64],
     text: impl Fn(f64) -> String,
-    date: impl Fn(i64) -> String,
+    days: impl Fn(i64, i64) -> Vec<(i64, String)>,
 ) -> Option<Plot> {
     let first_ms = points.iter().map(|point| point.at_ms).min()?;
     let last_ms = points.iter().map(|point| point.at_ms).max()?;
@@ -363,17 +363,12 @@ pub(super) fn dots(
     let x_of = |share: f64| 1.5 + 97.0 * share;
     let y_of = |value: f64| BASE - (value / top).clamp(0.0, 1.0) * (BASE - TOP);
     let share = |ms: i64| ms.saturating_sub(first_ms) as f64 / length_ms;
-    let n_labels = LABELS_MAX - 2;
-    let label = |nth: usize| {
-        let share = nth as f64 / (n_labels - 1) as f64;
-        Label {
-            x: place(x_of(share)),
-            anchor: anchor(100.0 * share),
-            text: date(first_ms.saturating_add((length_ms * share) as i64)),
-        }
+    let label = |(ms, text): (i64, String)| Label {
+        x: place(x_of(share(ms))),
+        anchor: anchor(100.0 * share(ms)),
+        text,
     };
-    let mut labels: Vec<Label> = (0..n_labels).map(label).collect();
-    labels.dedup_by(|later, before| later.text == before.text);
+    let labels = days(first_ms, last_ms).into_iter().map(label).collect();
     let mut values = vec![0.0, top];
     values.extend(limits.iter().copied().filter(|value| *value < top));
     let rule = |value: f64| Rule {

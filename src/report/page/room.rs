@@ -6,7 +6,7 @@ use super::super::days::{Days, Sums};
 use super::super::holes::fill;
 use super::super::measure::{LOSS, Measure, ROUND_TRIP};
 use super::super::numbers::{Numbers, dated};
-use super::super::periods::everything;
+use super::super::periods::{days_between, days_later, div_ceil, everything};
 use super::super::state::Kept;
 use super::super::{Error, data};
 use super::level;
@@ -18,6 +18,7 @@ use crate::digest::checksum;
 use crate::metric::{Standards, Unit};
 use crate::site;
 use crate::units::{self, NBSP, counted};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -28,6 +29,8 @@ use std::collections::HashMap;
 pub(in crate::report) const ROOM_CALLS_MAX: usize = 300;
 /// People who are named.
 const NAMES_MAX: usize = 8;
+/// Days that are named below a chart.
+const DAYS_NAMED_MAX: i64 = 5;
 /// A hole in the page, see [`fill`].
 const ROWS: &str = "<rows>";
 
@@ -196,9 +199,29 @@ fn point(
     })
 }
 
-fn day(ms: i64, zone: &TimeZone) -> String {
-    units::day_of(ms, zone)
-        .map_or_else(String::new, |(date, _)| date.strftime("%-d %b").to_string())
+/// Where the days of a stretch begin, evenly chosen where there are many, and their names. Of a stretch within one day that day.
+fn days(first_ms: i64, last_ms: i64, zone: &TimeZone) -> Vec<(i64, String)> {
+    let dates = units::day_of(first_ms, zone).zip(units::day_of(last_ms, zone));
+    let Some(((first, _), (last, _))) = dates else {
+        return Vec::new();
+    };
+    let named = |ms: i64, date: Date| (ms, date.strftime("%-d %b").to_string());
+    let begins = |date: Date| {
+        let midnight = zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+        let ms = midnight.as_millisecond();
+        (first_ms..=last_ms).contains(&ms).then(|| named(ms, date))
+    };
+    let n_days = days_between(first, last);
+    let every = div_ceil(n_days, DAYS_NAMED_MAX).max(1);
+    // The first day has mostly begun before.
+    let from = i64::from(begins(first).is_none());
+    let dates = (0..DAYS_NAMED_MAX).filter_map(|nth| days_later(first, from + nth * every));
+    let found: Vec<_> = dates.filter_map(begins).collect();
+    if found.is_empty() {
+        vec![named(first_ms, first)]
+    } else {
+        found
+    }
 }
 
 fn score(calls: &[CallSummary], zone: &TimeZone) -> Option<Plot> {
@@ -219,7 +242,7 @@ fn score(calls: &[CallSummary], zone: &TimeZone) -> Option<Plot> {
         100.0,
         &[f64::from(FAIR_MIN), f64::from(GOOD_MIN)],
         |value| format!("{value}"),
-        |ms| day(ms, zone),
+        |first_ms, last_ms| days(first_ms, last_ms, zone),
     )
 }
 
@@ -252,7 +275,7 @@ fn loss(calls: &[CallSummary], standards: &Standards, zone: &TimeZone) -> Option
         nice((highest * 1.06).max(least)),
         &limits,
         |value| units::quantity(Unit::Ratio, value),
-        |ms| day(ms, zone),
+        |first_ms, last_ms| days(first_ms, last_ms, zone),
     )
 }
 
@@ -305,5 +328,42 @@ mod tests {
     fn the_median_is_one_of_the_values() {
         assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
         assert_eq!(median(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn days_are_named_where_they_begin() {
+        let told = |first: &str, last: &str, zone: &TimeZone| -> Vec<String> {
+            let ms = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+            let days = days(ms(first), ms(last), zone);
+            let said = |(at_ms, name): (i64, String)| {
+                let at = units::rfc3339(at_ms);
+                format!("{name} {}", &at[5..16])
+            };
+            days.into_iter().map(said).collect()
+        };
+        let utc = &TimeZone::UTC;
+        assert_eq!(
+            told("2026-11-18T16:00:00Z", "2026-11-21T09:00:00Z", utc),
+            [
+                "19 Nov 11-19T00:00",
+                "20 Nov 11-20T00:00",
+                "21 Nov 11-21T00:00"
+            ]
+        );
+        assert_eq!(
+            told("2026-11-18T00:00:00Z", "2026-12-18T09:00:00Z", utc),
+            [
+                "18 Nov 11-18T00:00",
+                "24 Nov 11-24T00:00",
+                "30 Nov 11-30T00:00",
+                "6 Dec 12-06T00:00",
+                "12 Dec 12-12T00:00"
+            ]
+        );
+        // Within a day, and where the clocks say that another one has begun.
+        let (first, last) = ("2026-11-18T16:00:00Z", "2026-11-18T23:30:00Z");
+        assert_eq!(told(first, last, utc), ["18 Nov 11-18T16:00"]);
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(told(first, last, &berlin), ["19 Nov 11-18T23:00"]);
     }
 }
