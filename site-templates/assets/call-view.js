@@ -13,8 +13,6 @@
   const exporter = global.callMetricsExport;
   const { save, copy } = global.callMetricsSaving;
   const series = global.callMetricsSeries;
-  /** A wheel that turns on is one step of the history. */
-  const SETTLE_MS = 400;
   /** What a notch of the wheel leaves of the window; how far it turns, in either unit; and no more than so many of them at once. */
   const ZOOM_PER_NOTCH = 0.7;
   const PIXELS_PER_NOTCH = 100;
@@ -33,8 +31,6 @@
   let state;
   let span = 1;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let settling;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let filling;
   /** Where the keyboard's pointer is, ms since the start. @type {number | null} */
   let at = null;
@@ -52,20 +48,11 @@
   const choose = (change, settle = false) => {
     state = { ...state, ...change };
     show();
-    clearTimeout(settling);
-    if (settle) settling = setTimeout(remember, SETTLE_MS); else remember();
+    if (settle) rememberSoon(); else remember();
   };
-  const address = () => {
-    const hash = states.format(state);
-    return location.href.replace(/#.*/, "") + (hash ? `#${hash}` : "");
-  };
-  // Setting `location.hash` would be told as a "hashchange" later, and what was chosen until then taken back by it.
-  const remember = () => {
-    clearTimeout(settling);
-    if (address() !== location.href) history.pushState(null, "", address());
-  };
+  const { address, letGo, remember, rememberSoon } = global.callMetricsAddress.keeper(() => states.format(state));
   const recall = () => {
-    clearTimeout(settling);
+    letGo();
     state = states.parse(location.hash, span, page.people.length);
     show();
   };
@@ -445,8 +432,7 @@
     dim();
   };
 
-  /** @param {boolean} isAgain on an open page, where the last choice may not be in the address yet */
-  const start = (isAgain) => {
+  const start = () => {
     const source = document.getElementById("charts");
     // What stands below the panels is shown once they are there: it does not jump.
     document.getElementById("timeline")?.classList.remove("waits");
@@ -455,7 +441,8 @@
     span = Math.max(1, page.end - page.start);
     if (!global.callMetricsFormat.knows(page.zone)) page.zone = "UTC";
     for (const button of all('[data-choice="time"] [data-value="zone"]')) button.toggleAttribute("hidden", page.zone === "UTC");
-    state = states.parse(isAgain && state ? states.format(state) : location.hash, span, page.people.length);
+    // What was chosen stays when a newer build takes the place of the page; it may be ahead of the address.
+    state = states.parse(state ? states.format(state) : location.hash, span, page.people.length);
     panels.start(page);
     charts.start(page, state);
     for (const tool of all(".controls, .copy, [data-jump]")) tool.removeAttribute("hidden");
@@ -499,6 +486,6 @@
     written.textContent = ` · written ${at}`;
   }
   // refresh.js put a newer build of this page in place, and scrolls to where the reader was: everything has to be there.
-  document.addEventListener("reportchange", () => { start(true); if (page) fillAllNumbers(); });
-  start(false);
+  document.addEventListener("reportchange", () => { start(); if (page) fillAllNumbers(); });
+  start();
 })();

@@ -10,8 +10,6 @@
   const states = global.callMetricsOverview;
   const exporter = global.callMetricsExport;
   const saving = global.callMetricsSaving;
-  /** Who types on is not done: one step of the history. */
-  const SETTLE_MS = 400;
   /** Rows that are put into the document at once; more of them a frame later. */
   const SLICE = 200;
   /** The same where the page is a newer one: what was scrolled to should be there. */
@@ -43,8 +41,6 @@
   const mould = document.createElement("template");
   /** Calls on show. @type {any[]} */
   let found = [];
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let settling;
   /** Of the drawing that goes on: a newer one ends it. */
   let drawing = 0;
   let scrolledLeft = 0;
@@ -89,22 +85,14 @@
     // Another choice begins with few rows.
     state = { ...state, rows: states.ROWS, ...change };
     show();
-    clearTimeout(settling);
-    if (settle) settling = setTimeout(remember, SETTLE_MS); else remember();
+    if (settle) rememberSoon(); else remember();
   };
-  const address = () => {
-    const hash = states.format(state);
-    return location.href.replace(/#.*/, "") + (hash ? `#${hash}` : "");
-  };
-  const remember = () => {
-    clearTimeout(settling);
-    if (address() !== location.href) history.pushState(null, "", address());
-  };
+  const { address, letGo, remember, rememberSoon } = global.callMetricsAddress.keeper(() => states.format(state));
   const recall = () => {
     if (!page) return;
     const asked = states.parse(location.hash, page);
     if (states.format(asked) === states.format(state)) return;
-    clearTimeout(settling);
+    letGo();
     state = asked;
     show();
   };

@@ -59,6 +59,7 @@ const ASSETS: &[&str] = &[
     "call-tip.js",
     "call-view.js",
     "saving.js",
+    "address.js",
     "picture.js",
     "overview-state.js",
     "overview-view.js",
