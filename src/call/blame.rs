@@ -15,7 +15,6 @@
 use super::issue::{Cause, Issue, Side};
 use super::kind::IssueType;
 use super::{Call, Participant, score};
-use crate::metric::MetricId;
 use std::collections::BTreeSet;
 
 /// Fewer people than this cannot tell a room's trouble from one person's.
@@ -139,9 +138,8 @@ fn most(some: usize, all: usize) -> bool {
 
 /// Whether it would be seen that what this person sends gets lost.
 fn tells_of_upload(call: &Call, at: usize) -> bool {
-    let metrics = IssueType::SendPacketLoss.metrics().iter();
-    let mut metrics = metrics.filter_map(|id| MetricId::from_wire(id));
-    metrics.any(|metric| call.participants[at].series.column(metric).is_some())
+    let mut metrics = IssueType::SendPacketLoss.metrics().iter();
+    metrics.any(|metric| call.participants[at].series.column(*metric).is_some())
 }
 
 /// People of whom a reading during `issue` tells how they fared.
@@ -167,20 +165,22 @@ fn with(issues: &[Issue], issue: &Issue, is_wanted: impl Fn(Way) -> bool) -> BTr
 
 /// Whether a reading of this person during `issue` tells how that person fared: a bitrate alone tells nothing, unless it was trouble.
 pub(super) fn is_measured(call: &Call, issues: &[Issue], at: usize, issue: &Issue) -> bool {
-    let is_trouble = |other: &Issue| {
-        other.participant == at && other.issue_type.is_of_line() && meet(issue, other)
-    };
-    let Participant { series, .. } = &call.participants[at];
-    let mut scores = score::readings_within(series, issue.start_ms, issue.end_ms);
-    scores.next().is_some()
-        || was_there(&call.participants[at], issue) && issues.iter().any(is_trouble)
+    let person = &call.participants[at];
+    let mut scores = score::readings_within(&person.series, issue.start_ms, issue.end_ms);
+    scores.next().is_some() || was_there(person, issue) && is_troubled(issues, at, issue)
+}
+
+/// Whether this person's line had trouble during a part of `issue`.
+pub(super) fn is_troubled(issues: &[Issue], at: usize, issue: &Issue) -> bool {
+    let theirs = issues.iter().filter(|other| other.participant == at);
+    let mut theirs = theirs.filter(|other| other.issue_type.is_of_line());
+    theirs.any(|other| meet(issue, other))
 }
 
 /// Whether there is a reading of this person during `issue`.
 pub(super) fn was_there(participant: &Participant, issue: &Issue) -> bool {
-    let timestamps_ms = participant.series.timestamps_ms();
-    let first = timestamps_ms.partition_point(|&t| t < issue.start_ms);
-    timestamps_ms.get(first).is_some_and(|&t| t <= issue.end_ms)
+    let readings = participant.series.within(issue.start_ms, issue.end_ms);
+    !readings.is_empty()
 }
 
 /// At the same time, however briefly.

@@ -7,7 +7,7 @@ use super::kind::{About, IssueType};
 use super::score::Quality;
 use super::series::Series;
 use super::{Call, Participant};
-use crate::metric::{MetricId, Standards, Thresholds};
+use crate::metric::{Standards, Thresholds};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -173,11 +173,7 @@ fn spells(
     series: &Series,
     standards: &Standards,
 ) -> Vec<Issue> {
-    let metrics: Vec<MetricId> = issue_type
-        .metrics()
-        .iter()
-        .filter_map(|id| MetricId::from_wire(id))
-        .collect();
+    let metrics = issue_type.metrics();
     let mut measured = metrics
         .iter()
         .filter(|metric| series.column(**metric).is_some());
@@ -328,6 +324,7 @@ impl<'a> Detector<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::MetricId;
 
     const LIMITS: Thresholds = Thresholds {
         fair: 5.0,

@@ -45,7 +45,7 @@ struct Kind {
     title: &'static str,
     about: About,
     /// The metrics that show it; the first that was measured counts.
-    metrics: &'static [&'static str],
+    metrics: &'static [MetricId],
     unit: Unit,
     /// Its value is how long it lasted.
     is_duration: bool,
@@ -55,7 +55,7 @@ const fn by_metric(
     id: &'static str,
     title: &'static str,
     unit: Unit,
-    metrics: &'static [&'static str],
+    metrics: &'static [MetricId],
 ) -> Kind {
     Kind {
         id,
@@ -71,7 +71,7 @@ const fn by_time(
     id: &'static str,
     title: &'static str,
     about: About,
-    metrics: &'static [&'static str],
+    metrics: &'static [MetricId],
 ) -> Kind {
     Kind {
         id,
@@ -83,19 +83,35 @@ const fn by_time(
     }
 }
 
+const SEND_LOSS: &[MetricId] = &[
+    MetricId::named("totalSendPacketLoss"),
+    MetricId::named("videoSendPacketLoss"),
+];
+const RECV_LOSS: &[MetricId] = &[
+    MetricId::named("totalRecvPacketLoss"),
+    MetricId::named("videoRecvPacketLoss"),
+];
+const ROUND_TRIP: &[MetricId] = &[MetricId::named("networkRoundTripTime")];
+const JITTER: &[MetricId] = &[
+    MetricId::named("audioRecvJitter"),
+    MetricId::named("videoRecvJitter"),
+];
+const RECEIVED: &[MetricId] = &[MetricId::named("recvBitsPerSecond")];
+const VIDEO_SENT: &[MetricId] = &[MetricId::named("videoSendBitsPerSecond")];
+
 /// In the order of [`IssueType`].
 #[rustfmt::skip] // a table is read by the column
 static KINDS: [Kind; IssueType::ALL.len()] = [
-    by_metric("send-packet-loss", "Upload loss", Unit::Ratio, &["totalSendPacketLoss", "videoSendPacketLoss"]),
-    by_metric("recv-packet-loss", "Download loss", Unit::Ratio, &["totalRecvPacketLoss", "videoRecvPacketLoss"]),
-    by_metric("round-trip-time", "Round-trip time", Unit::Second, &["networkRoundTripTime"]),
-    by_metric("jitter", "Jitter", Unit::Second, &["audioRecvJitter", "videoRecvJitter"]),
-    by_time("no-media", "Nothing received", About::Line, &["recvBitsPerSecond"]),
+    by_metric("send-packet-loss", "Upload loss", Unit::Ratio, SEND_LOSS),
+    by_metric("recv-packet-loss", "Download loss", Unit::Ratio, RECV_LOSS),
+    by_metric("round-trip-time", "Round-trip time", Unit::Second, ROUND_TRIP),
+    by_metric("jitter", "Jitter", Unit::Second, JITTER),
+    by_time("no-media", "Nothing received", About::Line, RECEIVED),
     by_time("outage", "Not heard of", About::Line, &[]),
     by_time("reconnect", "Reconnecting", About::Line, &[]),
     Kind {
         about: About::Device,
-        ..by_metric("video-send-bitrate", "Little video sent", Unit::BitPerSecond, &["videoSendBitsPerSecond"])
+        ..by_metric("video-send-bitrate", "Little video sent", Unit::BitPerSecond, VIDEO_SENT)
     },
     by_time("cpu-load", "Computer too busy", About::Device, &[]),
     Kind { is_duration: false, ..by_time("clock-skew", "Clock is wrong", About::Record, &[]) },
@@ -146,14 +162,13 @@ impl IssueType {
     }
 
     /// The metrics that show it; the first that was measured counts.
-    pub(super) fn metrics(self) -> &'static [&'static str] {
+    pub fn metrics(self) -> &'static [MetricId] {
         self.kind().metrics
     }
 
     /// The metric that stands for it on a page.
     pub fn metric(self) -> Option<MetricId> {
-        let first = self.metrics().first();
-        first.and_then(|id| MetricId::from_wire(id))
+        self.metrics().first().copied()
     }
 
     /// Of [`super::Issue::value`].
@@ -186,8 +201,9 @@ mod tests {
     #[test]
     fn metrics_have_thresholds_where_those_show_the_issue() {
         for issue_type in IssueType::ALL {
-            for id in issue_type.metrics() {
-                let metric = MetricId::from_wire(id).unwrap().def();
+            for metric in issue_type.metrics() {
+                let metric = metric.def();
+                let id = metric.id;
                 let is_by_threshold =
                     !issue_type.is_duration() && issue_type.about() == About::Line;
                 assert_eq!(metric.thresholds.is_some(), is_by_threshold, "{id}");

@@ -82,10 +82,7 @@ pub(super) fn readings_within(
     start_ms: i64,
     end_ms: i64,
 ) -> impl Iterator<Item = f64> {
-    let timestamps_ms = series.timestamps_ms();
-    let first = timestamps_ms.partition_point(|&t| t < start_ms);
-    let behind = timestamps_ms.partition_point(|&t| t <= end_ms);
-    readings_of(series, first..behind.max(first))
+    readings_of(series, series.within(start_ms, end_ms))
 }
 
 fn readings_of(series: &Series, range: Range<usize>) -> impl Iterator<Item = f64> {

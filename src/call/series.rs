@@ -4,6 +4,7 @@ use super::packed;
 use crate::beacon::Reading;
 use crate::metric::{METRIC_COUNT, MetricId};
 use serde::{Deserialize, Serialize, Serializer};
+use std::ops::Range;
 
 /// Columns of readings, in any order until [`Series::settle`] puts them in order.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -161,6 +162,13 @@ impl Series {
     /// Instants, ms since the epoch, ascending once settled.
     pub fn timestamps_ms(&self) -> &[i64] {
         &self.timestamps_ms
+    }
+
+    /// Positions of the instants from `start_ms` to `end_ms`, both of them included, once settled.
+    pub(super) fn within(&self, start_ms: i64, end_ms: i64) -> Range<usize> {
+        let first = self.timestamps_ms.partition_point(|&t| t < start_ms);
+        let behind = self.timestamps_ms.partition_point(|&t| t <= end_ms);
+        first..behind.max(first)
     }
 
     /// Values of one metric, one for each instant. `None` where no reading holds any.

@@ -1,6 +1,6 @@
 //! The one sentence that says how a call was.
 
-use super::blame::{is_measured, meet, overlap, people_measured, troubled, was_there};
+use super::blame::{is_measured, is_troubled, meet, overlap, people_measured, troubled, was_there};
 use super::issue::{Cause, Issue, Side, worst};
 use super::kind::IssueType;
 use super::score::{self, Quality, Score};
@@ -188,14 +188,15 @@ fn others(call: &Call, issues: &[Issue], issue: &Issue) -> String {
         .filter(|(at, other)| *at != issue.participant && was_there(other, issue))
         .partition(|(at, _)| is_measured(call, issues, *at, issue));
     let theirs = |at: usize| issues.iter().filter(move |other| other.participant == at);
-    let is_line = |other: &&Issue| other.issue_type.is_of_line();
-    let is_troubled = |at: usize| theirs(at).filter(is_line).any(|other| meet(issue, other));
     let sees_it = |other: &Issue| other.cause == issue.cause && meet(issue, other);
     let n_seeing = others
         .iter()
         .filter(|(at, _)| issue.cause.side == Side::Uplink && theirs(*at).any(sees_it))
         .count();
-    let n_troubled = others.iter().filter(|(at, _)| is_troubled(*at)).count();
+    let n_troubled = others
+        .iter()
+        .filter(|(at, _)| is_troubled(issues, *at, issue))
+        .count();
     let is_fine = |(_, other): &(usize, &Participant)| {
         let readings: Vec<f64> =
             score::readings_within(&other.series, issue.start_ms, issue.end_ms).collect();

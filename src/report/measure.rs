@@ -1,32 +1,30 @@
 //! What lists and tiles tell of a connection in one number each, and by which metrics.
 
+use crate::call::IssueType;
 use crate::metric::{MetricId, Standards, Thresholds, Unit};
 
-/// Metrics that tell the same thing, a group of them together. A group counts where nobody measured any of those before it.
+/// What issues of these types go by. The first metrics of all of them tell it together, where nobody measured those the second ones, and
+/// so on: loss is that of video where nobody says how much was lost in all.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Measure(&'static [&'static [MetricId]]);
+pub(super) struct Measure(&'static [IssueType]);
 
-/// Packet loss in either direction, as issues tell it: of video where nobody says how much was lost in all.
-pub(super) const LOSS: Measure = Measure(&[
-    &[
-        MetricId::named("totalSendPacketLoss"),
-        MetricId::named("totalRecvPacketLoss"),
-    ],
-    &[
-        MetricId::named("videoSendPacketLoss"),
-        MetricId::named("videoRecvPacketLoss"),
-    ],
-]);
-pub(super) const ROUND_TRIP: Measure = Measure(&[&[MetricId::named("networkRoundTripTime")]]);
+/// Packet loss, in either direction.
+pub(super) const LOSS: Measure = Measure(&[IssueType::SendPacketLoss, IssueType::RecvPacketLoss]);
+pub(super) const ROUND_TRIP: Measure = Measure(&[IssueType::RoundTripTime]);
 
 impl Measure {
-    /// What `told` says of the first group of which it says something.
-    pub(super) fn by<T>(self, told: impl FnMut(&'static [MetricId]) -> Option<T>) -> Option<T> {
-        self.0.iter().copied().find_map(told)
+    /// What `told` says of the first metrics of which it says something.
+    pub(super) fn by<T>(self, mut told: impl FnMut(&[MetricId]) -> Option<T>) -> Option<T> {
+        let of_each = |nth: usize| {
+            let metrics = self.0.iter().filter_map(|one| one.metrics().get(nth));
+            metrics.copied().collect::<Vec<MetricId>>()
+        };
+        let mut groups = (0..).map(of_each).take_while(|group| !group.is_empty());
+        groups.find_map(|group| told(&group))
     }
 
     fn first(self) -> Option<MetricId> {
-        self.0.first()?.first().copied()
+        self.0.first()?.metric()
     }
 
     pub(super) fn unit(self) -> Unit {

@@ -84,6 +84,12 @@ fn check(people: &[Person<'_>], causes: &[&str], sentence: &str) {
     assert_eq!(said, sentence);
 }
 
+/// All issues have this cause.
+#[track_caller]
+fn all_by(causes: &[String], cause: &str) {
+    assert!(causes.iter().all(|one| one.ends_with(cause)), "{causes:?}");
+}
+
 #[test]
 fn an_uplink() {
     check(
@@ -114,13 +120,13 @@ fn an_uplink_whose_loss_the_others_see() {
         "Ana's upload lost 9 % of its packets from 16:02 to 16:04; the other one saw it.",
     );
     let (causes, sentence) = told(&[&ana, &sees, &sees, &sees, &well]);
-    assert!(causes.iter().all(|cause| cause.ends_with(": uplink Ana")));
+    all_by(&causes, ": uplink Ana");
     let expect =
         "Ana's upload lost 9 % of its packets from 16:02 to 16:04; 3 of the 4 others saw it.";
     assert_eq!(sentence, expect);
     // Worse for those who receive it: still told by its cause.
     let (causes, sentence) = told(&[&bad(SENT, 0.098, 2..5), &bad(RECEIVED, 0.11, 2..5)]);
-    assert!(causes.iter().all(|cause| cause.ends_with(": uplink Ana")));
+    all_by(&causes, ": uplink Ana");
     assert!(
         sentence.starts_with("Ana's upload lost 9.8 %"),
         "{sentence}"
@@ -142,11 +148,7 @@ fn a_downlink() {
 fn everyone() {
     let loss = bad(RECEIVED, 0.12, 2..5);
     let (causes, sentence) = told(&[&loss, &loss, &loss, &well]);
-    assert!(
-        causes
-            .iter()
-            .all(|cause| cause.ends_with(": everyone nobody"))
-    );
+    all_by(&causes, ": everyone nobody");
     let expect = "3 of 4 people had trouble from 16:02 to 16:04, so it was the room or the service, not one person's line.";
     assert_eq!(sentence, expect);
     // A long way for all, and loss for some.
@@ -155,24 +157,14 @@ fn everyone() {
         &bad(ROUND_TRIP, 0.7, 2..5),
         &loss,
     ]);
-    assert!(
-        causes
-            .iter()
-            .all(|cause| cause.ends_with(": everyone nobody")),
-        "{causes:?}"
-    );
+    all_by(&causes, ": everyone nobody");
     // All lose both ways: nobody's uplink.
     let both = |minute: i64| match minute {
         2..5 => vec![(SENT, 0.1), (RECEIVED, 0.1)],
         minute => well(minute),
     };
     let (causes, _) = told(&[&both, &both, &both]);
-    assert!(
-        causes
-            .iter()
-            .all(|cause| cause.ends_with(": everyone nobody")),
-        "{causes:?}"
-    );
+    all_by(&causes, ": everyone nobody");
 }
 
 #[test]
@@ -196,12 +188,7 @@ fn of_whom_only_a_bitrate_is_known_nothing_is_said() {
     );
     // Of all who were measured, most had trouble.
     let (causes, sentence) = told(&[&loss, &loss, &loss, &mute, &mute, &mute]);
-    assert!(
-        causes
-            .iter()
-            .all(|cause| cause.ends_with(": everyone nobody")),
-        "{causes:?}"
-    );
+    all_by(&causes, ": everyone nobody");
     assert!(
         sentence.starts_with("All 3 people who were measured had trouble"),
         "{sentence}"
@@ -212,12 +199,7 @@ fn of_whom_only_a_bitrate_is_known_nothing_is_said() {
 fn two_people_who_both_have_trouble_are_undecided() {
     let undecided = |people: &[Person<'_>]| {
         let (causes, sentence) = told(people);
-        assert!(
-            causes
-                .iter()
-                .all(|cause| cause.ends_with(": undecided nobody")),
-            "{causes:?}"
-        );
+        all_by(&causes, ": undecided nobody");
         assert!(
             sentence.ends_with("; the other one had trouble too."),
             "{sentence}"
@@ -290,12 +272,7 @@ fn what_firefox_does_not_measure_is_not_taken_for_well() {
     let (causes, _) = told(&[&loss, &firefox(well)]);
     assert_eq!(causes, ["recv-packet-loss of Ana: undecided Ana"]);
     let (causes, _) = told(&[&loss, &loss, &firefox(well)]);
-    assert!(
-        causes
-            .iter()
-            .all(|cause| cause.ends_with(": undecided nobody")),
-        "{causes:?}"
-    );
+    all_by(&causes, ": undecided nobody");
     // A third person receives the same well.
     let (causes, _) = told(&[&loss, &firefox(well), &well]);
     assert_eq!(causes, ["recv-packet-loss of Ana: downlink Ana"]);
@@ -320,6 +297,6 @@ fn one_of_twenty_five() {
     assert_eq!(causes, ["recv-packet-loss of Bo: downlink Bo"]);
     let (causes, sentence) = all(&bad(SENT, 0.2, 2..5), &bad(RECEIVED, 0.06, 2..5));
     assert_eq!(causes.len(), 25);
-    assert!(causes.iter().all(|cause| cause.ends_with(": uplink Bo")));
+    all_by(&causes, ": uplink Bo");
     assert!(sentence.ends_with("; all 24 others saw it."), "{sentence}");
 }
